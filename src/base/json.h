@@ -30,7 +30,8 @@ enum field_type {
 	FIELD_BOOL,	/* bool */
 	FIELD_INT,	/* int64_t; a real without fraction is read too */
 	FIELD_STR,	/* char *; null and missing are NULL; NULL is written as "" */
-	FIELD_STRV,	/* char **; array of strings, or one string as array of one */
+	FIELD_STRV,	/* char **; array of strings, or one string as array of one; null is NULL, [] is a
+			 * vector of length 0, see FIELD_NULLABLE for the way back */
 	FIELD_SET,	/* char **; object whose keys count: {"80/tcp":{}} */
 	FIELD_MAP,	/* struct strmap; object of strings (null reads as "") */
 	FIELD_TIME,	/* int64_t ns; RFC 3339 in JSON */
@@ -72,7 +73,7 @@ struct field {
 
 enum {
 	FIELD_OMIT = 1,	    /* left out of the JSON while zero/NULL/empty/unset */
-	FIELD_NULLABLE = 2, /* empty STRV/SET/MAP/OBJECTS/STR written as null instead of [] {} "" */
+	FIELD_NULLABLE = 2, /* NULL STR/STRV/SET/MAP/OBJECTS written as null instead of "" [] {} [] */
 };
 
 #define FIELD(T, json_name, field_type, member)                                                    \

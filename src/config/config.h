@@ -1,0 +1,180 @@
+/*
+ * What was asked for: docker's container.Config and container.HostConfig (Docker Engine API 1.44) as
+ * plain structs, each described once by a field table (base/json.h). The same tables read a create
+ * request, write and read config.json, answer inspect, and read an image's own configuration
+ * (OCI image spec, "config").
+ *
+ * Plain values without locks: whoever shares one does not change it.
+ */
+#pragma once
+
+#include "base/json.h"
+
+struct healthcheck {
+	char **test; /* "NONE" | "CMD", ... | "CMD-SHELL", text */
+	int64_t interval_ns;
+	int64_t timeout_ns;
+	int64_t start_period_ns;
+	int64_t start_interval_ns;
+	int64_t retries;
+};
+
+struct config {
+	char *hostname;
+	char *domainname;
+	char *user;
+	bool attach_stdin;
+	bool attach_stdout;
+	bool attach_stderr;
+	char **exposed_ports;
+	bool tty;
+	bool open_stdin;
+	bool stdin_once;
+	char **env;
+	char **cmd;
+	struct healthcheck healthcheck;
+	bool args_escaped;
+	char *image; /* as the user named it */
+	char **volumes;
+	char *working_dir;
+	char **entrypoint;
+	bool network_disabled;
+	char *mac_address;
+	char **on_build;
+	struct strmap labels;
+	char *stop_signal;
+	int64_t stop_timeout_s; /* FIELD_UNSET: the default, 10 */
+	char **shell;
+};
+extern const struct field config_fields[];
+extern const struct field healthcheck_fields[];
+
+struct restart_policy {
+	char *name; /* "", "no", "always", "unless-stopped", "on-failure", "on-reboot" */
+	int64_t max_retries;
+};
+
+struct log_config {
+	char *type; /* "", "json-file", "none" */
+	struct strmap options;
+};
+
+struct mount_bind_options {
+	char *propagation;
+	bool non_recursive;
+	bool create_mountpoint;
+	bool read_only_non_recursive;
+	bool read_only_force_recursive;
+};
+
+struct mount_tmpfs_options {
+	int64_t size_bytes;
+	int64_t mode;
+};
+
+/* A member of HostConfig.Mounts. */
+struct mount_spec {
+	char *type; /* bind, volume, tmpfs, ... */
+	char *source;
+	char *target;
+	bool read_only;
+	char *consistency;
+	struct mount_bind_options bind;
+	json_t *volume_options;
+	struct mount_tmpfs_options tmpfs;
+};
+
+struct ulimit {
+	char *name;
+	int64_t soft;
+	int64_t hard;
+};
+
+struct device {
+	char *path_on_host;
+	char *path_in_container;
+	char *cgroup_permissions;
+};
+
+struct weight_device {
+	char *path;
+	int64_t weight;
+};
+
+struct throttle_device {
+	char *path;
+	int64_t rate;
+};
+
+struct host_config {
+	char **binds;
+	char *container_id_file;
+	struct log_config log;
+	char *network_mode;
+	json_t *port_bindings;
+	struct restart_policy restart;
+	bool auto_remove;
+	char *volume_driver;
+	char **volumes_from;
+	struct objects mounts; /* struct mount_spec */
+	json_t *console_size;
+	char **cap_add;
+	char **cap_drop;
+	char *cgroupns_mode;
+	char **dns;
+	char **dns_options;
+	char **dns_search;
+	char **extra_hosts;
+	char **group_add;
+	char *ipc_mode;
+	char *cgroup;
+	char **links;
+	int64_t oom_score_adj;
+	char *pid_mode;
+	bool privileged;
+	bool publish_all_ports;
+	bool readonly_rootfs;
+	char **security_opt;
+	struct strmap storage_opt;
+	struct strmap tmpfs;
+	char *uts_mode;
+	char *userns_mode;
+	int64_t shm_size; /* 0: the default, 64 MiB */
+	struct strmap sysctls;
+	char *runtime;
+	char *isolation;
+	struct strmap annotations;
+
+	int64_t cpu_shares;
+	int64_t memory;
+	int64_t nano_cpus;
+	char *cgroup_parent;
+	int64_t blkio_weight;
+	struct objects blkio_weight_device;	/* struct weight_device */
+	struct objects blkio_device_read_bps;	/* struct throttle_device, as the next three */
+	struct objects blkio_device_write_bps;
+	struct objects blkio_device_read_iops;
+	struct objects blkio_device_write_iops;
+	int64_t cpu_period;
+	int64_t cpu_quota;
+	int64_t cpu_realtime_period;
+	int64_t cpu_realtime_runtime;
+	char *cpuset_cpus;
+	char *cpuset_mems;
+	struct objects devices; /* struct device */
+	char **device_cgroup_rules;
+	json_t *device_requests;
+	int64_t kernel_memory;
+	int64_t kernel_memory_tcp;
+	int64_t memory_reservation;
+	int64_t memory_swap;	    /* 0: unset, -1: unlimited */
+	int64_t memory_swappiness;  /* FIELD_UNSET and -1: the host's */
+	int oom_kill_disable;	    /* FIELD_UNSET_BOOL */
+	int64_t pids_limit;	    /* FIELD_UNSET, 0 and -1: none */
+	struct objects ulimits;	    /* struct ulimit */
+	char **masked_paths;	    /* NULL: the default; empty: none */
+	char **readonly_paths;
+	int init; /* FIELD_UNSET_BOOL: the daemon's default */
+};
+extern const struct field host_config_fields[];
+extern const struct field mount_spec_fields[];

@@ -1,0 +1,31 @@
+/*
+ * Where things lie on disk: the names that daemon and shim agree on. See ARCHITECTURE.md.
+ *
+ *	<data-root>/containers/<id>/	config.json state.json		the daemon's, durable
+ *					runs.jsonl json.log*		the shim's
+ *					upper/ work/			overlay
+ *					hostname hosts resolv.conf	the daemon's, bind-mounted
+ *	<exec-root>/containers/<id>/	phase.json shim.conf bundle/	the daemon's
+ *					alive shim.sock pid shim.log	the shim's
+ *	<exec-root>/runtime/<name>/	the OCI runtime's own state (its --root)
+ */
+#pragma once
+
+#define LAYOUT_CONTAINERS  "containers"
+#define LAYOUT_RUNTIME	   "runtime"
+#define LAYOUT_CONFIG	   "config.json"
+#define LAYOUT_STATE	   "state.json"
+#define LAYOUT_RUNS	   "runs.jsonl"
+#define LAYOUT_LOG	   "json.log" /* rotated: json.log.1, json.log.2, ... */
+#define LAYOUT_UPPER	   "upper"
+#define LAYOUT_WORK	   "work"
+#define LAYOUT_PHASE	   "phase.json"
+#define LAYOUT_SHIM_CONF   "shim.conf"
+#define LAYOUT_BUNDLE	   "bundle"
+#define LAYOUT_ROOTFS	   "rootfs" /* in the bundle */
+#define LAYOUT_ALIVE	   "alive"
+#define LAYOUT_SHIM_SOCK   "shim.sock"
+#define LAYOUT_PID	   "pid"
+#define LAYOUT_SHIM_LOG	   "shim.log"
+
+#define CONTAINER_ID_LEN 64

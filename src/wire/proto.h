@@ -1,0 +1,51 @@
+/*
+ * The shim protocol, version 1: packets of kv text (wire/kv.h) over SOCK_SEQPACKET, with descriptors by
+ * SCM_RIGHTS. The shim gets its first connection as an inherited socketpair, later daemons connect to
+ * shim.sock. Any number of connections; each gets every event. A side that reads a message it does not
+ * know answers msg=error, or ignores it if it is an event.
+ *
+ * daemon -> shim				answer
+ *  msg=hello version=1				msg=hello version=1 id= run= state=idle|starting|running|
+ *						  restarting|ended pid= ticks= paused is not known to it
+ *  msg=start run=N				msg=ok, then event started or failed
+ *  msg=wish wanted=running|stopped|gone	msg=ok; before any signal: no policy undoes a stop
+ *  msg=policy restart=always max=0		msg=ok
+ *  msg=forget run=N				msg=ok: records of runs <= N are in state.json now
+ *  msg=quit					msg=ok and end, where no run is alive; else msg=error
+ * shim -> daemon (events)
+ *  msg=started run= pid= ticks= time=		after the record is durable
+ *  msg=failed run= time= text=
+ *  msg=ended run= time= code= signal= oom=	after the record is durable; the shim then releases the
+ *						  runtime's state and hangs up when it ends
+ *  msg=restart run= due= count=
+ *  msg=gave-up text=
+ * Times are ns since the epoch.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "wire/kv.h"
+
+#define PROTO_VERSION	  1
+#define PROTO_PACKET_MAX  (64 * 1024)
+#define PROTO_FDS_MAX	  4
+
+/* Descriptors that a shim finds at birth. */
+#define SHIM_FD_ALIVE 3 /* the pulse: `alive`, flock'ed by the daemon before the fork */
+#define SHIM_FD_CONN  4 /* its first connection */
+#define SHIM_FD_DATA  5 /* directory <data-root>/containers/<id> */
+#define SHIM_FD_EXEC  6 /* directory <exec-root>/containers/<id>; also its working directory */
+
+/* Sends one packet: 0 or -errno (-EAGAIN on a non-blocking socket that is full). */
+int proto_send(int fd, const struct buf *msg, const int *fds, size_t n_fds);
+/* Receives one packet: 1, 0 at the end of the connection, or -errno. Descriptors land in fds
+ * (close-on-exec; room for PROTO_FDS_MAX), those that do not fit are closed. */
+int proto_recv(int fd, struct kv *ret, int *fds, size_t *n_fds);
+
+/* Binds or connects dir/name, whatever the length of dir's path (through /proc/self/fd). The fd or -errno. */
+int proto_listen_at(int dir, const char *name);
+int proto_connect_at(int dir, const char *name);
