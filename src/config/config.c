@@ -195,3 +195,17 @@ const struct field host_config_fields[] = {
 	HOST_OMIT("Init", FIELD_OPT_BOOL, init),
 	FIELD_END,
 };
+
+const struct field mount_point_fields[] = {
+	FIELD(struct mount_point, "Type", FIELD_STR, type),
+	FIELD_F(struct mount_point, "Name", FIELD_STR, name, FIELD_OMIT),
+	FIELD(struct mount_point, "Source", FIELD_STR, source),
+	FIELD(struct mount_point, "Destination", FIELD_STR, destination),
+	FIELD_F(struct mount_point, "Driver", FIELD_STR, driver, FIELD_OMIT),
+	FIELD(struct mount_point, "Mode", FIELD_STR, mode),
+	FIELD(struct mount_point, "RW", FIELD_BOOL, rw),
+	FIELD(struct mount_point, "Propagation", FIELD_STR, propagation),
+	FIELD_F(struct mount_point, "NonRecursive", FIELD_BOOL, non_recursive, FIELD_OMIT),
+	FIELD_F(struct mount_point, "CreateSource", FIELD_BOOL, create_source, FIELD_OMIT),
+	FIELD_END,
+};

@@ -178,3 +178,18 @@ struct host_config {
 };
 extern const struct field host_config_fields[];
 extern const struct field mount_spec_fields[];
+
+/* A mount of a container, resolved from Binds, Mounts, Tmpfs and the image; inspect's "Mounts". */
+struct mount_point {
+	char *type;	   /* bind, tmpfs, volume */
+	char *name;	   /* volume's, else NULL */
+	char *source;	   /* on the host; "" for tmpfs */
+	char *destination; /* in the container, clean and absolute */
+	char *driver;
+	char *mode; /* as the user wrote it: "ro,z", tmpfs options */
+	bool rw;
+	char *propagation; /* "rprivate", ... */
+	bool non_recursive;
+	bool create_source; /* -v creates a missing host directory, --mount does not */
+};
+extern const struct field mount_point_fields[];
