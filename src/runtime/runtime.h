@@ -1,0 +1,66 @@
+/*
+ * OCI runtimes: which are there, which is the default, and the few calls that the engine makes itself
+ * (the shim runs, restarts and deletes; the engine needs the rest, and all of it where a shim is dead).
+ * Each call runs the program with its --root below the exec root. Thread-safe: nothing changes after
+ * runtimes_open().
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/json.h"
+
+struct runtimes;
+
+struct runtime {
+	char *name;    /* "crun", "runc", or as --add-runtime named it */
+	char *path;    /* absolute */
+	char *root;    /* its --root: <exec-root>/runtime/<name> */
+	char *version; /* first line of --version; filled by runtime_version() */
+};
+
+struct runtime_options {
+	const char *exec_root;
+	const char *default_runtime;   /* NULL: crun where it works on this host, else runc */
+	const struct strmap *added;    /* name -> path */
+};
+
+/* Finds the runtimes in PATH and the added ones. No program is run unless it must be to tell whether crun works
+ * here; *ret_why says which is the default and why, in one line for the log (caller frees). */
+int runtimes_open(const struct runtime_options *o, struct runtimes **ret, char **ret_why, struct err *err);
+void runtimes_close(struct runtimes *rs);
+/* By name; "" and NULL give the default. NULL where unknown. Borrowed, lives as long as rs. */
+const struct runtime *runtime_find(struct runtimes *rs, const char *name);
+const struct runtime *runtime_default(struct runtimes *rs);
+/* i-th, NULL behind the last. */
+const struct runtime *runtime_at(struct runtimes *rs, size_t i);
+
+enum runtime_status {
+	RUNTIME_UNKNOWN = 0, /* it failed, hung, or said something we do not understand */
+	RUNTIME_ABSENT,	     /* it does not know this container */
+	RUNTIME_CREATED,
+	RUNTIME_RUNNING,
+	RUNTIME_PAUSED,
+	RUNTIME_STOPPED,
+};
+
+/* `state`. Never fails: doubt is RUNTIME_UNKNOWN, with the reason in err. */
+enum runtime_status runtime_state(const struct runtime *rt, const char *id, pid_t *ret_pid, struct err *err);
+int runtime_pause(const struct runtime *rt, const char *id, struct err *err);
+int runtime_resume(const struct runtime *rt, const char *id, struct err *err);
+/* `delete --force`; a container that is not there is fine. Has a deadline of 10 s: a container that cannot be killed
+ * gives an error, not a hang. */
+int runtime_delete(const struct runtime *rt, const char *id, struct err *err);
+/* Signals all processes of the container: `kill --all`. */
+int runtime_kill_all(const struct runtime *rt, const char *id, int sig, struct err *err);
+
+/* How the host's cgroups are mounted. */
+enum cgroup_mode { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
+enum cgroup_mode cgroup_mode(void);
+/* Is any process in the cgroup `path` ("/holdfast/<id>") of any hierarchy? 1, 0, or -errno. */
+int cgroup_populated(const char *path);
+/* rmdir of the cgroup in all hierarchies, with what is below it; 0 where it is not there; -EBUSY with processes. */
+int cgroup_remove(const char *path);
