@@ -1,0 +1,198 @@
+/*
+ * The container: what was asked for (config), what users want and what happened (state, durable), what its
+ * processes of this boot are doing (phase), and the store of them all. container_move() is the only way from
+ * one phase to the next.
+ *
+ * Locks: store < container < leaf. A container's lock is held over fields and one small save, never over
+ * a runtime call, the network, or a wait. A verb claims the container first (container_claim); facts
+ * need only the lock. Functions ending in _locked want c->lock held.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "config/config.h"
+#include "wire/layout.h"
+
+#define CONTAINER_FORMAT 1 /* version of the files written here */
+
+/* What was asked for at create; config.json. Shared without a lock: never changed, only replaced. */
+struct container_config {
+	int64_t version;
+	char *id;
+	char *name; /* without docker's leading slash */
+	int64_t created_ns;
+	char *image_id;
+	char *runtime; /* resolved at create: "crun" */
+	struct config config;
+	struct host_config host;
+	struct objects mounts; /* struct mount_point */
+	json_t *networking;    /* NetworkingConfig as it came */
+	char **warnings;       /* of the create */
+	unsigned refs;	       /* not stored */
+};
+extern const struct field container_config_fields[];
+struct container_config *container_config_new(void);
+struct container_config *container_config_ref(struct container_config *c);
+void container_config_unref(struct container_config *c);
+DEFINE_AUTO(struct container_config *, container_config_unref);
+
+/* What users want. Changed by users only. */
+enum wanted { WANTED_CREATED = 0, WANTED_RUNNING, WANTED_STOPPED, WANTED_GONE };
+const char *wanted_text(enum wanted w);
+
+/* Wishes and history: state.json, durable. */
+struct container_state {
+	int64_t version;
+	int64_t wanted; /* enum wanted */
+	int64_t run;	/* number of the newest run that was begun; 0: never */
+	int64_t settled_run; /* newest run whose end is in here */
+	int64_t started_ns;
+	int64_t finished_ns;
+	int64_t exit_code;
+	int64_t exit_signal;
+	bool oom_killed;
+	char *error;	    /* of the last start, or why the exit status is lost */
+	int64_t restart_count;
+	char *cleanup; /* clean-up pending: why the last release failed; NULL: released */
+	int64_t cleanup_tries;
+};
+extern const struct field container_state_fields[];
+
+/* Phases as the Docker API names them, and the inner ones. */
+enum phase {
+	PHASE_CREATED,
+	PHASE_STARTING,
+	PHASE_RUNNING,
+	PHASE_PAUSED,
+	PHASE_STOPPING,	  /* running, and told to end */
+	PHASE_OVER,	  /* ended; its resources are not yet released */
+	PHASE_EXITED,
+	PHASE_RESTARTING, /* ended; the shim, or the engine, starts it again when due */
+	PHASE_REMOVING,
+	PHASE_DEAD,	  /* its files or its image are not usable; `problem` says why */
+	PHASE_COUNT,
+};
+const char *phase_text(enum phase p);	   /* our name, for logs and phase.json */
+int phase_parse(const char *s, enum phase *ret);
+const char *phase_docker_text(enum phase p); /* "running", ... as docker shows it */
+
+/* The processes of this boot: phase.json in the exec root, atomic but not synced. */
+struct container_phase {
+	int64_t version;
+	char *boot_id;
+	char *phase; /* phase_text() */
+	int64_t run;
+	int64_t pid; /* init */
+	int64_t pid_ticks;
+	int64_t shim_pid;
+	int64_t shim_ticks;
+	char *verb;	     /* in progress, NULL: none */
+	int64_t deadline_ns; /* of the verb, wall clock */
+	int64_t signal;	     /* of the stop in progress */
+};
+extern const struct field container_phase_fields[];
+
+struct watch;
+struct container_waiter;
+
+struct container {
+	char id[CONTAINER_ID_LEN + 1];
+	unsigned refs;	      /* atomic */
+	pthread_mutex_t lock; /* all below */
+	pthread_cond_t changed;
+	bool claimed;
+
+	struct container_config *config; /* NULL: it could not be read */
+	char *name;			 /* index name; as config's, or derived */
+	struct container_state state;
+	struct container_phase disk; /* phase.json as written; `phase` below is the truth */
+	enum phase phase;
+	char *problem;	      /* why it is dead, or what is odd about it; NULL: nothing */
+	bool handled;	      /* restore has acted on it */
+	bool gone;	      /* removed; kept only by references */
+	bool shim_gone;	      /* an orphan: alive without its shim */
+
+	int shim_conn;	      /* packet connection to its shim, -1: none */
+	struct watch *shim_watch;
+	int pidfd;	      /* of init, for orphans and signals; -1: none */
+	struct watch *pid_watch;
+	struct container_waiter *waiters;
+};
+
+struct container_store;
+
+/* Directories: opened on data_root/containers and exec_root/containers, made where missing. */
+int container_store_open(const char *data_root, const char *exec_root, struct container_store **ret,
+			 struct err *err);
+void container_store_close(struct container_store *s);
+/* Descriptors of the two directories above; the store's. */
+int container_store_data_dir(const struct container_store *s);
+int container_store_exec_dir(const struct container_store *s);
+
+struct container *container_new(const char *id); /* one reference */
+struct container *container_ref(struct container *c);
+void container_unref(struct container *c);
+DEFINE_AUTO(struct container *, container_unref);
+
+/* Takes `name` for the container; ERR_CONFLICT in docker's words where another has it. */
+int container_name_index_add(struct container_store *s, const char *name, struct container *c,
+			     struct err *err);
+void container_name_index_remove(struct container_store *s, const char *name, const struct container *c);
+void container_store_add(struct container_store *s, struct container *c);
+void container_store_remove(struct container_store *s, struct container *c);
+/* By full id, name (with or without '/'), or unique id prefix. ERR_NOT_FOUND "No such container: x". */
+int container_lookup(struct container_store *s, const char *ref, struct container **ret, struct err *err);
+/* A snapshot of all, newest first; each one referenced. */
+void container_store_all(struct container_store *s, struct container ***ret, size_t *ret_n);
+void container_list_free(struct container **list, size_t n);
+
+/* Waits until nobody has it claimed and claims it. ERR_NOT_FOUND where it is removed meanwhile. */
+int container_claim(struct container *c, struct err *err);
+void container_release(struct container *c);
+static inline void container_release_p(struct container **c)
+{
+	if (*c)
+		container_release(*c);
+}
+
+/* The container's directories, opened; -errno. */
+int container_open_data(const struct container_store *s, const char *id);
+int container_open_exec(const struct container_store *s, const char *id);
+
+/* Files. Saves are said in file.h; loads name the file at fault. */
+int container_save_config(struct container_store *s, const struct container_config *config, struct err *err);
+int container_save_state_locked(struct container_store *s, struct container *c, struct err *err);
+int container_save_phase_locked(struct container_store *s, struct container *c, struct err *err);
+/* container_load: reads the files of one directory into a new container, which may come out dead with its
+ * problem set; < 0 only where the directory is not a container's at all (unfinished create). */
+int container_load(struct container_store *s, const char *id, struct container **ret, struct err *err);
+
+/* Moves to the phase: checks the edge, saves phase.json, wakes who waits, logs one line with the cause. An edge
+ * that the table does not know is our own mistake and is refused with a log line. */
+void container_move_locked(struct container_store *s, struct container *c, enum phase to, const char *cause);
+bool phase_edge_allowed(enum phase from, enum phase to);
+/* Is there, or may there be, a process of it? (running, paused, stopping) */
+bool phase_is_alive(enum phase p);
+
+/* Waits on c->changed until the deadline (CLOCK_MONOTONIC), lock held: 0 or -ETIMEDOUT. */
+int container_wait_changed_locked(struct container *c, const struct timespec *deadline);
+void container_changed_locked(struct container *c);
+
+/* Who waits for an end: `docker wait`. */
+enum wait_condition { WAIT_NOT_RUNNING, WAIT_NEXT_EXIT, WAIT_REMOVED };
+struct container_waiter {
+	enum wait_condition condition;
+	int event_fd; /* readable when done */
+	bool done;
+	int64_t exit_code;
+	char error[256];
+	struct container_waiter *next;
+};
+/* Tells the waiters whose condition `what` meets; by settle, remove and container_wait's own first look. */
+void container_tell_waiters_locked(struct container *c, enum wait_condition what);

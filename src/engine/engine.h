@@ -1,0 +1,156 @@
+/*
+ * The engine: the verbs on containers, and the keepers behind them (restore, reconcile, judge, settle). One struct,
+ * given first to everything. Thread-safe: any thread may call any verb.
+ *
+ * `ref` is an id, unique id prefix or name. Errors are in dockerd's words, with a kind that the API maps to its
+ * HTTP status.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/filters.h"
+#include "base/json.h"
+#include "config/config.h"
+#include "container/container.h"
+#include "events/events.h"
+#include "image/image.h"
+#include "logs/logs.h"
+#include "runtime/runtime.h"
+
+struct engine;
+
+struct engine_options {
+	const char *data_root;
+	const char *exec_root;
+	const char *default_runtime; /* NULL: chosen */
+	struct strmap runtimes;	     /* added: name -> path */
+	const char *shim;	     /* path of holdfast-shim */
+	const char *image_tool;	     /* path of holdfast-image */
+	bool init;		     /* --init for containers that do not say */
+};
+
+/* Opens data root and stores (no container is touched yet). The options' strings must outlive the engine. */
+int engine_open(const struct engine_options *o, struct engine **ret, struct err *err);
+/* Phase 1 of containers_restore(): loads everything; afterwards the API may serve. */
+int engine_restore_load(struct engine *e, struct err *err);
+/* Phase 2, in the background on the workers: handles each container. A verb for a container that is not yet handled
+ * waits for that container only. */
+void engine_restore_handle(struct engine *e);
+/* Ends listeners and waits with a clean end of stream (engine_ending() turns true), lets verbs in flight finish, keeps the containers
+ * running. Then engine_close(). */
+void engine_end(struct engine *e);
+void engine_close(struct engine *e);
+bool engine_ending(const struct engine *e);
+/* An eventfd that becomes readable when the engine ends, for those who wait for something else with poll(2). */
+int engine_end_fd(const struct engine *e);
+
+struct images *engine_images(struct engine *e);
+struct events *engine_events(struct engine *e);
+struct runtimes *engine_runtimes(struct engine *e);
+const struct engine_options *engine_opts(const struct engine *e);
+
+/* create ------------------------------------------------------------------------------------------------ */
+struct create_request {
+	const char *name; /* NULL or "": a generated one */
+	const char *platform;
+	struct config config; /* initialised by fields_init; consumed by engine_create */
+	struct host_config host;
+	json_t *networking; /* NetworkingConfig or NULL; consumed */
+};
+/* *ret_id and *ret_warnings (strv) are the caller's. */
+int engine_create(struct engine *e, struct create_request *req, char **ret_id, char ***ret_warnings,
+		  struct err *err);
+
+/* verbs ------------------------------------------------------------------------------------------------- */
+#define ENGINE_TIMEOUT_DEFAULT INT64_MIN /* the container's own, else 10 s; negative otherwise: wait without end */
+
+/* ERR_NOT_MODIFIED where it runs already. A failure of the runtime is ERR_INVALID for what the user asked
+ * (exec not found, ...; docker's 400) and ERR_SYSTEM for the rest. */
+int engine_start(struct engine *e, const char *ref, struct err *err);
+/* signal NULL: the container's own. ERR_NOT_MODIFIED where it is stopped already. */
+int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err);
+int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err);
+/* signal NULL: KILL. ERR_CONFLICT where it does not run. */
+int engine_kill(struct engine *e, const char *ref, const char *signal, struct err *err);
+int engine_pause(struct engine *e, const char *ref, struct err *err);
+int engine_unpause(struct engine *e, const char *ref, struct err *err);
+int engine_rename(struct engine *e, const char *ref, const char *name, struct err *err);
+int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, struct err *err);
+/* filters: until, label, label!. *ret_ids: strv, caller's. */
+int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int64_t *ret_freed,
+		 struct err *err);
+
+/* looking ------------------------------------------------------------------------------------------------ */
+/* A copy of what is known of a container at one instant. config may be NULL (dead, unreadable). */
+struct container_view {
+	char id[CONTAINER_ID_LEN + 1];
+	char *name;
+	struct container_config *config;
+	struct container_state state;
+	enum phase phase;
+	char *problem;
+	int64_t pid;
+	int64_t size_rw;     /* -1: not asked for */
+	int64_t size_rootfs;
+};
+void container_view_free(struct container_view *v);
+int engine_inspect(struct engine *e, const char *ref, bool size, struct container_view *ret, struct err *err);
+
+extern const char *const container_filter_keys[];
+struct list_query {
+	bool all;
+	int64_t limit; /* <= 0: all; > 0 implies `all`, newest first, as docker has it */
+	bool size;
+	struct filters filters;
+};
+/* *ret: array of *ret_n views, newest first; free each, then the array. */
+int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret, size_t *ret_n,
+		struct err *err);
+/* Numbers for `info`. */
+struct engine_counts {
+	int64_t containers, running, paused, stopped, images;
+};
+void engine_count(struct engine *e, struct engine_counts *ret);
+
+/* "Up 5 seconds", "Exited (0) 3 minutes ago", "Created", ... as `ps` shows it. */
+void container_view_status(const struct container_view *v, int64_t now, char *ret, size_t size);
+
+/* wait: between begin and finish the caller sends its response head, then polls engine_wait_fd(). */
+struct engine_wait;
+int engine_wait_begin(struct engine *e, const char *ref, enum wait_condition condition,
+		      struct engine_wait **ret, struct err *err);
+int engine_wait_fd(const struct engine_wait *w);
+/* 1: done, with exit code and error text ("" none; valid until free); 0: not yet. */
+int engine_wait_result(struct engine_wait *w, int64_t *ret_code, const char **ret_error);
+void engine_wait_free(struct engine_wait *w);
+
+/* logs: *ret_tty says whether the stream is raw. With follow, poll engine_logs_fd() and read again until
+ * engine_logs_next() says 2. ERR_NOT_SUPPORTED where the log driver keeps nothing. */
+struct engine_logs;
+int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q, struct engine_logs **ret,
+		     bool *ret_tty, struct err *err);
+/* 1: an entry; 0: nothing now (follow); 2: the end; < 0: err. */
+int engine_logs_next(struct engine_logs *l, struct log_entry *ret, struct err *err);
+/* Two descriptors to poll: more may be written; the container ended. */
+void engine_logs_fds(const struct engine_logs *l, int ret[2]);
+void engine_logs_free(struct engine_logs *l);
+
+/* images: as image.h, with the containers' claims and the events ------------------------------------------ */
+int engine_image_load(struct engine *e, const struct image_source *in, struct image_changes *ret,
+		      struct err *err);
+int engine_image_import(struct engine *e, const struct image_source *in, const char *repo, const char *tag,
+			const char *message, char *const *changes, const char *platform,
+			struct image_changes *ret, struct err *err);
+int engine_image_tag(struct engine *e, const char *ref, const char *repo, const char *tag, struct err *err);
+int engine_image_remove(struct engine *e, const char *ref, bool force, bool noprune,
+			struct image_changes *ret, struct err *err);
+int engine_image_prune(struct engine *e, const struct filters *f, struct image_changes *ret,
+		       struct err *err);
+/* Containers made of an image: for `images` and its filters. */
+int64_t engine_image_containers(struct engine *e, const char *image_id);
+
+/* The last restore, as JSON text (caller frees), or NULL where none has been made. */
+char *engine_restore_report(struct engine *e);
