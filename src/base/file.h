@@ -1,6 +1,7 @@
 /*
- * Files. Functions return 0 (or a count, or a descriptor) or -errno and are silent, except those that
- * take a struct err. `dir` is a directory descriptor or AT_FDCWD. Thread-safe; nothing is cached.
+ * Files. Functions return 0 (or a count, or a descriptor) or -errno and are silent, except those
+ * that take a struct err. `dir` is a directory descriptor or AT_FDCWD. Thread-safe; nothing is
+ * cached.
  */
 #pragma once
 
@@ -15,11 +16,12 @@ int write_all(int fd, const void *data, size_t n);
 /* Reads until n bytes are there or the end; returns the count. */
 ssize_t read_full(int fd, void *data, size_t n);
 
-/* Reads a regular file whole. -EFBIG above max, -EISDIR, -EINVAL where it is not a regular file (its
- * opening never blocks). *ret_text is NUL-terminated and the caller's; ret_len may be NULL. */
+/* Reads a regular file whole. -EFBIG above max, -EISDIR, -EINVAL where it is not a regular file
+ * (its opening never blocks). *ret_text is NUL-terminated and the caller's; ret_len may be NULL. */
 int read_file_at(int dir, const char *name, size_t max, char **ret_text, size_t *ret_len);
 
-/* Reads a small file of /proc or /sys into buf, NUL-terminated, trailing newline cut. */
+/* Reads a small file of /proc or /sys into buf, NUL-terminated, trailing newline cut. -EFBIG where
+ * it does not fit. */
 int read_small_at(int dir, const char *name, char *buf, size_t size);
 /* Writes text by one write(2) to an existing file (cgroup, /proc). */
 int write_small_at(int dir, const char *name, const char *text);
@@ -29,7 +31,7 @@ enum save_mode {
 	SAVE_ATOMIC,  /* without the fsyncs: for the exec root, which a crash of the host empties */
 };
 
-/* Replaces dir/name by text: a reader, or a crash, sees the old or the new file, never a mixture. */
+/* Replaces dir/name by text: a reader, or a crash, sees the old or the new file, never a mix. */
 int save_file_at(int dir, const char *name, const char *text, size_t len, enum save_mode mode,
 		 struct err *err);
 
@@ -37,11 +39,12 @@ int save_file_at(int dir, const char *name, const char *text, size_t len, enum s
 int open_dir_at(int dir, const char *path);
 /* mkdir -p; existing directories stay as they are. */
 int mkdir_p(const char *path, mode_t mode);
-/* Removes a tree (or file) below dir; does not follow links and does not descend into other
- * file systems (-EXDEV: something is mounted there). 0 where it is not there. */
+/* Removes a tree (or file) below dir; does not follow links and does not descend into what is
+ * mounted there, be it a bind mount of the same file system (-EXDEV; a mounted-on file gives
+ * -EBUSY). 0 where it is not there. A failure leaves the rest in no particular shape. */
 int remove_tree_at(int dir, const char *name);
-/* As remove_tree_at, but first renamed to `.gone-<random>` in the same directory so that dir/name is
- * gone at once and for good, however long the rest takes or whenever it is cut short. */
+/* As remove_tree_at, but first renamed to `.gone-<random>` in the same directory so that dir/name
+ * is gone at once and for good, however long the rest takes or whenever it is cut short. */
 int remove_tree_atomically_at(int dir, const char *name);
 /* fsync of a directory. */
 int sync_dir(int dir);

@@ -145,10 +145,8 @@ void fields_free(const struct field *fields, void *obj)
 
 static void copy_objects(const struct field *f, struct objects *dst, const struct objects *src)
 {
-	*dst = (struct objects){.n = src->n};
-	if (src->n == 0)
-		return;
-	dst->items = xcalloc(src->n, f->sub_size);
+	*dst = (struct objects){.items = src->items ? xcalloc(src->n, f->sub_size) : NULL,
+				.n = src->n};
 	for (size_t i = 0; i < src->n; i++)
 		fields_copy(f->sub, item(f, dst, i), item(f, src, i));
 }
@@ -190,6 +188,35 @@ void fields_copy(const struct field *fields, void *dst, const void *src)
 		}
 }
 
+/* Whether the field has no value that JSON could show: unset, or NULL where the table says that
+ * this is not the same as empty. */
+static bool field_null(const struct field *f, const void *obj)
+{
+	switch (f->type) {
+	case FIELD_STR:
+		return (f->flags & FIELD_NULLABLE) && !AT(f, obj, char *);
+	case FIELD_STRV:
+	case FIELD_SET:
+		return (f->flags & FIELD_NULLABLE) && !AT(f, obj, char **);
+	case FIELD_MAP:
+		return (f->flags & FIELD_NULLABLE) && !AT(f, obj, struct strmap).kv;
+	case FIELD_OBJECTS:
+		return (f->flags & FIELD_NULLABLE) && !AT(f, obj, struct objects).items;
+	case FIELD_OPT_INT:
+		return AT(f, obj, int64_t) == FIELD_UNSET;
+	case FIELD_OPT_BOOL:
+		return AT(f, obj, int) == FIELD_UNSET_BOOL;
+	case FIELD_JSON:
+		return !AT(f, obj, json_t *);
+	case FIELD_BOOL:
+	case FIELD_INT:
+	case FIELD_TIME:
+	case FIELD_OBJECT:
+		return false;
+	}
+	return false;
+}
+
 static bool strv_equal(char *const *a, char *const *b)
 {
 	size_t n = strv_len(a);
@@ -222,7 +249,7 @@ static bool objects_equal(const struct field *f, const struct objects *a, const 
 	return true;
 }
 
-/* NULL and "" are equal, for they are written alike. */
+/* Where NULL and "" are written alike they are equal. */
 static bool text_equal(const char *a, const char *b)
 {
 	return strcmp(a ? a : "", b ? b : "") == 0;
@@ -264,7 +291,7 @@ static bool field_equal(const struct field *f, const void *a, const void *b)
 bool fields_equal(const struct field *fields, const void *a, const void *b)
 {
 	for (const struct field *f = fields; f->name; f++)
-		if (!field_equal(f, a, b))
+		if (field_null(f, a) != field_null(f, b) || !field_equal(f, a, b))
 			return false;
 	return true;
 }
@@ -416,7 +443,7 @@ static int load_objects(const struct field *f, const json_t *j, struct objects *
 	if (!json_is_array(j))
 		return wrong(at, err, "must be an array");
 	free_objects(f, ret);
-	*ret = (struct objects){.items = n > 0 ? xcalloc(n, f->sub_size) : NULL, .n = n};
+	*ret = (struct objects){.items = xcalloc(n, f->sub_size), .n = n};
 	for (size_t i = 0; i < n; i++)
 		fields_init(f->sub, item(f, ret, i));
 	for (size_t i = 0; i < n; i++) {
@@ -487,8 +514,7 @@ static int load_object(const struct field *fields, void *obj, const json_t *json
 
 	if (!json_is_object(json))
 		return wrong(at, err, "must be an object");
-	/* What we wrote ourselves has exact names only: spare it the search without regard to case.
-	 */
+	/* What we wrote ourselves has exact names only: spare it the other search. */
 	for (const struct field *f = fields; f->name; f++)
 		exact += json_object_get(json, f->name) != NULL;
 	all_exact = exact == json_object_size(json);
@@ -596,15 +622,13 @@ static bool field_empty(const struct field *f, const void *obj)
 	case FIELD_MAP:
 		return strv_len(AT(f, obj, struct strmap).kv) == 0;
 	case FIELD_OPT_INT:
-		return AT(f, obj, int64_t) == FIELD_UNSET;
 	case FIELD_OPT_BOOL:
-		return AT(f, obj, int) == FIELD_UNSET_BOOL;
+	case FIELD_JSON:
+		return field_null(f, obj);
 	case FIELD_OBJECT:
 		return object_empty(f->sub, member(f, obj));
 	case FIELD_OBJECTS:
 		return AT(f, obj, struct objects).n == 0;
-	case FIELD_JSON:
-		return !AT(f, obj, json_t *);
 	}
 	return false;
 }
@@ -615,29 +639,6 @@ static bool object_empty(const struct field *fields, const void *obj)
 		if (!field_empty(f, obj))
 			return false;
 	return true;
-}
-
-/* Whether a field without content is shown as null. */
-static bool null_when_empty(const struct field *f)
-{
-	switch (f->type) {
-	case FIELD_STR:
-	case FIELD_STRV:
-	case FIELD_SET:
-	case FIELD_MAP:
-	case FIELD_OBJECTS:
-		return f->flags & FIELD_NULLABLE;
-	case FIELD_OPT_INT:
-	case FIELD_OPT_BOOL:
-	case FIELD_JSON:
-		return true;
-	case FIELD_BOOL:
-	case FIELD_INT:
-	case FIELD_TIME:
-	case FIELD_OBJECT:
-		return false;
-	}
-	return false;
 }
 
 static json_t *save_field(const struct field *f, const void *obj)
@@ -677,13 +678,12 @@ static json_t *save_field(const struct field *f, const void *obj)
 void fields_save_into(const struct field *fields, const void *obj, json_t *into)
 {
 	for (const struct field *f = fields; f->name; f++) {
-		bool empty = field_empty(f, obj);
+		json_t *j;
 
-		if (empty && (f->flags & FIELD_OMIT))
+		if ((f->flags & FIELD_OMIT) && field_empty(f, obj))
 			continue;
-		json_object_set_new_nocheck(into, f->name,
-					    empty && null_when_empty(f) ? json_null()
-									: save_field(f, obj));
+		j = field_null(f, obj) ? json_null() : save_field(f, obj);
+		json_object_set_new_nocheck(into, f->name, j);
 	}
 }
 

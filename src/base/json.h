@@ -1,6 +1,7 @@
 /*
- * JSON: jansson's trees at the door, plain structs inside. A table of fields describes a struct once
- * and serves reading, writing, freeing, copying and comparing, so that the directions cannot drift.
+ * JSON: jansson's trees at the door, plain structs inside. A table of fields describes a struct
+ * once and serves reading, writing, freeing, copying and comparing, so that the directions cannot
+ * drift.
  *
  *	static const struct field health_fields[] = {
  *		FIELD(struct health, "Test", FIELD_STRV, test),
@@ -27,18 +28,18 @@ static inline void json_decref_p(json_t **j)
 #define autojson auto_(json_decref_p)
 
 enum field_type {
-	FIELD_BOOL,	/* bool */
-	FIELD_INT,	/* int64_t; a real without fraction is read too */
-	FIELD_STR,	/* char *; null and missing are NULL; NULL is written as "" */
-	FIELD_STRV,	/* char **; array of strings, or one string as array of one; null is NULL, [] is a
-			 * vector of length 0, see FIELD_NULLABLE for the way back */
-	FIELD_SET,	/* char **; object whose keys count: {"80/tcp":{}} */
-	FIELD_MAP,	/* struct strmap; object of strings (null reads as "") */
-	FIELD_TIME,	/* int64_t ns; RFC 3339 in JSON */
+	FIELD_BOOL, /* bool */
+	FIELD_INT,  /* int64_t; a real without fraction is read too */
+	FIELD_STR,  /* char *; null and missing are NULL; NULL is written as "" */
+	FIELD_STRV, /* char **; array of strings, or one string as array of one; null is NULL, [] is
+		     * a vector of length 0, see FIELD_NULLABLE for the way back */
+	FIELD_SET,  /* char **; object whose keys count: {"80/tcp":{}} */
+	FIELD_MAP,  /* struct strmap; object of strings (null reads as "") */
+	FIELD_TIME, /* int64_t ns; RFC 3339 in JSON */
 	FIELD_OPT_INT,	/* int64_t; null and missing are FIELD_UNSET, which is written as null */
 	FIELD_OPT_BOOL, /* int; the same with FIELD_UNSET_BOOL */
 	FIELD_OBJECT,	/* embedded struct described by sub */
-	FIELD_OBJECTS,	/* struct { T *items; size_t n; } -> use struct objects; array of struct by sub */
+	FIELD_OBJECTS,	/* struct objects; array of objects, each a struct described by sub */
 	FIELD_JSON,	/* json_t *, kept as it came; NULL is written as null */
 };
 
@@ -51,7 +52,7 @@ struct strmap {
 };
 const char *strmap_get(const struct strmap *m, const char *key); /* NULL where absent */
 void strmap_set(struct strmap *m, const char *key, const char *value);
-#define strmap_foreach(m, k, v)                                                                    \
+#define strmap_foreach(m, k, v) \
 	for (char **it_ = (m)->kv; it_ && it_[0] && ((k) = it_[0], (v) = it_[1], 1); it_ += 2)
 
 /* An array of structs. */
@@ -73,33 +74,34 @@ struct field {
 
 enum {
 	FIELD_OMIT = 1,	    /* left out of the JSON while zero/NULL/empty/unset */
-	FIELD_NULLABLE = 2, /* NULL STR/STRV/SET/MAP/OBJECTS written as null instead of "" [] {} [] */
+	FIELD_NULLABLE = 2, /* a NULL STR, STRV, SET, MAP, OBJECTS is null, not "" [] {} {} [] */
 };
 
-#define FIELD(T, json_name, field_type, member)                                                    \
-	{                                                                                          \
-		.name = json_name, .type = field_type, .offset = offsetof(T, member)               \
+#define FIELD(T, json_name, field_type, member)                                      \
+	{                                                                            \
+		.name = json_name, .type = field_type, .offset = offsetof(T, member) \
 	}
-#define FIELD_F(T, json_name, field_type, member, field_flags)                                     \
-	{                                                                                          \
-		.name = json_name, .type = field_type, .offset = offsetof(T, member),              \
-		.flags = field_flags                                                               \
+#define FIELD_F(T, json_name, field_type, member, field_flags)                        \
+	{                                                                             \
+		.name = json_name, .type = field_type, .offset = offsetof(T, member), \
+		.flags = field_flags                                                  \
 	}
-#define FIELD_SUB(T, json_name, field_type, member, table, U, field_flags)                         \
-	{                                                                                          \
-		.name = json_name, .type = field_type, .offset = offsetof(T, member),              \
-		.sub = table, .sub_size = sizeof(U), .flags = field_flags                          \
+#define FIELD_SUB(T, json_name, field_type, member, table, U, field_flags)            \
+	{                                                                             \
+		.name = json_name, .type = field_type, .offset = offsetof(T, member), \
+		.sub = table, .sub_size = sizeof(U), .flags = field_flags             \
 	}
-#define FIELD_END                                                                                  \
-	{                                                                                          \
-		.name = NULL                                                                       \
+#define FIELD_END            \
+	{                    \
+		.name = NULL \
 	}
 
 /* Sets every field to its empty value (FIELD_UNSET for the OPT types). Frees nothing. */
 void fields_init(const struct field *fields, void *obj);
-/* Reads obj (initialised) from a JSON object. Null and missing leave the empty value, unknown keys are
- * ignored; names match exactly, else without regard to case, as Go does. A wrong type is ERR_INVALID and
- * names the field: "HostConfig.Memory: must be a whole number". */
+/* Reads obj (initialised) from a JSON object. Null and missing leave the value as it is, unknown
+ * keys are ignored; names match exactly, else without regard to case, as Go does. A wrong type is
+ * ERR_INVALID and names the field: "HostConfig.Memory: must be a whole number"; obj then holds a
+ * part and is still the caller's to free. [] is read as a vector of no strings, not as NULL. */
 int fields_load(const struct field *fields, void *obj, const json_t *json, struct err *err);
 /* New reference. */
 json_t *fields_save(const struct field *fields, const void *obj);
@@ -110,10 +112,12 @@ void fields_free(const struct field *fields, void *obj);
 void fields_copy(const struct field *fields, void *dst, const void *src);
 bool fields_equal(const struct field *fields, const void *a, const void *b);
 
-/* Reads and parses a JSON file, at most `max` bytes; the error names the file and the place. */
+/* Reads and parses a JSON file, at most `max` bytes; the error names the file and the place, and
+ * has errnum EBADMSG where the file is there but is no JSON. */
 int json_read_at(int dir, const char *name, size_t max, json_t **ret, struct err *err);
 /* Compact JSON through save_file_at(). */
-int json_save_at(int dir, const char *name, const json_t *json, enum save_mode mode, struct err *err);
+int json_save_at(int dir, const char *name, const json_t *json, enum save_mode mode,
+		 struct err *err);
 /* Compact text; caller frees. */
 char *json_text(const json_t *json);
 /* String member of an object, NULL where missing or of another type. Borrowed. */

@@ -1,14 +1,14 @@
 /*
- * Memory and ownership: allocation that does not fail, clean-up at the end of a scope, and the words
- * that say when ownership leaves it.
+ * Memory and ownership: allocation that does not fail, clean-up at the end of a scope, and the
+ * words that say when ownership leaves it.
  *
  *	autofree char *path = xasprintf("%s/%s", dir, name);
  *	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
  *	...
  *	*ret_fd = take_fd(fd);
  *
- * The x-functions abort when memory is out: allocations here are small, the shims keep the containers,
- * and a restart restores. Sizes that come from outside are checked before they get here.
+ * The x-functions abort when memory is out: allocations here are small, the shims keep the
+ * containers, and a restart restores. Sizes that come from outside are checked before.
  */
 #pragma once
 
@@ -47,29 +47,29 @@ static inline void close_p(int *fd)
 #define autoclose auto_(close_p)
 
 /* Hands the pointer over and leaves NULL behind. */
-#define take(p)                                                                                    \
-	({                                                                                         \
-		__typeof__(p) *take_p_ = &(p);                                                     \
-		__typeof__(p) take_v_ = *take_p_;                                                  \
-		*take_p_ = NULL;                                                                   \
-		take_v_;                                                                           \
+#define take(p)                                   \
+	({                                        \
+		__typeof__(p) *take_p_ = &(p);    \
+		__typeof__(p) take_v_ = *take_p_; \
+		*take_p_ = NULL;                  \
+		take_v_;                          \
 	})
 
 /* Hands the file descriptor over and leaves -1 behind. */
-#define take_fd(fd)                                                                                \
-	({                                                                                         \
-		int *take_p_ = &(fd);                                                              \
-		int take_v_ = *take_p_;                                                            \
-		*take_p_ = -1;                                                                     \
-		take_v_;                                                                           \
+#define take_fd(fd)                     \
+	({                              \
+		int *take_p_ = &(fd);   \
+		int take_v_ = *take_p_; \
+		*take_p_ = -1;          \
+		take_v_;                \
 	})
 
 /* Makes `fn_p(T *)`, usable with auto_(), of `fn(T)`. */
-#define DEFINE_AUTO(type, fn)                                                                      \
-	static inline void fn##_p(type *p)                                                         \
-	{                                                                                          \
-		fn(*p);                                                                            \
-	}                                                                                          \
+#define DEFINE_AUTO(type, fn)              \
+	static inline void fn##_p(type *p) \
+	{                                  \
+		fn(*p);                    \
+	}                                  \
 	struct fn##_semicolon_
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,6 +1,6 @@
 /*
- * Processes: identity, signals, and running a program. An identity is never a bare pid: it is boot id
- * + pid + start time, pinned by a pidfd at once and compared again after opening.
+ * Processes: identity, signals, and running a program. An identity is never a bare pid: it is boot
+ * id + pid + start time, pinned by a pidfd at once and compared again after opening.
  */
 #pragma once
 
@@ -21,8 +21,8 @@ const char *boot_id(void);
  * gone or a zombie. */
 uint64_t proc_start_ticks(pid_t pid);
 
-/* Opens a pidfd on exactly this process: 0 <= fd, -ESRCH where it is gone, is a zombie, or the pid is
- * now another's, other -errno where it cannot be told. */
+/* Opens a pidfd on exactly this process: 0 <= fd, -ESRCH where it is gone, is a zombie, or the pid
+ * is now another's, other -errno where it cannot be told. */
 int pidfd_open_checked(pid_t pid, uint64_t start_ticks);
 /* pidfd_send_signal(2): 0 or -errno. */
 int pidfd_kill(int pidfd, int sig);
@@ -57,8 +57,8 @@ struct spawn_result {
 	char *err_text; /* stderr, cut at 8 KiB */
 };
 
-/* Runs it to its end with captured stdout (cut at max_out) and stderr. in/out/err of s are ignored but `in`.
- * timeout_ms < 0: none; after it the program is killed. */
+/* Runs it to its end with captured stdout (cut at max_out) and stderr. in/out/err of s are ignored
+ * but `in`. timeout_ms < 0: none; after it the program is killed. */
 int spawn_run(const struct spawn *s, int timeout_ms, size_t max_out, struct spawn_result *ret,
 	      struct err *err);
 void spawn_result_free(struct spawn_result *r);

@@ -270,8 +270,7 @@ bool str_empty(const char *s)
 	return !s || !*s;
 }
 
-/* Patterns, after Go's path.Match. A character is a whole UTF-8 sequence, or one byte that is none.
- */
+/* Patterns, after Go's path.Match. A character is a whole UTF-8 sequence, or a byte of none. */
 
 static size_t char_len(const char *s)
 {
@@ -304,8 +303,7 @@ static const char *glob_class_char(const char *p, uint32_t *ret)
 	return p + char_len(p);
 }
 
-/* Matches the character c with the class behind '['; returns what follows ']', NULL if malformed.
- */
+/* Matches c with the class behind '['; returns what follows its ']', NULL if malformed. */
 static const char *glob_class(const char *p, uint32_t c, bool *ret_matches)
 {
 	bool negated = *p == '^', in = false;
@@ -330,8 +328,7 @@ static const char *glob_class(const char *p, uint32_t c, bool *ret_matches)
 	return p + 1;
 }
 
-/* Matches one character of s with the head of the pattern; NULL if it does not, else what follows.
- */
+/* Matches one character of s with the head of p; returns what follows in p, NULL if it does not. */
 static const char *glob_one(const char *p, const char *s)
 {
 	size_t n = char_len(s);

@@ -67,5 +67,5 @@ int parse_size(const char *s, int64_t *ret);
 void hex_encode(const void *data, size_t n, char *ret);
 /* true if s has exactly n lower-case hexadecimal digits and ends there. */
 bool str_is_hex(const char *s, size_t n);
-/* n random lower-case hexadecimal digits from getrandom(2) and NUL into ret (n + 1 bytes, n <= 64). */
+/* n random lower-case hexadecimal digits and NUL into ret (n + 1 bytes, n <= 64). */
 void random_hex(char *ret, size_t n);

@@ -23,16 +23,17 @@ static inline void hold_unlock_(pthread_mutex_t **m)
 #define HOLD_CAT2_(a, b) a##b
 #define HOLD_CAT_(a, b)	 HOLD_CAT2_(a, b)
 /* Holds the mutex to the end of the block. */
-#define hold(m)                                                                                    \
-	auto_(hold_unlock_) __attribute__((unused))                                                \
-		pthread_mutex_t *HOLD_CAT_(hold_, __LINE__) = hold_lock_(m)
+#define hold(m)                                                                                   \
+	auto_(hold_unlock_) __attribute__((unused)) pthread_mutex_t *HOLD_CAT_(hold_, __LINE__) = \
+		hold_lock_(m)
 
-/* Starts a named thread (15 characters at most) with a small stack and all signals blocked: 0 or -errno. */
+/* Starts a named thread (15 characters at most) with a small stack and all signals blocked: 0 or
+ * -errno. */
 int thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg);
 
 /*
- * A pool that grows on demand up to `max` threads and shrinks again after idle seconds. Jobs with the
- * same non-zero key run one after the other in the order given; others in parallel.
+ * A pool that grows on demand up to `max` threads and shrinks again after idle seconds. Jobs with
+ * the same non-zero key run one after the other in the order given; others in parallel.
  */
 struct workers;
 struct workers *workers_new(const char *name, unsigned max);

@@ -22,7 +22,8 @@ struct timespec deadline_in(int64_t ns);
 int64_t deadline_left_ns(const struct timespec *deadline);
 
 /* "2006-01-02T15:04:05.123456789Z" (RFC 3339, always nine digits and Z); 0 gives Go's zero time
- * "0001-01-01T00:00:00Z", as the Docker API shows "never". Returns ret, which has RFC3339_MAX bytes. */
+ * "0001-01-01T00:00:00Z", as the Docker API shows "never". Returns ret, which has RFC3339_MAX
+ * bytes. */
 char *rfc3339_format(int64_t ns, char ret[static RFC3339_MAX]);
 /* Reads RFC 3339 with any number of fraction digits and any offset; Go's zero time reads as 0.
  * Returns 0 or -EINVAL. */
@@ -32,5 +33,5 @@ int rfc3339_parse(const char *s, int64_t *ret_ns);
 int instant_parse(const char *s, int64_t now, int64_t *ret_ns);
 /* Reads a Go duration ("1h2m3.5s", "100ms", "-5s") in ns. 0 or -EINVAL. */
 int duration_parse(const char *s, int64_t *ret_ns);
-/* "5 seconds", "About a minute", "3 hours": docker's words for a duration (go-units HumanDuration). */
+/* "5 seconds", "About a minute", "3 hours": docker's words (go-units HumanDuration). */
 void duration_human(int64_t ns, char *ret, size_t size);
