@@ -231,7 +231,9 @@ IN_CHILD static int child_place_fds(struct child *c)
 
 		if (fd <= 0 && i <= 2)
 			fd = syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
-		if (fd >= 0 && fd < (long) c->n_fds)
+		if (fd < 0 && i <= 2)
+			return -1;
+		if (fd < (long) c->n_fds) /* gives -1 its EBADF as well */
 			fd = syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, c->n_fds);
 		if (fd < 0)
 			return -1;
