@@ -14,7 +14,9 @@ const char *strmap_get(const struct strmap *m, const char *key)
 {
 	const char *k, *v;
 
-	strmap_foreach(m, k, v) if (strcmp(k, key) == 0) return v;
+	strmap_foreach (m, k, v)
+		if (strcmp(k, key) == 0)
+			return v;
 	return NULL;
 }
 
@@ -38,7 +40,9 @@ static bool strmap_equal(const struct strmap *a, const struct strmap *b)
 
 	if (strv_len(a->kv) != strv_len(b->kv))
 		return false;
-	strmap_foreach(a, k, v) if (!str_eq(strmap_get(b, k), v)) return false;
+	strmap_foreach (a, k, v)
+		if (!str_eq(strmap_get(b, k), v))
+			return false;
 	return true;
 }
 
@@ -584,7 +588,8 @@ static json_t *save_map(const struct strmap *m)
 	json_t *j = json_object();
 	const char *k, *v;
 
-	strmap_foreach(m, k, v) set_any_key(j, k, string_json(v));
+	strmap_foreach (m, k, v)
+		set_any_key(j, k, string_json(v));
 	return j;
 }
 

@@ -332,7 +332,8 @@ TEST(maps_replace_and_keep_their_order)
 	strmap_set(&m, "a", "3");
 	all = strv_join(m.kv, ",");
 	assert_string_equal(all, "a,3,b,");
-	strmap_foreach(&m, k, v) n += k && v;
+	strmap_foreach (&m, k, v)
+		n += k && v;
 	assert_int_equal(n, 2);
 	strv_free(m.kv);
 }
