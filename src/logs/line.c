@@ -22,8 +22,7 @@ static bool eat(struct cursor *c, const char *literal)
 	return true;
 }
 
-/* strings ----------------------------------------------------------------------------------------
- */
+/* strings --------------------------------------------------------------------------------- */
 
 static int hex_digit(char ch)
 {
@@ -136,8 +135,7 @@ static bool eat_string(struct cursor *c, struct buf *text)
 	}
 }
 
-/* time -------------------------------------------------------------------------------------------
- */
+/* time ------------------------------------------------------------------------------------ */
 
 /* n digits, or -1. */
 static int32_t eat_number(struct cursor *c, int n)
@@ -220,8 +218,7 @@ int64_t log_line_time(const char *line, size_t len)
 	return ns;
 }
 
-/* lines ------------------------------------------------------------------------------------------
- */
+/* lines ----------------------------------------------------------------------------------- */
 
 static bool parse_fast(const char *line, size_t len, struct buf *text, struct log_entry *ret)
 {

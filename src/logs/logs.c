@@ -50,8 +50,7 @@ struct log_reader {
 	bool ended;
 };
 
-/* the files --------------------------------------------------------------------------------------
- */
+/* the files ------------------------------------------------------------------------------- */
 
 static void log_name(unsigned i, char *ret, size_t size)
 {
@@ -188,8 +187,7 @@ static int look_for_rotation(struct log_reader *r, struct err *err)
 	return 1;
 }
 
-/* the lines --------------------------------------------------------------------------------------
- */
+/* the lines ------------------------------------------------------------------------------- */
 
 /* Reads a block more: 1, 0 at the end, or -errno. */
 static int read_more(struct log_reader *r)
@@ -321,8 +319,7 @@ int logs_next(struct log_reader *r, struct log_entry *ret, struct err *err)
 	return 2;
 }
 
-/* opening and closing ----------------------------------------------------------------------------
- */
+/* opening and closing --------------------------------------------------------------------- */
 
 /* Goes to where the tail begins. */
 static int seek_tail(struct log_reader *r, struct err *err)

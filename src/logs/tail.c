@@ -16,8 +16,7 @@
  * stream. It is looked for so far, and then taken as found. */
 #define PARTS_WITHIN (512 << 10)
 
-/* walking backwards ------------------------------------------------------------------------------
- */
+/* walking backwards ----------------------------------------------------------------------- */
 
 /* What is known of one file: `data` holds the bytes from offset `at` on, of which those before
  * `high` are still to be handed out; they end with a newline. */
@@ -110,8 +109,7 @@ static int previous_line(struct backwards *b, const char **ret_line, size_t *ret
 	}
 }
 
-/* counting ---------------------------------------------------------------------------------------
- */
+/* counting -------------------------------------------------------------------------------- */
 
 struct tail {
 	const struct logs_query *query;
