@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/proc.h"
 #include "config/config.h"
 #include "wire/layout.h"
 
@@ -59,7 +60,8 @@ struct container_state {
 	bool oom_killed;
 	char *error;	    /* of the last start, or why the exit status is lost */
 	int64_t restart_count;
-	char *cleanup; /* clean-up pending: why the last release failed; NULL: released */
+	char *boot_id;	/* of the boot in which `run` was begun */
+	char *cleanup;	/* clean-up pending: why the last release failed; NULL: released */
 	int64_t cleanup_tries;
 };
 extern const struct field container_state_fields[];
@@ -95,33 +97,39 @@ struct container_phase {
 	char *verb;	     /* in progress, NULL: none */
 	int64_t deadline_ns; /* of the verb, wall clock */
 	int64_t signal;	     /* of the stop in progress */
+	int64_t told_run;    /* newest run whose start has been published */
 };
 extern const struct field container_phase_fields[];
 
-struct watch;
+struct link;
 struct container_waiter;
 
 struct container {
 	char id[CONTAINER_ID_LEN + 1];
 	unsigned refs;	      /* atomic */
+	int64_t created_ns;   /* never changes once it is in the store */
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t changed;
 	bool claimed;
 
 	struct container_config *config; /* NULL: it could not be read */
-	char *name;			 /* index name; as config's, or derived */
+	char *name;			 /* index name; as config's, or derived. In the store: store's lock too */
 	struct container_state state;
 	struct container_phase disk; /* phase.json as written; `phase` below is the truth */
 	enum phase phase;
 	char *problem;	      /* why it is dead, or what is odd about it; NULL: nothing */
-	bool handled;	      /* restore has acted on it */
+	bool handled;	      /* restore has acted on it, or had no need to */
 	bool gone;	      /* removed; kept only by references */
 	bool shim_gone;	      /* an orphan: alive without its shim */
+	bool busy;	      /* a verb of this process begins or removes it: facts do not */
+	bool keep;	      /* a restart is under way: its end does not auto-remove it */
+	pid_t shim_child;     /* its shim, where it is our child and to be reaped; 0: none */
+	unsigned asked;	      /* times that reconcile found it unknown, in a row */
 
-	int shim_conn;	      /* packet connection to its shim, -1: none */
-	struct watch *shim_watch;
-	int pidfd;	      /* of init, for orphans and signals; -1: none */
-	struct watch *pid_watch;
+	/* The engine's: what it watches of this container. */
+	struct link *shim_link; /* connection to its shim */
+	struct link *pid_link;	/* pidfd of init, where the shim is gone */
+	struct link *timer;	/* ask again, or gc */
 	struct container_waiter *waiters;
 };
 

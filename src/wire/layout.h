@@ -23,6 +23,7 @@
 #define LAYOUT_SHIM_CONF   "shim.conf"
 #define LAYOUT_BUNDLE	   "bundle"
 #define LAYOUT_ROOTFS	   "rootfs" /* in the bundle */
+#define BUNDLE_CONFIG	   "config.json" /* in the bundle; the name is the OCI runtime specification's */
 #define LAYOUT_ALIVE	   "alive"
 #define LAYOUT_SHIM_SOCK   "shim.sock"
 #define LAYOUT_PID	   "pid"

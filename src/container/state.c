@@ -1,0 +1,200 @@
+/*
+ * The field tables of state.json and phase.json, and their loading and saving. A file that cannot be read makes its
+ * container dead with the file named; nothing is deleted, and nothing is guessed in its place.
+ */
+#include "container/container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+
+#define STATE_FILE_MAX (4 << 20)
+
+const struct field container_state_fields[] = {
+	FIELD(struct container_state, "Version", FIELD_INT, version),
+	FIELD(struct container_state, "Wanted", FIELD_INT, wanted),
+	FIELD(struct container_state, "Run", FIELD_INT, run),
+	FIELD(struct container_state, "SettledRun", FIELD_INT, settled_run),
+	FIELD(struct container_state, "StartedAt", FIELD_TIME, started_ns),
+	FIELD(struct container_state, "FinishedAt", FIELD_TIME, finished_ns),
+	FIELD(struct container_state, "ExitCode", FIELD_INT, exit_code),
+	FIELD(struct container_state, "ExitSignal", FIELD_INT, exit_signal),
+	FIELD(struct container_state, "OOMKilled", FIELD_BOOL, oom_killed),
+	FIELD_F(struct container_state, "Error", FIELD_STR, error, FIELD_OMIT),
+	FIELD(struct container_state, "RestartCount", FIELD_INT, restart_count),
+	FIELD_F(struct container_state, "BootId", FIELD_STR, boot_id, FIELD_OMIT),
+	FIELD_F(struct container_state, "Cleanup", FIELD_STR, cleanup, FIELD_OMIT),
+	FIELD_F(struct container_state, "CleanupTries", FIELD_INT, cleanup_tries, FIELD_OMIT),
+	FIELD_END,
+};
+
+const struct field container_phase_fields[] = {
+	FIELD(struct container_phase, "Version", FIELD_INT, version),
+	FIELD(struct container_phase, "BootId", FIELD_STR, boot_id),
+	FIELD(struct container_phase, "Phase", FIELD_STR, phase),
+	FIELD(struct container_phase, "Run", FIELD_INT, run),
+	FIELD(struct container_phase, "Pid", FIELD_INT, pid),
+	FIELD(struct container_phase, "PidTicks", FIELD_INT, pid_ticks),
+	FIELD(struct container_phase, "ShimPid", FIELD_INT, shim_pid),
+	FIELD(struct container_phase, "ShimTicks", FIELD_INT, shim_ticks),
+	FIELD_F(struct container_phase, "Verb", FIELD_STR, verb, FIELD_OMIT),
+	FIELD_F(struct container_phase, "Deadline", FIELD_TIME, deadline_ns, FIELD_OMIT),
+	FIELD_F(struct container_phase, "Signal", FIELD_INT, signal, FIELD_OMIT),
+	FIELD_F(struct container_phase, "ToldRun", FIELD_INT, told_run, FIELD_OMIT),
+	FIELD_END,
+};
+
+int container_save_config(struct container_store *s, const struct container_config *config, struct err *err)
+{
+	autojson json_t *json = fields_save(container_config_fields, config);
+	autoclose int dir = container_open_data(s, config->id);
+
+	if (dir < 0)
+		return err_sys(err, -dir, "open directory of container %s", config->id);
+	return json_save_at(dir, LAYOUT_CONFIG, json, SAVE_DURABLE, err);
+}
+
+int container_save_state_locked(struct container_store *s, struct container *c, struct err *err)
+{
+	autojson json_t *json = NULL;
+	autoclose int dir = container_open_data(s, c->id);
+
+	if (dir < 0)
+		return err_sys(err, -dir, "open directory of container %s", c->id);
+	c->state.version = CONTAINER_FORMAT;
+	json = fields_save(container_state_fields, &c->state);
+	return json_save_at(dir, LAYOUT_STATE, json, SAVE_DURABLE, err);
+}
+
+int container_save_phase_locked(struct container_store *s, struct container *c, struct err *err)
+{
+	autojson json_t *json = NULL;
+	autoclose int dir = container_open_exec(s, c->id);
+
+	if (dir < 0)
+		return err_sys(err, -dir, "open exec directory of container %s", c->id);
+	c->disk.version = CONTAINER_FORMAT;
+	if (!str_eq(c->disk.boot_id, boot_id())) {
+		free(c->disk.boot_id);
+		c->disk.boot_id = xstrdup(boot_id());
+	}
+	free(c->disk.phase);
+	c->disk.phase = xstrdup(phase_text(c->phase));
+	c->disk.run = c->state.run;
+	json = fields_save(container_phase_fields, &c->disk);
+	return json_save_at(dir, LAYOUT_PHASE, json, SAVE_ATOMIC, err);
+}
+
+/* Reads one file into obj: 1 read, 0 not there, < 0 with err naming file and fault. */
+static int load_fields(int dir, const char *name, const struct field *fields, void *obj,
+		       struct err *err)
+{
+	autojson json_t *json = NULL;
+	int64_t version;
+
+	if (json_read_at(dir, name, STATE_FILE_MAX, &json, err) < 0)
+		return err && err->errnum == ENOENT ? 0 : -1;
+	version = json_int(json, "Version", -1);
+	if (version != CONTAINER_FORMAT)
+		return err_set(err, ERR_SYSTEM, "%s: format version %lld is not known to this holdfastd",
+			       name, (long long) version);
+	if (fields_load(fields, obj, json, err) < 0)
+		return err_wrap(err, "%s", name);
+	return 1;
+}
+
+static void set_dead(struct container *c, const char *text)
+{
+	c->phase = PHASE_DEAD;
+	if (!c->problem)
+		c->problem = xstrdup(text);
+}
+
+/* 1 loaded, 0 there is none, < 0 the container is dead. */
+static int load_config(int dir, struct container *c)
+{
+	auto_(container_config_unref_p) struct container_config *config = container_config_new();
+	struct err err = {0};
+	int r;
+
+	r = load_fields(dir, LAYOUT_CONFIG, container_config_fields, config, &err);
+	if (r > 0 && !str_eq(config->id, c->id))
+		r = err_set(&err, ERR_SYSTEM, LAYOUT_CONFIG ": it is of container %s", config->id);
+	if (r > 0 && str_empty(config->name))
+		r = err_set(&err, ERR_SYSTEM, LAYOUT_CONFIG ": it has no name");
+	if (r < 0) {
+		set_dead(c, err.text);
+		return -1;
+	}
+	if (r > 0) {
+		c->config = take(config);
+		c->name = xstrdup(c->config->name);
+		c->created_ns = c->config->created_ns;
+	}
+	return r;
+}
+
+/* Says what the container was last doing, from phase.json of this boot or else from state.json alone. */
+static enum phase written_phase(const struct container *c, bool have_phase)
+{
+	const struct container_state *st = &c->state;
+	enum phase phase;
+
+	if (st->wanted == WANTED_GONE)
+		return PHASE_REMOVING;
+	if (have_phase && str_eq(c->disk.boot_id, boot_id()) &&
+	    phase_parse(c->disk.phase, &phase) == 0)
+		return phase;
+	if (st->run > st->settled_run)
+		return PHASE_RUNNING;
+	if (st->cleanup)
+		return PHASE_OVER;
+	return st->started_ns ? PHASE_EXITED : PHASE_CREATED;
+}
+
+static void load_state_and_phase(struct container_store *s, int dir, struct container *c)
+{
+	autoclose int exec = container_open_exec(s, c->id);
+	struct err err = {0};
+	int r, p = 0;
+
+	r = load_fields(dir, LAYOUT_STATE, container_state_fields, &c->state, &err);
+	if (r == 0 && exists_at(dir, LAYOUT_RUNS))
+		r = err_set(&err, ERR_SYSTEM, LAYOUT_STATE ": missing, though the container has run");
+	if (r < 0) {
+		set_dead(c, err.text);
+		return;
+	}
+	if (exec >= 0) {
+		p = load_fields(exec, LAYOUT_PHASE, container_phase_fields, &c->disk, &err);
+		if (p < 0) /* volatile: the shim and its record tell the same */
+			log_warn("container %.12s: %s; asking its shim instead", c->id, err.text);
+	}
+	c->phase = written_phase(c, p > 0);
+	c->handled = exec < 0 && (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED);
+}
+
+int container_load(struct container_store *s, const char *id, struct container **ret, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	autoclose int dir = container_open_data(s, id);
+	int r;
+
+	if (dir < 0)
+		return err_sys(err, -dir, "open directory of container %s", id);
+	c = container_new(id);
+	r = load_config(dir, c);
+	if (r == 0 && !exists_at(dir, LAYOUT_STATE) && !exists_at(dir, LAYOUT_RUNS))
+		return err_set(err, ERR_NOT_FOUND, "%s was not created to its end", id);
+	if (r == 0)
+		set_dead(c, LAYOUT_CONFIG ": missing");
+	if (c->phase != PHASE_DEAD)
+		load_state_and_phase(s, dir, c);
+	if (c->phase == PHASE_DEAD)
+		c->handled = true;
+	*ret = take(c);
+	return 0;
+}

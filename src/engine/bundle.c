@@ -1,0 +1,224 @@
+/*
+ * What a shim finds in its exec directory: the bundle's config.json, and shim.conf. Everything here is made anew for
+ * each start by the daemon, and is read by the shim only.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+#include "spec/spec.h"
+#include "wire/shim_config.h"
+
+/* "container:<id>" in a namespace mode: the pid of that container's init, which must run. */
+static int namespace_owner(struct engine *e, const char *mode, const char *what, pid_t *ret_pid, struct err *err)
+{
+	auto_(container_unref_p) struct container *other = NULL;
+
+	*ret_pid = 0;
+	if (!mode || !str_has_prefix(mode, "container:"))
+		return 0;
+	if (container_lookup(e->store, mode + strlen("container:"), &other, err) < 0)
+		return err_wrap(err, "cannot join %s", what);
+	hold(&other->lock);
+	if (!phase_is_alive(other->phase))
+		return err_set(err, ERR_CONFLICT, "cannot join %s of a non running container: %s", what,
+			       mode + strlen("container:"));
+	*ret_pid = (pid_t) other->disk.pid;
+	return 0;
+}
+
+static char *namespace_path(pid_t pid, const char *ns)
+{
+	return pid > 0 ? xasprintf("/proc/%d/ns/%s", pid, ns) : NULL;
+}
+
+/* The paths that a spec points to; owned here so that one clean-up frees them. */
+struct paths {
+	char *hostname, *hosts, *resolv_conf, *pid_ns, *ipc_ns, *net_ns, *cgroup, *shm;
+	char **roots;
+};
+
+static void paths_free(struct paths *p)
+{
+	char **all[] = {&p->hostname, &p->hosts,  &p->resolv_conf, &p->pid_ns,
+			&p->ipc_ns,   &p->net_ns, &p->cgroup,	   &p->shm};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		free(*all[i]);
+	strv_free(p->roots);
+}
+
+static int find_namespaces(struct engine *e, const struct host_config *host, struct paths *p, struct err *err)
+{
+	pid_t net, pid, ipc;
+
+	if (namespace_owner(e, host->network_mode, "network", &net, err) < 0 ||
+	    namespace_owner(e, host->pid_mode, "PID namespace", &pid, err) < 0 ||
+	    namespace_owner(e, host->ipc_mode, "IPC", &ipc, err) < 0)
+		return -1;
+	p->net_ns = namespace_path(net, "net");
+	p->pid_ns = namespace_path(pid, "pid");
+	p->ipc_ns = namespace_path(ipc, "ipc");
+	return 0;
+}
+
+/* A shareable /dev/shm must outlive mount namespaces to be joined, so it is the one mount we make on the host;
+ * the exec root it lies on is private, and release unmounts it. */
+static int mount_shm(struct engine *e, const char *id, const struct host_config *host, struct paths *p,
+		     struct err *err)
+{
+	autofree char *options = NULL;
+	const char *owner = host->ipc_mode ? host->ipc_mode : "";
+	auto_(container_unref_p) struct container *other = NULL;
+
+	if (str_has_prefix(owner, "container:")) {
+		if (container_lookup(e->store, owner + strlen("container:"), &other, err) < 0)
+			return -1;
+		p->shm = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/shm", e->o.exec_root, other->id);
+		return 0;
+	}
+	if (strcmp(owner, "shareable") != 0)
+		return 0;
+	p->shm = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/shm", e->o.exec_root, id);
+	options = xasprintf("mode=1777,size=%lld", (long long) host->shm_size);
+	if (mkdir(p->shm, 01777) < 0 && errno != EEXIST)
+		return err_sys(err, errno, "make %s", p->shm);
+	if (mount("shm", p->shm, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
+		return err_sys(err, errno, "mount %s", p->shm);
+	return 0;
+}
+
+static char **rootfs_dirs(struct engine *e, const char *id, char *const *lower)
+{
+	char **roots = NULL;
+
+	strv_add_owned(&roots, xasprintf("%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_UPPER, e->o.data_root, id));
+	for (; lower && *lower; lower++)
+		strv_add_owned(&roots, xasprintf("%s/%s", images_layers_dir(e->images), *lower));
+	return roots;
+}
+
+/* With the host's network a container has the host's names unless it asked for others. */
+static int find_paths(struct engine *e, const struct container_config *config, char *const *lower, int data,
+		      struct paths *p, struct err *err)
+{
+	const char *base = e->o.data_root, *id = config->id;
+
+	if (find_namespaces(e, &config->host, p, err) < 0 || mount_shm(e, id, &config->host, p, err) < 0)
+		return -1;
+	if (netfiles_write(e, config, data, err) < 0)
+		return -1;
+	p->hostname = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/hostname", base, id);
+	p->hosts = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/hosts", base, id);
+	p->resolv_conf = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/resolv.conf", base, id);
+	p->cgroup = container_cgroup_path(config);
+	p->roots = rootfs_dirs(e, id, lower);
+	return 0;
+}
+
+static int write_spec(const struct container_config *config, const struct paths *p, int exec_dir,
+		      struct err *err)
+{
+	const struct spec_input in = {
+		.id = config->id,
+		.name = config->name,
+		.config = &config->config,
+		.host = &config->host,
+		.mounts = &config->mounts,
+		.roots = p->roots,
+		.cgroup_path = p->cgroup,
+		.hostname_path = p->hostname,
+		.hosts_path = p->hosts,
+		.resolv_conf_path = p->resolv_conf,
+		.pid_ns = p->pid_ns,
+		.ipc_ns = p->ipc_ns,
+		.net_ns = p->net_ns,
+		.init_path = spec_init_path(),
+		.shm_path = p->shm,
+	};
+	autofree char *text = NULL;
+	autostrv char **warnings = NULL;
+
+	if (spec_build(&in, &text, &warnings, err) < 0)
+		return -1;
+	for (char **w = warnings; w && *w; w++)
+		log_warn("container %.12s (%s): %s", config->id, config->name, *w);
+	return save_file_at(exec_dir, LAYOUT_BUNDLE "/" BUNDLE_CONFIG, text, strlen(text), SAVE_ATOMIC, err);
+}
+
+static int log_limits(const struct log_config *log, struct shim_config *sc, struct err *err)
+{
+	const char *size = strmap_get(&log->options, "max-size"), *files = strmap_get(&log->options, "max-file");
+
+	sc->log_file = !str_eq(log->type, "none");
+	sc->log_max_files = 1;
+	if (size && parse_size(size, &sc->log_max_size) < 0)
+		return err_set(err, ERR_INVALID, "invalid value for max-size: %s", size);
+	if (files && (parse_i64(files, &sc->log_max_files) < 0 || sc->log_max_files < 1))
+		return err_set(err, ERR_INVALID, "invalid value for max-file: %s", files);
+	return 0;
+}
+
+static int write_shim_conf(struct engine *e, struct container *c, const struct container_config *config,
+			   char **lower, int exec_dir, struct err *err)
+{
+	const struct runtime *rt = runtime_find(e->runtimes, config->runtime);
+	const struct host_config *host = &config->host;
+	autobuf text = {0};
+
+	if (!rt)
+		return err_set(err, ERR_INVALID, "unknown or invalid runtime name: %s", config->runtime);
+
+	struct shim_config sc = {
+		.id = c->id,
+		.runtime = rt->path,
+		.runtime_root = rt->root,
+		.layers_dir = (char *) images_layers_dir(e->images),
+		.lower = lower,
+		.tty = config->config.tty,
+		.open_stdin = config->config.open_stdin,
+		.stdin_once = config->config.stdin_once,
+		.restart_max = host->restart.max_retries,
+	};
+
+	if (restart_name_parse(host->restart.name ?: "", &sc.restart) < 0)
+		return err_set(err, ERR_INVALID, "invalid restart policy '%s'", host->restart.name);
+	if (log_limits(&host->log, &sc, err) < 0)
+		return -1;
+	shim_config_format(&text, &sc);
+	return save_file_at(exec_dir, LAYOUT_SHIM_CONF, text.text, text.len, SAVE_ATOMIC, err);
+}
+
+/* overlay's own directories; those of a container that ran before hold its files. */
+static int make_overlay_dirs(int data, struct err *err)
+{
+	static const char *const names[] = {LAYOUT_UPPER, LAYOUT_WORK};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (mkdirat(data, names[i], 0755) < 0 && errno != EEXIST)
+			return err_sys(err, errno, "make %s", names[i]);
+	return 0;
+}
+
+int bundle_prepare(struct engine *e, struct container *c, const struct container_config *config, int data_dir,
+		   int exec_dir, struct err *err)
+{
+	auto_(paths_free) struct paths p = {0};
+	auto_(image_unref_p) struct image *image = NULL;
+	autostrv char **lower = NULL;
+
+	if (image_resolve(e->images, config->image_id, &image, err) < 0)
+		return -1;
+	lower = image_lower(e->images, image);
+	if (make_overlay_dirs(data_dir, err) < 0 || find_paths(e, config, lower, data_dir, &p, err) < 0)
+		return -1;
+	if (write_spec(config, &p, exec_dir, err) < 0)
+		return -1;
+	return write_shim_conf(e, c, config, lower, exec_dir, err);
+}

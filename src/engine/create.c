@@ -1,0 +1,131 @@
+/*
+ * create: check, complete by the image, resolve, then one directory with config.json, whose durable save is the moment
+ * from which the container exists. A directory without it is swept by the next restore.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+#include "spec/spec.h"
+
+/* Modes that name another container are kept by its id, so that a rename of it changes nothing. */
+static int resolve_mode(struct engine *e, char **mode, const char *what, struct err *err)
+{
+	auto_(container_unref_p) struct container *other = NULL;
+
+	if (!*mode || !str_has_prefix(*mode, "container:"))
+		return 0;
+	if (container_lookup(e->store, *mode + strlen("container:"), &other, err) < 0)
+		return err_wrap(err, "%s %s", what, *mode);
+	free(*mode);
+	*mode = xasprintf("container:%s", other->id);
+	return 0;
+}
+
+static int resolve_modes(struct engine *e, struct host_config *host, struct err *err)
+{
+	if (resolve_mode(e, &host->network_mode, "network mode", err) < 0 ||
+	    resolve_mode(e, &host->pid_mode, "PID mode", err) < 0)
+		return -1;
+	return resolve_mode(e, &host->ipc_mode, "IPC mode", err);
+}
+
+static int fill_config(struct engine *e, struct create_request *req, const struct image *image,
+		       struct container_config *cc, struct err *err)
+{
+	const struct runtime *rt = runtime_find(e->runtimes, req->host.runtime);
+
+	if (!rt)
+		return err_set(err, ERR_INVALID, "unknown or invalid runtime name: %s", req->host.runtime);
+	if (spec_check(&req->config, &req->host, &cc->warnings, err) < 0)
+		return -1;
+	if (spec_merge(&req->config, &req->host, &image->config, cc->id, err) < 0)
+		return -1;
+	if (resolve_modes(e, &req->host, err) < 0)
+		return -1;
+	if (spec_mounts(&req->config, &req->host, &cc->mounts, err) < 0)
+		return -1;
+	if (req->host.init == FIELD_UNSET_BOOL && e->o.init)
+		req->host.init = true;
+	if (str_empty(req->host.runtime)) {
+		free(req->host.runtime);
+		req->host.runtime = xstrdup(rt->name);
+	}
+	cc->created_ns = now_ns();
+	cc->image_id = xstrdup(image->id);
+	cc->runtime = xstrdup(rt->name);
+	cc->config = req->config;
+	cc->host = req->host;
+	cc->networking = take(req->networking);
+	/* They moved. */
+	memset(&req->config, 0, sizeof req->config);
+	memset(&req->host, 0, sizeof req->host);
+	return 0;
+}
+
+static int write_directory(struct engine *e, const struct container_config *cc, struct err *err)
+{
+	int top = container_store_data_dir(e->store), r;
+
+	if (mkdirat(top, cc->id, 0710) < 0)
+		return err_sys(err, errno, "make directory of container");
+	if (container_save_config(e->store, cc, err) < 0)
+		return -1;
+	r = sync_dir(top);
+	return r < 0 ? err_sys(err, -r, "sync directory of containers") : 0;
+}
+
+static int create(struct engine *e, struct create_request *req, struct container *c, struct err *err)
+{
+	auto_(container_config_unref_p) struct container_config *cc = container_config_new();
+	auto_(image_unref_p) struct image *image = NULL;
+	int r;
+
+	hold_rwlock(&e->images_lock, rd);
+	if (str_empty(req->config.image))
+		return err_set(err, ERR_INVALID, "No image was specified");
+	if (image_resolve(e->images, req->config.image, &image, err) < 0)
+		return -1;
+	cc->id = xstrdup(c->id);
+	if (fill_config(e, req, image, cc, err) < 0)
+		return -1;
+	if (engine_take_name(e, req->name, c, &cc->name, err) < 0)
+		return -1;
+	r = write_directory(e, cc, err);
+	if (r < 0) {
+		container_name_index_remove(e->store, cc->name, c);
+		(void) remove_tree_at(container_store_data_dir(e->store), c->id);
+		return -1;
+	}
+	c->name = xstrdup(cc->name);
+	c->created_ns = cc->created_ns;
+	c->config = take(cc);
+	c->handled = true;
+	container_store_add(e->store, c);
+	return 0;
+}
+
+int engine_create(struct engine *e, struct create_request *req, char **ret_id, char ***ret_warnings,
+		  struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	char id[CONTAINER_ID_LEN + 1];
+	int r;
+
+	random_hex(id, CONTAINER_ID_LEN);
+	c = container_new(id);
+	r = create(e, req, c, err);
+	fields_free(config_fields, &req->config);
+	fields_free(host_config_fields, &req->host);
+	json_decref(take(req->networking));
+	if (r < 0)
+		return -1;
+	log_info("container %.12s (%s): created", c->id, c->name);
+	notify(e, c, now_ns(), "create", NULL);
+	*ret_id = xstrdup(id);
+	*ret_warnings = strv_copy(c->config->warnings);
+	return 0;
+}

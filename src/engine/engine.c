@@ -1,0 +1,179 @@
+/* The engine as a whole: opening, ending, closing. */
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+
+#define LOCK_FILE   "holdfast.lock"
+#define WORKERS_MAX 32
+
+/* One daemon per data root. The text in the lock file is for people; the lock is the truth. */
+static int lock_data_root(const char *root, int *ret, struct err *err)
+{
+	autofree char *path = xasprintf("%s/" LOCK_FILE, root);
+	autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	char text[32] = "";
+	int n;
+
+	if (fd < 0)
+		return err_sys(err, errno, "%s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		ssize_t got = pread(fd, text, sizeof text - 1, 0);
+
+		text[got > 0 ? strcspn(text, "\n") : 0] = '\0';
+		return err_set(err, ERR_CONFLICT, "data root %s is in use by another holdfastd (pid %s)", root,
+			       text[0] ? text : "unknown");
+	}
+	n = snprintf(text, sizeof text, "%d\n", (int) getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t) n, 0) != n)
+		return err_sys(err, errno, "write %s", path);
+	*ret = take_fd(fd);
+	return 0;
+}
+
+static int make_roots(const struct engine_options *o, struct err *err)
+{
+	int r = mkdir_p(o->data_root, 0711);
+
+	if (r < 0)
+		return err_sys(err, -r, "%s", o->data_root);
+	r = mkdir_p(o->exec_root, 0711);
+	return r < 0 ? err_sys(err, -r, "%s", o->exec_root) : exec_root_make_private(o->exec_root, err);
+}
+
+static int open_parts(struct engine *e, struct err *err)
+{
+	const struct runtime_options ro = {
+		.exec_root = e->o.exec_root,
+		.default_runtime = e->o.default_runtime,
+		.added = &e->o.runtimes,
+	};
+	autofree char *why = NULL;
+
+	if (make_roots(&e->o, err) < 0 || lock_data_root(e->o.data_root, &e->lock_fd, err) < 0)
+		return -1;
+	if (runtimes_open(&ro, &e->runtimes, &why, err) < 0)
+		return -1;
+	log_info("%s", why);
+	if (container_store_open(e->o.data_root, e->o.exec_root, &e->store, err) < 0 ||
+	    images_open(e->o.data_root, e->o.image_tool, &e->images, err) < 0 ||
+	    events_open(e->o.data_root, &e->events, err) < 0 || supervisor_new(&e->supervisor, err) < 0)
+		return -1;
+	e->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (e->end_fd < 0)
+		return err_sys(err, errno, "eventfd");
+	e->workers = workers_new("worker", WORKERS_MAX);
+	e->log_follower = log_follower_new();
+	return 0;
+}
+
+int engine_open(const struct engine_options *o, struct engine **ret, struct err *err)
+{
+	struct engine *e = xnew(struct engine);
+
+	e->o = *o;
+	e->lock_fd = e->end_fd = -1;
+	pthread_rwlock_init(&e->images_lock, NULL);
+	pthread_mutex_init(&e->report_lock, NULL);
+	if (open_parts(e, err) < 0) {
+		engine_close(e);
+		return -1;
+	}
+	*ret = e;
+	return 0;
+}
+
+void engine_end(struct engine *e)
+{
+	struct container **list;
+	size_t n;
+
+	__atomic_store_n(&e->ending, true, __ATOMIC_RELEASE);
+	(void) eventfd_write(e->end_fd, 1);
+	/* Verbs that wait for an end go home: their intent is on disk, and the next daemon goes on with it. */
+	container_store_all(e->store, &list, &n);
+	for (size_t i = 0; i < n; i++) {
+		hold(&list[i]->lock);
+
+		container_changed_locked(list[i]);
+	}
+	container_list_free(list, n);
+}
+
+bool engine_ending(const struct engine *e)
+{
+	return __atomic_load_n(&e->ending, __ATOMIC_ACQUIRE);
+}
+
+int engine_end_fd(const struct engine *e)
+{
+	return e->end_fd;
+}
+
+static void drop_links(struct engine *e)
+{
+	struct container **list;
+	size_t n;
+
+	container_store_all(e->store, &list, &n);
+	for (size_t i = 0; i < n; i++) {
+		hold(&list[i]->lock);
+
+		link_drop(&list[i]->shim_link);
+		link_drop(&list[i]->pid_link);
+		link_drop(&list[i]->timer);
+	}
+	container_list_free(list, n);
+}
+
+void engine_close(struct engine *e)
+{
+	if (!e)
+		return;
+	/* Jobs in hand are done to their end; after engine_end() no new one comes. */
+	if (e->workers)
+		engine_end(e);
+	workers_free(e->workers);
+	if (e->store)
+		drop_links(e);
+	supervisor_free(e->supervisor);
+	log_follower_free(e->log_follower);
+	container_store_close(e->store);
+	images_close(e->images);
+	events_close(e->events);
+	runtimes_close(e->runtimes);
+	close_p(&e->end_fd);
+	close_p(&e->lock_fd);
+	pthread_rwlock_destroy(&e->images_lock);
+	pthread_mutex_destroy(&e->report_lock);
+	free(e->report);
+	free(e);
+}
+
+struct images *engine_images(struct engine *e)
+{
+	return e->images;
+}
+
+struct events *engine_events(struct engine *e)
+{
+	return e->events;
+}
+
+struct runtimes *engine_runtimes(struct engine *e)
+{
+	return e->runtimes;
+}
+
+const struct engine_options *engine_opts(const struct engine *e)
+{
+	return &e->o;
+}

@@ -1,0 +1,148 @@
+/*
+ * hostname, hosts and resolv.conf of a container, bind-mounted over its own: as docker writes them for the network
+ * modes that need no bridge.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+
+#define HOST_FILE_MAX (1 << 20)
+
+static bool is_mode(const struct container_config *config, const char *mode)
+{
+	return str_eq(config->host.network_mode, mode);
+}
+
+static int save(int dir, const char *name, const struct buf *b, struct err *err)
+{
+	int r = save_file_at(dir, name, b->text ?: "", b->len, SAVE_ATOMIC, err);
+
+	/* It is the container's file to read, whatever its user. */
+	return r < 0 ? r : fchmodat(dir, name, 0644, 0) < 0 ? err_sys(err, errno, "chmod %s", name) : 0;
+}
+
+/* Each "name:address" of --add-host. */
+static int add_extra_hosts(struct buf *b, char *const *extra, struct err *err)
+{
+	for (; extra && *extra; extra++) {
+		const char *colon = strpbrk(*extra, ":=");
+
+		if (!colon || colon == *extra || !colon[1])
+			return err_set(err, ERR_INVALID, "bad format for add-host: \"%s\"", *extra);
+		if (!strcmp(colon + 1, "host-gateway"))
+			return err_set(err, ERR_NOT_SUPPORTED,
+				       "ExtraHosts: host-gateway needs a bridge network, which is not supported yet");
+		buf_addf(b, "%s\t%.*s\n", colon + 1, (int) (colon - *extra), *extra);
+	}
+	return 0;
+}
+
+static int write_hosts(const struct container_config *config, int dir, struct err *err)
+{
+	autofree char *host = NULL;
+	autobuf b = {0};
+
+	if (is_mode(config, "host") && read_file_at(AT_FDCWD, "/etc/hosts", HOST_FILE_MAX, &host, NULL) == 0) {
+		buf_adds(&b, host);
+		if (b.len > 0 && b.text[b.len - 1] != '\n')
+			buf_addc(&b, '\n');
+	} else {
+		buf_adds(&b, "127.0.0.1\tlocalhost\n"
+			     "::1\tlocalhost ip6-localhost ip6-loopback\n"
+			     "fe00::\tip6-localnet\n"
+			     "ff00::\tip6-mcastprefix\n"
+			     "ff02::1\tip6-allnodes\n"
+			     "ff02::2\tip6-allrouters\n");
+	}
+	if (add_extra_hosts(&b, config->host.extra_hosts, err) < 0)
+		return -1;
+	return save(dir, "hosts", &b, err);
+}
+
+/* The lines of the host's resolv.conf that the container did not override. */
+static void copy_resolv_lines(struct buf *b, const char *host, const struct host_config *hc)
+{
+	while (*host) {
+		size_t n = strcspn(host, "\n");
+		bool skip = (!strncmp(host, "nameserver", 10) && strv_len(hc->dns)) ||
+			    ((!strncmp(host, "search", 6) || !strncmp(host, "domain", 6)) && strv_len(hc->dns_search)) ||
+			    (!strncmp(host, "options", 7) && strv_len(hc->dns_options));
+
+		if (!skip && n > 0) {
+			buf_add(b, host, n);
+			buf_addc(b, '\n');
+		}
+		host += n + (host[n] == '\n');
+	}
+}
+
+static int write_resolv_conf(const struct container_config *config, int dir, struct err *err)
+{
+	const struct host_config *hc = &config->host;
+	autofree char *host = NULL, *search = NULL, *options = NULL;
+	autobuf b = {0};
+
+	if (read_file_at(AT_FDCWD, "/etc/resolv.conf", HOST_FILE_MAX, &host, NULL) == 0)
+		copy_resolv_lines(&b, host, hc);
+	for (char **d = hc->dns; d && *d; d++)
+		buf_addf(&b, "nameserver %s\n", *d);
+	if (strv_len(hc->dns_search) && strcmp(hc->dns_search[0], ".") != 0) {
+		search = strv_join(hc->dns_search, " ");
+		buf_addf(&b, "search %s\n", search);
+	}
+	if (strv_len(hc->dns_options)) {
+		options = strv_join(hc->dns_options, " ");
+		buf_addf(&b, "options %s\n", options);
+	}
+	return save(dir, "resolv.conf", &b, err);
+}
+
+static int write_hostname(const struct container_config *config, int dir, struct err *err)
+{
+	autobuf b = {0};
+
+	buf_addf(&b, "%s\n", config->config.hostname ?: "");
+	return save(dir, "hostname", &b, err);
+}
+
+/* With another container's network come its names. */
+static int copy_from_owner(struct engine *e, const struct container_config *config, int dir, struct err *err)
+{
+	static const char *const names[] = {"hostname", "hosts", "resolv.conf"};
+	auto_(container_unref_p) struct container *owner = NULL;
+	autoclose int from = -1;
+
+	if (container_lookup(e->store, config->host.network_mode + strlen("container:"), &owner, err) < 0)
+		return -1;
+	from = open_data_dir(e, owner->id, err);
+	if (from < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		autofree char *text = NULL;
+		size_t len;
+		int r = read_file_at(from, names[i], HOST_FILE_MAX, &text, &len);
+
+		if (r < 0)
+			return err_sys(err, -r, "read %s of container %.12s", names[i], owner->id);
+
+		struct buf b = {.text = text, .len = len};
+
+		if (save(dir, names[i], &b, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int netfiles_write(struct engine *e, const struct container_config *config, int data_dir, struct err *err)
+{
+	if (config->host.network_mode && str_has_prefix(config->host.network_mode, "container:"))
+		return copy_from_owner(e, config, data_dir, err);
+	if (write_hostname(config, data_dir, err) < 0 || write_hosts(config, data_dir, err) < 0)
+		return -1;
+	return write_resolv_conf(config, data_dir, err);
+}

@@ -1,0 +1,131 @@
+/* pause, unpause, rename: verbs of one step. The verb in progress is in phase.json while it runs. */
+#include <ctype.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+static int begin(struct engine *e, struct container *c, const char *verb, const struct runtime **ret_rt,
+		 struct err *err)
+{
+	hold(&c->lock);
+	const char *runtime = c->config ? c->config->runtime : NULL;
+	bool pause = !strcmp(verb, "pause");
+
+	if (c->phase == PHASE_PAUSED && pause)
+		return err_set(err, ERR_CONFLICT, "Container %s is already paused", c->id);
+	if (c->phase == PHASE_RUNNING && !pause)
+		return err_set(err, ERR_CONFLICT, "Container %s is not paused", c->id);
+	if (c->phase == PHASE_RESTARTING)
+		return err_set(err, ERR_CONFLICT, "Container %s is restarting, wait until the container is running",
+			       c->id);
+	if (c->phase != PHASE_RUNNING && c->phase != PHASE_PAUSED)
+		return err_set(err, ERR_CONFLICT, "Container %s is not running", c->id);
+	*ret_rt = runtime_find(e->runtimes, runtime);
+	if (!*ret_rt)
+		return err_set(err, ERR_INVALID, "unknown or invalid runtime name: %s", runtime ?: "");
+	free(c->disk.verb);
+	c->disk.verb = xstrdup(verb);
+	return container_save_phase_locked(e->store, c, err);
+}
+
+/* done says whether the runtime did it; it may have ended meanwhile, which settle sees to. */
+static void finish(struct engine *e, struct container *c, enum phase from, enum phase to, const char *verb, bool done)
+{
+	hold(&c->lock);
+
+	free(take(c->disk.verb));
+	if (c->phase != from)
+		return;
+	container_move_locked(e->store, c, done ? to : from, done ? verb : "the verb failed");
+	if (done)
+		notify_locked(e, c, now_ns(), verb, NULL);
+}
+
+int engine_pause(struct engine *e, const char *ref, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_release_p) struct container *claimed = NULL;
+	const struct runtime *rt;
+	int r;
+
+	if (find_and_claim(e, ref, &c, &claimed, err) < 0 || begin(e, c, "pause", &rt, err) < 0)
+		return -1;
+	r = runtime_pause(rt, c->id, err);
+	finish(e, c, PHASE_RUNNING, PHASE_PAUSED, "pause", r == 0);
+	return r < 0 ? err_wrap(err, "Cannot pause container %s", ref) : 0;
+}
+
+int engine_unpause(struct engine *e, const char *ref, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_release_p) struct container *claimed = NULL;
+	const struct runtime *rt;
+	int r;
+
+	if (find_and_claim(e, ref, &c, &claimed, err) < 0 || begin(e, c, "unpause", &rt, err) < 0)
+		return -1;
+	r = runtime_resume(rt, c->id, err);
+	finish(e, c, PHASE_PAUSED, PHASE_RUNNING, "unpause", r == 0);
+	return r < 0 ? err_wrap(err, "Cannot unpause container %s", ref) : 0;
+}
+
+/* docker's RestrictedNamePattern: [a-zA-Z0-9][a-zA-Z0-9_.-]+ */
+int check_container_name(const char *name, struct err *err)
+{
+	bool ok = isalnum((unsigned char) name[0]) && name[1] && strlen(name) <= 255;
+
+	for (const char *p = name; ok && *p; p++)
+		ok = isalnum((unsigned char) *p) || strchr("_.-", *p);
+	if (!ok)
+		return err_set(err, ERR_INVALID,
+			       "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name);
+	return 0;
+}
+
+/* One file says the name, so one save renames it; the index follows. */
+static int rename_claimed(struct engine *e, struct container *c, const char *name, struct err *err)
+{
+	auto_(container_config_unref_p) struct container_config *was = config_of(c, err), *now = NULL;
+	autofree char *old = NULL;
+
+	if (!was)
+		return -1;
+	if (str_eq(was->name, name))
+		return err_set(err, ERR_INVALID, "Renaming a container with the same name as its current name");
+	if (container_name_index_add(e->store, name, c, err) < 0)
+		return -1;
+	now = container_config_new();
+	fields_free(container_config_fields, now);
+	fields_copy(container_config_fields, now, was);
+	free(now->name);
+	now->name = xstrdup(name);
+	if (container_save_config(e->store, now, err) < 0) {
+		container_name_index_remove(e->store, name, c);
+		return -1;
+	}
+	old = xasprintf("/%s", was->name);
+	container_name_index_remove(e->store, was->name, c);
+	{
+		hold(&c->lock);
+		container_config_unref(c->config);
+		c->config = take(now);
+		free(c->name);
+		c->name = xstrdup(name);
+	}
+	notify(e, c, now_ns(), "rename", "oldName", old, NULL);
+	return 0;
+}
+
+int engine_rename(struct engine *e, const char *ref, const char *name, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_release_p) struct container *claimed = NULL;
+
+	if (str_empty(name))
+		return err_set(err, ERR_INVALID, "Neither old nor new names may be empty");
+	if (name[0] == '/')
+		name++;
+	if (check_container_name(name, err) < 0 || find_and_claim(e, ref, &c, &claimed, err) < 0)
+		return -1;
+	return rename_claimed(e, c, name, err);
+}

@@ -1,0 +1,376 @@
+/*
+ * reconcile = probe, judge, apply: on a shim's doorbell or hang-up, by timer, and for every container at
+ * restore. The same code runs at each ordinary exit.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+
+#define ASK_AGAIN_MAX_NS (30 * NSEC_PER_SEC)
+
+static enum seen saw(struct finding *f, enum seen seen, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static enum seen saw(struct finding *f, enum seen seen, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(f->why, sizeof f->why, fmt, ap);
+	va_end(ap);
+	f->seen = seen;
+	return seen;
+}
+
+static bool linked(struct container *c)
+{
+	hold(&c->lock);
+
+	return c->shim_link && !link_hung_up(c->shim_link);
+}
+
+/* A living shim whose connection we do not hold: ask what it does. */
+static enum seen ask_shim(int exec_dir, struct finding *f)
+{
+	struct err err = {0};
+	autokv answer = {0};
+	autobuf msg = {0};
+	const char *state;
+
+	kv_add(&msg, "msg", "hello");
+	kv_add_int(&msg, "version", 1);
+	if (shim_call(exec_dir, &msg, 5000, &answer, &err) < 0)
+		return saw(f, SEEN_UNKNOWN, "%s", err.text);
+	state = kv_get(&answer, "state") ?: "";
+	if (!strcmp(state, "running") || !strcmp(state, "restarting") || !strcmp(state, "starting"))
+		return saw(f, SEEN_ALIVE, "its shim says %s", state);
+	if (!strcmp(state, "ended"))
+		return saw(f, SEEN_ENDED, "its shim says ended");
+	if (!strcmp(state, "idle"))
+		return saw(f, SEEN_ABSENT, "its shim is idle");
+	return saw(f, SEEN_UNKNOWN, "its shim says '%s'", state);
+}
+
+/* No shim: is init there by its identity, or by the runtime's word? */
+static enum seen look_for_init(struct engine *e, struct container *c, struct finding *f)
+{
+	const struct runtime *rt = NULL;
+	struct err err = {0};
+	pid_t pid;
+	uint64_t ticks;
+	int fd;
+
+	{
+		hold(&c->lock);
+		pid = (pid_t) c->disk.pid;
+		ticks = (uint64_t) c->disk.pid_ticks;
+		rt = runtime_find(e->runtimes, c->config ? c->config->runtime : NULL);
+	}
+	if (pid > 0 && ticks > 0) {
+		fd = pidfd_open_checked(pid, ticks);
+		if (fd >= 0) {
+			(void) close(fd);
+			return saw(f, SEEN_ORPHAN, "pid %d lives, its shim does not", pid);
+		}
+		return fd == -ESRCH ? saw(f, SEEN_ABSENT, "pid %d is gone", pid)
+				    : saw(f, SEEN_UNKNOWN, "pid %d: %s", pid, strerror(-fd));
+	}
+	if (!rt)
+		return saw(f, SEEN_UNKNOWN, "its runtime is not known here");
+	switch (runtime_state(rt, c->id, &pid, &err)) {
+	case RUNTIME_RUNNING:
+	case RUNTIME_PAUSED:
+	case RUNTIME_CREATED: {
+		hold(&c->lock);
+		c->disk.pid = pid;
+		c->disk.pid_ticks = (int64_t) proc_start_ticks(pid);
+		return saw(f, SEEN_ORPHAN, "its runtime says it lives, its shim does not");
+	}
+	case RUNTIME_ABSENT:
+	case RUNTIME_STOPPED:
+		return saw(f, SEEN_ABSENT, "its runtime knows no process of it");
+	case RUNTIME_UNKNOWN:
+		break;
+	}
+	return saw(f, SEEN_UNKNOWN, "%s", err.text);
+}
+
+static bool of_this_boot(struct container *c)
+{
+	hold(&c->lock);
+
+	return str_eq(c->disk.boot_id, boot_id()) || str_eq(c->state.boot_id, boot_id());
+}
+
+/* Witnesses in the order of DESIGN: record of this run; pulse; the shim's answer; pid identity; the runtime. */
+static enum seen probe(struct engine *e, struct container *c, struct finding *f)
+{
+	autoclose int exec = -1;
+	bool begun;
+
+	if (settle_records(e, c))
+		return saw(f, SEEN_ENDED, "record of run %lld", (long long) c->state.settled_run);
+	{
+		hold(&c->lock);
+		begun = c->state.run > c->state.settled_run;
+	}
+	if (!begun)
+		return saw(f, SEEN_ABSENT, "no run was begun");
+	if (!of_this_boot(c))
+		return saw(f, SEEN_ABSENT, "host rebooted");
+	exec = container_open_exec(e->store, c->id);
+	if (exec == -ENOENT)
+		return look_for_init(e, c, f);
+	if (exec < 0)
+		return saw(f, SEEN_UNKNOWN, "exec directory: %s", strerror(-exec));
+	switch (shim_pulse(exec)) {
+	case PULSE_UNKNOWN:
+		return saw(f, SEEN_UNKNOWN, "its shim's lock cannot be read");
+	case PULSE_ALIVE:
+		return linked(c) ? saw(f, SEEN_ALIVE, "its shim lives") : ask_shim(exec, f);
+	case PULSE_NONE:
+		break;
+	}
+	/* It may have written its record and gone between our two looks. */
+	if (settle_records(e, c))
+		return saw(f, SEEN_ENDED, "record of run %lld", (long long) c->state.settled_run);
+	return look_for_init(e, c, f);
+}
+
+static void set_handled(struct container *c)
+{
+	hold(&c->lock);
+
+	c->asked = 0;
+	c->handled = true;
+	container_changed_locked(c);
+}
+
+static void ask_again(struct engine *e, struct container *c, const struct finding *f)
+{
+	int64_t delay = 100 * NSEC_PER_MSEC;
+	struct err err = {0};
+
+	hold(&c->lock);
+	if (c->asked == 0)
+		log_warn("container %.12s (%s): written %s, seen unknown (%s); asking again", c->id, c->name,
+			 phase_text(c->phase), f->why);
+	for (unsigned i = 0; i < c->asked && delay < ASK_AGAIN_MAX_NS; i++)
+		delay *= 2;
+	c->asked++;
+	/* Verbs may try: what they cannot do they say. */
+	c->handled = true;
+	container_changed_locked(c);
+	link_drop(&c->timer);
+	if (link_timer(e, c, delay, &c->timer, &err) < 0)
+		log_error("container %.12s: %s", c->id, err.text);
+}
+
+/* Watch, then look: the link first, then the records once more. */
+static void adopt(struct engine *e, struct container *c)
+{
+	autoclose int exec = container_open_exec(e->store, c->id);
+	struct err err = {0};
+	int fd;
+
+	if (!linked(c)) {
+		fd = exec < 0 ? -1 : shim_connect(exec, &err);
+		hold(&c->lock);
+		link_drop(&c->shim_link);
+		if (fd < 0 || link_watch(e, c, fd, &c->shim_link, &err) < 0)
+			log_warn("container %.12s: %s", c->id, err.text);
+		else
+			engine_kick(e, c);
+	}
+	{
+		hold(&c->lock);
+		c->shim_gone = false;
+		if (!phase_is_alive(c->phase) && c->phase != PHASE_REMOVING && c->phase != PHASE_RESTARTING &&
+		    c->state.run > c->state.settled_run && c->disk.pid > 0)
+			container_move_locked(e->store, c, PHASE_RUNNING, "adopted");
+	}
+	set_handled(c);
+}
+
+static void adopt_orphan(struct engine *e, struct container *c)
+{
+	struct err err = {0};
+	int fd;
+
+	{
+		hold(&c->lock);
+		fd = pidfd_open_checked((pid_t) c->disk.pid, (uint64_t) c->disk.pid_ticks);
+		link_drop(&c->shim_link);
+		link_drop(&c->pid_link);
+		c->shim_gone = true;
+		free(c->problem);
+		c->problem = xstrdup("its shim is gone: logs and attach are unavailable");
+		if (fd < 0)
+			engine_kick(e, c);
+		else if (link_watch(e, c, fd, &c->pid_link, &err) < 0)
+			log_error("container %.12s: %s", c->id, err.text);
+		if (!phase_is_alive(c->phase) && c->phase != PHASE_REMOVING)
+			container_move_locked(e->store, c, PHASE_RUNNING, "adopted as orphan");
+	}
+	set_handled(c);
+}
+
+static void undo_start(struct engine *e, struct container *c)
+{
+	struct err err = {0};
+
+	{
+		hold(&c->lock);
+		c->state.settled_run = c->state.run;
+		if (!c->state.error)
+			c->state.error = xstrdup("the start was interrupted");
+		if (container_save_state_locked(e->store, c, &err) < 0)
+			log_warn("container %.12s: %s", c->id, err.text);
+	}
+	release_and_rest(e, c);
+}
+
+/* What may wait for long runs beside the container's own worker, which settles meanwhile. */
+struct job {
+	struct engine *e;
+	struct container *c;
+};
+
+static void resume_stop_job(void *arg)
+{
+	struct job *j = arg;
+	struct err err = {0};
+	int64_t left_s = 0;
+	int sig = 0;
+
+	if (container_claim(j->c, &err) == 0) {
+		{
+			hold(&j->c->lock);
+			left_s = (j->c->disk.deadline_ns - now_ns()) / NSEC_PER_SEC;
+			sig = (int) j->c->disk.signal;
+		}
+		if (stop_claimed(j->e, j->c, left_s > 0 ? left_s : 0, sig, &err) < 0)
+			log_warn("container %.12s: resumed stop: %s", j->c->id, err.text);
+		container_release(j->c);
+	}
+	container_unref(j->c);
+	free(j);
+}
+
+static void remove_job(void *arg)
+{
+	struct job *j = arg;
+	struct err err = {0};
+
+	if (container_claim(j->c, &err) == 0) {
+		if (remove_claimed(j->e, j->c, true, &err) < 0)
+			log_warn("container %.12s: resumed removal: %s", j->c->id, err.text);
+		container_release(j->c);
+	}
+	container_unref(j->c);
+	free(j);
+}
+
+static void submit(struct engine *e, struct container *c, void (*fn)(void *arg))
+{
+	struct job *j = xnew(struct job);
+
+	*j = (struct job){e, container_ref(c)};
+	workers_submit(e->workers, NULL, fn, j);
+}
+
+static void apply(struct engine *e, struct container *c, const struct finding *f)
+{
+	switch (f->verdict) {
+	case VERDICT_ASK_AGAIN:
+		ask_again(e, c, f);
+		return;
+	case VERDICT_UNSET:
+	case VERDICT_LEAVE:
+		break;
+	case VERDICT_ADOPT_WARN:
+		log_warn("container %.12s (%s): written %s, but %s", c->id, c->name, phase_text(f->written), f->why);
+		adopt(e, c);
+		return;
+	case VERDICT_ADOPT:
+	case VERDICT_SHIM_RESTARTS:
+		adopt(e, c);
+		return;
+	case VERDICT_ADOPT_ORPHAN:
+		adopt_orphan(e, c);
+		return;
+	case VERDICT_UNDO_START:
+		undo_start(e, c);
+		break;
+	case VERDICT_SETTLE_LOST:
+		settle_lost(e, c, strcmp(f->why, "host rebooted") ? "exit status lost" : f->why);
+		release_and_rest(e, c);
+		break;
+	case VERDICT_SETTLE:
+	case VERDICT_SETTLE_REST:
+	case VERDICT_REST:
+	case VERDICT_BY_POLICY:
+		release_and_rest(e, c);
+		break;
+	case VERDICT_RESUME_STOP:
+		if (f->seen == SEEN_ORPHAN)
+			adopt_orphan(e, c);
+		else
+			adopt(e, c);
+		submit(e, c, resume_stop_job);
+		return;
+	case VERDICT_STOP_THEN_REMOVE:
+		adopt(e, c);
+		submit(e, c, remove_job);
+		return;
+	case VERDICT_FINISH_REMOVAL:
+		release_and_rest(e, c);
+		set_handled(c);
+		submit(e, c, remove_job);
+		return;
+	}
+	set_handled(c);
+}
+
+/* A stop or removal that a verb of this process has in hand is not to be resumed beside it. */
+static enum verdict judge_here(struct container *c, enum verdict v)
+{
+	hold(&c->lock);
+
+	if (!c->claimed)
+		return v;
+	if (v == VERDICT_RESUME_STOP || v == VERDICT_STOP_THEN_REMOVE)
+		return VERDICT_LEAVE;
+	return v == VERDICT_FINISH_REMOVAL ? VERDICT_SETTLE_REST : v;
+}
+
+void reconcile(struct engine *e, struct container *c, struct finding *ret)
+{
+	struct finding f = {0};
+	bool busy;
+
+	{
+		hold(&c->lock);
+		if (c->gone || c->phase == PHASE_DEAD)
+			return;
+		f.written = c->phase;
+		busy = c->busy;
+	}
+	/* The verb that starts it sees to the rest; what ended meanwhile is settled all the same. */
+	if (busy) {
+		(void) settle_records(e, c);
+		return;
+	}
+	probe(e, c, &f);
+	f.verdict = judge_here(c, judge(f.written, f.seen));
+	log_debug("container %.12s: written %s, seen %s (%s): %s", c->id, phase_text(f.written), seen_text(f.seen),
+		  f.why, verdict_text(f.verdict));
+	apply(e, c, &f);
+	if (ret)
+		*ret = f;
+}

@@ -1,0 +1,170 @@
+/*
+ * Releasing what an ended container still holds. The kernel collects mounts and namespaces with the shim, and the
+ * shim deletes the runtime's state before it goes; what is left for us are a shim's sudden death and the
+ * files of the exec directory. Every step may be done twice.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+
+#define SHIM_GRACE_NS	(30 * NSEC_PER_SEC)
+#define RETRY_MAX_NS	(60 * NSEC_PER_SEC)
+
+static void reap_shim(struct container *c)
+{
+	pid_t pid;
+
+	{
+		hold(&c->lock);
+		pid = c->shim_child;
+		c->shim_child = 0;
+	}
+	if (pid > 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+}
+
+/* The runtime keeps a directory for each container it knows: no need to run it to ask. */
+static bool runtime_knows(const struct runtime *rt, const char *id)
+{
+	autofree char *path = xasprintf("%s/%s", rt->root, id);
+
+	return exists_at(AT_FDCWD, path);
+}
+
+char *container_cgroup_path(const struct container_config *config)
+{
+	const char *parent = config && !str_empty(config->host.cgroup_parent) ? config->host.cgroup_parent
+									      : "/holdfast";
+
+	return xasprintf("%s%s/%s", parent[0] == '/' ? "" : "/", parent, config->id);
+}
+
+static int release(struct engine *e, struct container *c, struct err *err)
+{
+	auto_(container_config_unref_p) struct container_config *config = NULL;
+	const struct runtime *rt = NULL;
+	autofree char *cgroup = NULL;
+	autofree char *shm = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/shm", e->o.exec_root, c->id);
+	int r;
+
+	{
+		hold(&c->lock);
+		config = container_config_ref(c->config);
+	}
+	if (config)
+		rt = runtime_find(e->runtimes, config->runtime);
+	if (rt && runtime_knows(rt, c->id) && runtime_delete(rt, c->id, err) < 0)
+		return -1;
+	if (config) {
+		cgroup = container_cgroup_path(config);
+		r = cgroup_remove(cgroup);
+		if (r < 0)
+			return err_sys(err, -r, "remove cgroup %s", cgroup);
+	}
+	(void) umount2(shm, MNT_DETACH | UMOUNT_NOFOLLOW);
+	r = remove_tree_at(container_store_exec_dir(e->store), c->id);
+	return r < 0 ? err_sys(err, -r, "remove exec directory") : 0;
+}
+
+/* The shim ends by itself once it has released the runtime's state; its hang-up brings us back here. */
+static bool wait_for_shim(struct engine *e, struct container *c)
+{
+	autoclose int exec = container_open_exec(e->store, c->id);
+	struct err err = {0};
+	bool linked;
+	int fd;
+
+	if (exec < 0 || shim_pulse(exec) != PULSE_ALIVE)
+		return false;
+	{
+		hold(&c->lock);
+		linked = c->shim_link && !link_hung_up(c->shim_link);
+	}
+	fd = linked ? -1 : shim_connect(exec, &err);
+	hold(&c->lock);
+	if (fd >= 0) {
+		link_drop(&c->shim_link);
+		linked = link_watch(e, c, fd, &c->shim_link, &err) == 0;
+	}
+	/* Even the hang-up of the connection comes a moment before the lock is free. */
+	link_drop(&c->timer);
+	(void) link_timer(e, c, linked ? SHIM_GRACE_NS : 2 * NSEC_PER_MSEC, &c->timer, &err);
+	return true;
+}
+
+static void release_failed(struct engine *e, struct container *c, const struct err *why)
+{
+	int64_t delay = NSEC_PER_SEC;
+	struct err err = {0};
+
+	hold(&c->lock);
+	for (int64_t i = 0; i < c->state.cleanup_tries && delay < RETRY_MAX_NS; i++)
+		delay *= 2;
+	c->state.cleanup_tries++;
+	free(c->state.cleanup);
+	c->state.cleanup = xstrdup(why->text);
+	log_warn("container %.12s (%s): clean-up pending, try %lld: %s", c->id, c->name,
+		 (long long) c->state.cleanup_tries, why->text);
+	if (container_save_state_locked(e->store, c, &err) < 0)
+		log_warn("container %.12s: %s", c->id, err.text);
+	link_drop(&c->timer);
+	if (link_timer(e, c, delay, &c->timer, &err) < 0)
+		log_error("container %.12s: %s", c->id, err.text);
+}
+
+/* Says whether it is to be removed now. */
+static bool rest(struct engine *e, struct container *c)
+{
+	struct err err = {0};
+	bool remove;
+
+	hold(&c->lock);
+	link_drop(&c->shim_link);
+	link_drop(&c->pid_link);
+	link_drop(&c->timer);
+	if (c->shim_gone) {
+		c->shim_gone = false;
+		free(take(c->problem));
+	}
+	if (c->state.cleanup) {
+		free(take(c->state.cleanup));
+		c->state.cleanup_tries = 0;
+		if (container_save_state_locked(e->store, c, &err) < 0)
+			log_warn("container %.12s: %s", c->id, err.text);
+	}
+	remove = c->config && c->config->host.auto_remove && c->state.settled_run > 0 && !c->keep &&
+		 c->phase != PHASE_REMOVING && c->state.wanted != WANTED_GONE;
+	if (c->phase != PHASE_REMOVING && c->phase != PHASE_EXITED && c->phase != PHASE_CREATED)
+		container_move_locked(e->store, c, c->state.started_ns ? PHASE_EXITED : PHASE_CREATED,
+				      "released");
+	if (remove) {
+		c->state.wanted = WANTED_GONE;
+		if (container_save_state_locked(e->store, c, &err) < 0)
+			log_warn("container %.12s: %s", c->id, err.text);
+		container_move_locked(e->store, c, PHASE_REMOVING, "auto-remove");
+	}
+	container_changed_locked(c);
+	return remove;
+}
+
+void release_and_rest(struct engine *e, struct container *c)
+{
+	struct err err = {0};
+
+	if (wait_for_shim(e, c))
+		return;
+	reap_shim(c);
+	if (release(e, c, &err) < 0) {
+		release_failed(e, c, &err);
+		return;
+	}
+	if (rest(e, c) && finish_removal(e, c, &err) < 0)
+		log_warn("container %.12s: auto-remove: %s", c->id, err.text);
+}

@@ -1,0 +1,152 @@
+/* rm, rm -f, prune: taking a container off the disk. The wish is saved before the first effect. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+
+/* From here on the container is gone for good: one rename takes it off the disk, what follows only tidies up. */
+int finish_removal(struct engine *e, struct container *c, struct err *err)
+{
+	int r;
+
+	r = remove_tree_at(container_store_exec_dir(e->store), c->id);
+	if (r < 0)
+		return err_sys(err, -r, "remove exec directory of container %.12s", c->id);
+	r = remove_tree_atomically_at(container_store_data_dir(e->store), c->id);
+	if (r < 0 && exists_at(container_store_data_dir(e->store), c->id))
+		return err_sys(err, -r, "remove directory of container %.12s", c->id);
+	if (r < 0)
+		log_warn("container %.12s: its files are left for the next sweep: %s", c->id, strerror(-r));
+	container_name_index_remove(e->store, c->name, c);
+	container_store_remove(e->store, c);
+	notify(e, c, now_ns(), "destroy", NULL);
+
+	hold(&c->lock);
+	c->gone = true;
+	log_info("container %.12s (%s): removed", c->id, c->name ?: "?");
+	container_tell_waiters_locked(c, WAIT_REMOVED);
+	container_changed_locked(c);
+	return 0;
+}
+
+static int refuse_alive_locked(const struct container *c, struct err *err)
+{
+	const char *is = phase_docker_text(c->phase), *first = "stop";
+
+	if (c->phase == PHASE_PAUSED)
+		first = "unpause and then stop";
+	return err_set(err, ERR_CONFLICT,
+		       "cannot remove container \"/%s\": container is %s: %s the container before removing or force "
+		       "remove",
+		       c->name, is, first);
+}
+
+/* The intent: from here a restart of the daemon finishes the removal. */
+static int intend_removal(struct engine *e, struct container *c, bool force, struct err *err)
+{
+	hold(&c->lock);
+
+	if (c->gone)
+		return err_set(err, ERR_NOT_FOUND, "No such container: %s", c->id);
+	if (!force && (phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING))
+		return refuse_alive_locked(c, err);
+	if (c->state.wanted == WANTED_GONE)
+		return 0;
+	c->state.wanted = WANTED_GONE;
+	/* A dead container's files may be unreadable or unwritable; it is to go all the same. */
+	return container_save_state_locked(e->store, c, err) < 0 && c->phase != PHASE_DEAD ? -1 : 0;
+}
+
+static int end_processes(struct engine *e, struct container *c, struct err *err)
+{
+	enum phase was;
+
+	{
+		hold(&c->lock);
+		was = c->phase;
+	}
+	if (!phase_is_alive(was) && was != PHASE_RESTARTING && was != PHASE_REMOVING)
+		return 0;
+	return stop_claimed(e, c, 0, SIGKILL, err);
+}
+
+int remove_claimed(struct engine *e, struct container *c, bool force, struct err *err)
+{
+	if (intend_removal(e, c, force, err) < 0)
+		return -1;
+	if (end_processes(e, c, err) < 0)
+		return -1;
+	if (wait_rested(e, c, 10, err) < 0)
+		return -1;
+	{
+		hold(&c->lock);
+		container_move_locked(e->store, c, PHASE_REMOVING, "remove");
+	}
+	return finish_removal(e, c, err);
+}
+
+int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_release_p) struct container *claimed = NULL;
+
+	if (container_lookup(e->store, ref, &c, err) < 0)
+		return -1;
+	/* A stop in progress has it claimed; it ends at once when what it waits for is killed. */
+	if (force) {
+		if (intend_removal(e, c, true, err) < 0)
+			return -1;
+		(void) signal_init(c, SIGKILL);
+	}
+	if (container_claim(c, err) < 0)
+		return -1;
+	claimed = c;
+	return remove_claimed(e, c, force, err);
+}
+
+const char *const prune_filter_keys[] = {"until", "label", "label!", NULL};
+
+static bool prune_wants(struct container *c, const struct filters *f, int64_t until_ns)
+{
+	hold(&c->lock);
+
+	if (c->phase != PHASE_EXITED && c->phase != PHASE_CREATED)
+		return false;
+	if (until_ns && c->created_ns >= until_ns)
+		return false;
+	if (!c->config || !filters_match_labels(f, "label", &c->config->config.labels))
+		return false;
+	return !filters_has(f, "label!") || !filters_match_labels(f, "label!", &c->config->config.labels);
+}
+
+int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int64_t *ret_freed,
+		 struct err *err)
+{
+	struct container **list;
+	int64_t until_ns = 0, freed = 0;
+	char **ids = NULL;
+	size_t n;
+
+	if (filters_get(f, "until") && instant_parse(filters_get(f, "until"), now_ns(), &until_ns) < 0)
+		return err_set(err, ERR_INVALID, "invalid filter 'until=%s'", filters_get(f, "until"));
+	container_store_all(e->store, &list, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct err why = {0};
+		int64_t size;
+
+		if (!prune_wants(list[i], f, until_ns) || container_claim(list[i], &why) < 0)
+			continue;
+		size = container_size_rw(e, list[i]->id);
+		if (prune_wants(list[i], f, until_ns) && remove_claimed(e, list[i], false, &why) == 0) {
+			strv_add(&ids, list[i]->id);
+			freed += size;
+		}
+		container_release(list[i]);
+	}
+	container_list_free(list, n);
+	*ret_ids = ids;
+	*ret_freed = freed;
+	return 0;
+}

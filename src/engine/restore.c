@@ -1,0 +1,380 @@
+/*
+ * restore: what the daemon does at start. Phase 1 loads every container from disk, in parallel, and corrects what can
+ * be told from files alone; then the API may open. Phase 2 reconciles each container that had, or may have, processes,
+ * on the workers; a request for one of them waits for that one only. Claim, then sweep: what no container claimed goes
+ * last, where it is provably ours. Each restore leaves a report.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+
+#define LOAD_THREADS 16 /* a cold disk answers sixteen faster than two */
+#define REPORT_FILE  "restore-report.json"
+
+/* What is known of an image at this restore, so that a thousand containers of it ask once. */
+struct image_answer {
+	char *id;
+	char *missing; /* NULL: it is there */
+};
+
+struct handled {
+	struct container *c;
+	struct finding f;
+};
+
+struct restore {
+	struct engine *e;
+	int64_t begun_ns;
+	int64_t loaded_ns;
+	char **ids;
+	struct container **loaded; /* one per id, NULL: not a container */
+	struct handled *items;	   /* those that need handling */
+	size_t n_items;
+	size_t pending; /* atomic */
+	char **swept;
+	char **left; /* what looks like ours but is not provably so */
+	size_t resting;
+	struct image_answer *images;
+	size_t n_images;
+};
+
+static char **read_ids(int dir, char ***ret_others)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	size_t n = 0, cap = 0;
+	char **ids = NULL;
+	struct dirent *ent;
+
+	if (!d) {
+		close_p(&fd);
+		return NULL;
+	}
+	while ((ent = readdir(d))) {
+		if (!strcmp(ent->d_name, ".") || !strcmp(ent->d_name, ".."))
+			continue;
+		if (!str_is_hex(ent->d_name, CONTAINER_ID_LEN)) {
+			strv_add(ret_others, ent->d_name);
+			continue;
+		}
+		if (n + 1 >= cap) { /* by hand: strv_add counts anew each time */
+			cap = cap ? cap * 2 : 256;
+			ids = xreallocarray(ids, cap, sizeof *ids);
+		}
+		ids[n++] = xstrdup(ent->d_name);
+		ids[n] = NULL;
+	}
+	closedir(d);
+	return ids;
+}
+
+static void load_one(void *arg, size_t i)
+{
+	struct restore *r = arg;
+	struct err err = {0};
+
+	if (container_load(r->e->store, r->ids[i], &r->loaded[i], &err) < 0 && err.kind != ERR_NOT_FOUND)
+		log_warn("restore: %s", err.text);
+}
+
+static const char *missing_image(struct restore *r, const char *id)
+{
+	struct image_answer *a;
+	struct err err = {0};
+
+	for (size_t i = 0; i < r->n_images; i++)
+		if (!strcmp(r->images[i].id, id))
+			return r->images[i].missing;
+	r->images = xreallocarray(r->images, r->n_images + 1, sizeof *r->images);
+	a = &r->images[r->n_images++];
+	a->id = xstrdup(id);
+	a->missing = check_container_image_exist(r->e->images, id, &err) < 0 ? xstrdup(err.text) : NULL;
+	return a->missing;
+}
+
+/* A container that may still run keeps running, with the loss reported; another is dead. */
+static void check_image(struct restore *r, struct container *c)
+{
+	const char *missing;
+
+	if (!c->config || c->phase == PHASE_REMOVING || c->phase == PHASE_DEAD)
+		return;
+	missing = missing_image(r, c->config->image_id ?: "");
+	if (!missing)
+		return;
+	free(c->problem);
+	c->problem = xstrdup(missing);
+	log_warn("container %.12s (%s): %s", c->id, c->name, missing);
+	if (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED) {
+		c->phase = PHASE_DEAD;
+		c->handled = true;
+	}
+}
+
+/* Of two directories that claim one name the older keeps it. */
+static void index_name(struct restore *r, struct container *c)
+{
+	autofree char *wish = c->name ? take(c->name) : xasprintf("dead_%.12s", c->id);
+
+	if (container_name_index_add(r->e->store, wish, c, NULL) == 0) {
+		c->name = take(wish);
+		return;
+	}
+	c->name = xasprintf("%s_%.12s", wish, c->id);
+	log_warn("container %.12s: its name %s belongs to an older container; it is %s now", c->id, wish, c->name);
+	(void) container_name_index_add(r->e->store, c->name, c, NULL);
+}
+
+static int oldest_first(const void *a, const void *b)
+{
+	const struct container *x = *(struct container *const *) a, *y = *(struct container *const *) b;
+
+	return x->created_ns < y->created_ns ? -1 : x->created_ns > y->created_ns;
+}
+
+static void add_to_store(struct restore *r, struct container **list, size_t n)
+{
+	qsort(list, n, sizeof *list, oldest_first);
+	r->items = xcalloc(n, sizeof *r->items);
+	for (size_t i = 0; i < n; i++) {
+		struct container *c = list[i];
+
+		check_image(r, c);
+		index_name(r, c);
+		container_store_add(r->e->store, c);
+		if (c->phase == PHASE_DEAD)
+			log_warn("container %.12s (%s): dead: %s", c->id, c->name, c->problem ?: "?");
+		if (c->handled && c->phase != PHASE_DEAD)
+			r->resting++;
+		else
+			r->items[r->n_items++] = (struct handled){.c = container_ref(c)};
+	}
+}
+
+/* A directory whose create did not come to its end: config.json was never there, so nobody was told its id. Only what
+ * create makes is taken away. */
+static void sweep_unfinished(struct restore *r, const char *id)
+{
+	autoclose int dir = container_open_data(r->e->store, id);
+	int top = container_store_data_dir(r->e->store);
+
+	if (dir < 0)
+		return;
+	(void) unlinkat(dir, "." LAYOUT_CONFIG ".new", 0);
+	if (unlinkat(top, id, AT_REMOVEDIR) == 0)
+		strv_add_owned(&r->swept, xasprintf("unfinished create %.12s", id));
+	else
+		strv_add_owned(&r->left, xasprintf("directory %s: no container's, not empty", id));
+}
+
+static void collect_loaded(struct restore *r)
+{
+	size_t n = strv_len(r->ids), found = 0;
+	struct container **list = xreallocarray(NULL, n + 1, sizeof *list);
+
+	for (size_t i = 0; i < n; i++)
+		if (r->loaded[i])
+			list[found++] = r->loaded[i];
+		else
+			sweep_unfinished(r, r->ids[i]);
+	add_to_store(r, list, found);
+	container_list_free(list, found);
+	free(take(r->loaded));
+}
+
+/* Removals that were cut short left the renamed directory. */
+static void sweep_gone(struct restore *r, int dir, char *const *names)
+{
+	for (; names && *names; names++) {
+		if (!str_has_prefix(*names, ".gone-"))
+			strv_add_owned(&r->left, xasprintf("%s: not ours by its name", *names));
+		else if (remove_tree_at(dir, *names) == 0)
+			strv_add_owned(&r->swept, xasprintf("removed container's files %s", *names));
+	}
+}
+
+int engine_restore_load(struct engine *e, struct err *err)
+{
+	struct restore *r = xnew(struct restore);
+	autostrv char **others = NULL;
+
+	*r = (struct restore){.e = e, .begun_ns = now_ns()};
+	r->ids = read_ids(container_store_data_dir(e->store), &others);
+	r->loaded = xcalloc(strv_len(r->ids), sizeof *r->loaded);
+	parallel_for(strv_len(r->ids), LOAD_THREADS, load_one, r);
+	collect_loaded(r);
+	sweep_gone(r, container_store_data_dir(e->store), others);
+	r->loaded_ns = now_ns();
+	r->pending = r->n_items;
+	e->restore = r;
+	return 0;
+}
+
+/* An exec directory without a container: a removal that was cut short, unless a shim lives in it. */
+static void sweep_exec(struct restore *r)
+{
+	int top = container_store_exec_dir(r->e->store);
+	autostrv char **others = NULL;
+	autostrv char **ids = read_ids(top, &others);
+
+	for (char **id = ids; id && *id; id++) {
+		auto_(container_unref_p) struct container *c = NULL;
+		autoclose int dir = -1;
+
+		if (container_lookup(r->e->store, *id, &c, NULL) == 0 ||
+		    exists_at(container_store_data_dir(r->e->store), *id))
+			continue;
+		dir = open_dir_at(top, *id);
+		if (dir < 0 || shim_pulse(dir) != PULSE_NONE)
+			strv_add_owned(&r->left, xasprintf("exec directory %.12s: its shim lives", *id));
+		else if (remove_tree_at(top, *id) == 0)
+			strv_add_owned(&r->swept, xasprintf("exec directory %.12s", *id));
+	}
+	sweep_gone(r, top, others);
+}
+
+static json_t *list_json(char *const *v)
+{
+	json_t *a = json_array();
+
+	for (; v && *v; v++)
+		json_array_append_new(a, json_string(*v));
+	return a;
+}
+
+static json_t *handled_json(const struct handled *h)
+{
+	hold(&h->c->lock);
+	bool dead = h->c->phase == PHASE_DEAD;
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Id", h->c->id, "Name", h->c->name ?: "", "Written",
+			 phase_text(h->f.written), "Seen", dead ? "" : seen_text(h->f.seen), "Verdict",
+			 dead ? "dead" : verdict_text(h->f.verdict), "Why",
+			 dead ? h->c->problem ?: "" : h->f.why, "Now", phase_text(h->c->phase));
+}
+
+static json_t *report_json(struct restore *r, int64_t ended_ns)
+{
+	char begun[RFC3339_MAX];
+	json_t *containers = json_array();
+
+	for (size_t i = 0; i < r->n_items; i++)
+		json_array_append_new(containers, handled_json(&r->items[i]));
+	return json_pack("{s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:{s:f, s:f}}", "Version", 1, "Time",
+			 rfc3339_format(r->begun_ns, begun), "BootId", boot_id(), "Resting", (json_int_t) r->resting,
+			 "Containers", containers, "Swept", list_json(r->swept), "Left", list_json(r->left), "Milliseconds",
+			 "Load", (double) (r->loaded_ns - r->begun_ns) / NSEC_PER_MSEC, "Handle",
+			 (double) (ended_ns - r->loaded_ns) / NSEC_PER_MSEC);
+}
+
+static void count_verdicts(const struct restore *r, struct buf *b)
+{
+	static const enum verdict all[] = {
+		VERDICT_ADOPT,	     VERDICT_ADOPT_WARN,  VERDICT_ADOPT_ORPHAN, VERDICT_SETTLE,
+		VERDICT_SETTLE_LOST, VERDICT_SETTLE_REST, VERDICT_UNDO_START,	VERDICT_RESUME_STOP,
+		VERDICT_REST,	     VERDICT_ASK_AGAIN,	  VERDICT_BY_POLICY,	VERDICT_SHIM_RESTARTS,
+		VERDICT_STOP_THEN_REMOVE, VERDICT_FINISH_REMOVAL,
+	};
+
+	for (size_t v = 0; v < ARRAY_SIZE(all); v++) {
+		size_t n = 0;
+
+		for (size_t i = 0; i < r->n_items; i++)
+			n += r->items[i].f.verdict == all[v];
+		if (n > 0)
+			buf_addf(b, ", %zu %s", n, verdict_text(all[v]));
+	}
+}
+
+static void write_report(struct restore *r)
+{
+	int64_t ended = now_ns();
+	autojson json_t *json = report_json(r, ended);
+	autoclose int dir = open_dir_at(AT_FDCWD, r->e->o.exec_root);
+	autobuf line = {0};
+	struct err err = {0};
+
+	count_verdicts(r, &line);
+	log_info("restored %zu containers in %.1f ms (%.1f load, %.1f handle): %zu resting%s; swept %zu, left %zu",
+		 r->n_items + r->resting, (double) (ended - r->begun_ns) / NSEC_PER_MSEC,
+		 (double) (r->loaded_ns - r->begun_ns) / NSEC_PER_MSEC, (double) (ended - r->loaded_ns) / NSEC_PER_MSEC,
+		 r->resting, line.text ?: "", strv_len(r->swept), strv_len(r->left));
+	if (dir < 0 || json_save_at(dir, REPORT_FILE, json, SAVE_ATOMIC, &err) < 0)
+		log_warn("restore report: %s", err.text);
+	hold(&r->e->report_lock);
+	free(r->e->report);
+	r->e->report = json_text(json);
+}
+
+static void restore_free(struct restore *r)
+{
+	for (size_t i = 0; i < r->n_items; i++)
+		container_unref(r->items[i].c);
+	for (size_t i = 0; i < r->n_images; i++) {
+		free(r->images[i].id);
+		free(r->images[i].missing);
+	}
+	free(r->images);
+	free(r->items);
+	strv_free(r->ids);
+	strv_free(r->swept);
+	strv_free(r->left);
+	free(r);
+}
+
+static void finish(void *arg)
+{
+	struct restore *r = arg;
+
+	sweep_exec(r);
+	write_report(r);
+	r->e->restore = NULL;
+	restore_free(r);
+}
+
+struct handle_job {
+	struct restore *r;
+	size_t i;
+};
+
+static void handle_one(void *arg)
+{
+	struct handle_job *j = arg;
+	struct restore *r = j->r;
+
+	reconcile(r->e, r->items[j->i].c, &r->items[j->i].f);
+	free(j);
+	if (__atomic_sub_fetch(&r->pending, 1, __ATOMIC_ACQ_REL) == 0)
+		finish(r);
+}
+
+void engine_restore_handle(struct engine *e)
+{
+	struct restore *r = e->restore;
+	size_t n = r->n_items;
+
+	if (n == 0) {
+		workers_submit(e->workers, NULL, finish, r);
+		return;
+	}
+	/* The last job frees r: it is not looked at after the last submit. */
+	for (size_t i = 0; i < n; i++) {
+		struct handle_job *j = xnew(struct handle_job);
+
+		*j = (struct handle_job){r, i};
+		workers_submit(e->workers, r->items[i].c, handle_one, j);
+	}
+}
+
+char *engine_restore_report(struct engine *e)
+{
+	hold(&e->report_lock);
+
+	return xstrdup(e->report);
+}

@@ -1,0 +1,152 @@
+/*
+ * settle: the one place where a run ends, live or late. The shim's record of runs is read from where state.json
+ * ends, and each record is applied in order: state, event with the record's own time, phase. Nothing here
+ * knows whether the daemon was there when it happened.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/internal.h"
+
+struct records {
+	struct run_record *items;
+	size_t n;
+	int64_t behind; /* only records of runs after this one */
+};
+
+static void collect(void *arg, const struct run_record *r)
+{
+	struct records *rs = arg;
+
+	if (r->run <= rs->behind && r->event != RUN_GAVE_UP)
+		return;
+	rs->items = xreallocarray(rs->items, rs->n + 1, sizeof *rs->items);
+	rs->items[rs->n++] = *r;
+}
+
+static void replace(char **s, const char *text)
+{
+	free(*s);
+	*s = xstrdup(text);
+}
+
+static void apply_started(struct engine *e, struct container *c, const struct run_record *r)
+{
+	if (c->disk.told_run >= r->run)
+		return;
+	c->state.run = r->run;
+	c->state.started_ns = r->time_ns;
+	replace(&c->state.error, NULL);
+	c->disk.pid = r->pid;
+	c->disk.pid_ticks = (int64_t) r->pid_ticks;
+	notify_locked(e, c, r->time_ns, "start", NULL);
+	c->disk.told_run = r->run;
+	if (!phase_is_alive(c->phase) && c->phase != PHASE_REMOVING)
+		container_move_locked(e->store, c, PHASE_RUNNING, "its shim says started");
+}
+
+/* Publishes before it saves: a daemon that dies in between tells it twice with the same time, never not at all. */
+static void apply_ended(struct engine *e, struct container *c, const struct run_record *r)
+{
+	char code[16], duration[24];
+	struct err err = {0};
+
+	snprintf(code, sizeof code, "%d", r->code);
+	snprintf(duration, sizeof duration, "%lld",
+		 (long long) ((r->time_ns - c->state.started_ns) / NSEC_PER_SEC));
+	if (r->oom)
+		notify_locked(e, c, r->time_ns, "oom", NULL);
+	notify_locked(e, c, r->time_ns, "die", "execDuration", duration, "exitCode", code, NULL);
+
+	c->state.run = r->run;
+	c->state.settled_run = r->run;
+	c->state.finished_ns = r->time_ns;
+	c->state.exit_code = r->code;
+	c->state.exit_signal = r->signal;
+	c->state.oom_killed = r->oom;
+	replace(&c->state.error, r->text[0] ? r->text : NULL);
+	c->disk.pid = c->disk.pid_ticks = 0;
+	if (container_save_state_locked(e->store, c, &err) < 0)
+		log_error("container %.12s: exit code %d is known but not saved: %s", c->id, r->code, err.text);
+	if (c->phase != PHASE_REMOVING)
+		container_move_locked(e->store, c, PHASE_OVER, r->text[0] ? r->text : "its run ended");
+	container_tell_waiters_locked(c, WAIT_NOT_RUNNING);
+}
+
+/* A start in place that failed; the first start of a verb tells its client itself. */
+static void apply_failed(struct engine *e, struct container *c, const struct run_record *r)
+{
+	struct run_record ended = *r;
+
+	if (c->phase == PHASE_STARTING) {
+		replace(&c->state.error, r->text);
+		return;
+	}
+	ended.code = 128;
+	apply_ended(e, c, &ended);
+}
+
+static void apply_restart(struct engine *e, struct container *c, const struct run_record *r)
+{
+	struct err err = {0};
+
+	c->state.restart_count = r->count;
+	if (container_save_state_locked(e->store, c, &err) < 0)
+		log_warn("container %.12s: %s", c->id, err.text);
+	if (c->phase == PHASE_OVER)
+		container_move_locked(e->store, c, PHASE_RESTARTING, "its policy");
+}
+
+static void apply(struct engine *e, struct container *c, const struct run_record *r)
+{
+	switch (r->event) {
+	case RUN_STARTED:
+		apply_started(e, c, r);
+		break;
+	case RUN_ENDED:
+		apply_ended(e, c, r);
+		break;
+	case RUN_FAILED:
+		apply_failed(e, c, r);
+		break;
+	case RUN_RESTART:
+		apply_restart(e, c, r);
+		break;
+	case RUN_GAVE_UP:
+	case RUN_NONE:
+		break;
+	}
+}
+
+bool settle_records(struct engine *e, struct container *c)
+{
+	autoclose int dir = container_open_data(e->store, c->id);
+	struct records rs = {0};
+	struct err err = {0};
+	unsigned damaged = 0;
+	bool ended;
+
+	hold(&c->lock);
+	rs.behind = c->state.settled_run;
+	if (dir >= 0 && runs_read(dir, collect, &rs, &damaged, &err) < 0)
+		log_warn("container %.12s: %s", c->id, err.text);
+	if (damaged)
+		log_warn("container %.12s: %u damaged lines in " LAYOUT_RUNS, c->id, damaged);
+	for (size_t i = 0; i < rs.n; i++)
+		if (rs.items[i].run > c->state.settled_run)
+			apply(e, c, &rs.items[i]);
+	free(rs.items);
+	ended = c->state.run > 0 && c->state.settled_run >= c->state.run;
+	return ended;
+}
+
+void settle_lost(struct engine *e, struct container *c, const char *why)
+{
+	struct run_record r = {.event = RUN_ENDED, .time_ns = now_ns(), .code = 255};
+
+	hold(&c->lock);
+	r.run = c->state.run;
+	snprintf(r.text, sizeof r.text, "%s", why);
+	log_warn("container %.12s (%s): %s", c->id, c->name, why);
+	apply_ended(e, c, &r);
+}

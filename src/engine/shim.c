@@ -1,0 +1,135 @@
+/* Speaking with shims: birth, pulse, questions. The protocol is in wire/proto.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+#include "wire/proto.h"
+
+enum pulse shim_pulse(int exec_dir)
+{
+	autoclose int fd = openat(exec_dir, LAYOUT_ALIVE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return errno == ENOENT ? PULSE_NONE : PULSE_UNKNOWN;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return PULSE_NONE;
+	return errno == EWOULDBLOCK ? PULSE_ALIVE : PULSE_UNKNOWN;
+}
+
+int shim_take_pulse(int exec_dir, struct err *err)
+{
+	autoclose int fd = openat(exec_dir, LAYOUT_ALIVE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return err_sys(err, errno, "open " LAYOUT_ALIVE);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+			       ? err_set(err, ERR_CONFLICT, "its former shim still lives")
+			       : err_sys(err, errno, "lock " LAYOUT_ALIVE);
+	return take_fd(fd);
+}
+
+int shim_spawn(struct engine *e, const char *id, int data_dir, int exec_dir, int alive_fd,
+	       struct shim_birth *ret, struct err *err)
+{
+	autofree char *cwd = xasprintf("%s/" LAYOUT_CONTAINERS "/%s", e->o.exec_root, id);
+	const char *argv[] = {e->o.shim, "--id", id, NULL};
+	autoclose int mine = -1, its = -1;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(err, errno, "socketpair");
+	mine = pair[0];
+	its = pair[1];
+
+	const int keep[] = {alive_fd, its, data_dir, exec_dir};
+	const struct spawn s = {.argv = argv, .cwd = cwd, .keep = keep, .n_keep = ARRAY_SIZE(keep)};
+
+	if (spawn_start(&s, &ret->pid, err) < 0)
+		return err_wrap(err, "start %s", e->o.shim);
+	ret->conn = take_fd(mine);
+	return 0;
+}
+
+int shim_connect(int exec_dir, struct err *err)
+{
+	int fd = proto_connect_at(exec_dir, LAYOUT_SHIM_SOCK);
+
+	return fd < 0 ? err_sys(err, -fd, "connect to " LAYOUT_SHIM_SOCK) : fd;
+}
+
+/* Events come on every connection; an answer is one of these. */
+static bool is_answer(const struct kv *kv)
+{
+	const char *msg = kv_get(kv, "msg");
+
+	return msg && (!strcmp(msg, "ok") || !strcmp(msg, "error") || !strcmp(msg, "hello"));
+}
+
+static int receive_answer(int fd, int timeout_ms, struct kv *ret, struct err *err)
+{
+	struct timespec deadline = deadline_in(timeout_ms * NSEC_PER_MSEC);
+
+	for (;;) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		int64_t left = deadline_left_ns(&deadline);
+		autokv kv = {0};
+		int fds[PROTO_FDS_MAX];
+		size_t n_fds = 0;
+		int r;
+
+		r = poll(&p, 1, (int) ((left + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC));
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r == 0)
+			return err_set(err, ERR_UNAVAILABLE, "its shim did not answer within %d ms", timeout_ms);
+		r = proto_recv(fd, &kv, fds, &n_fds);
+		for (size_t i = 0; i < n_fds; i++)
+			(void) close(fds[i]);
+		if (r <= 0)
+			return err_sys(err, r < 0 ? -r : ECONNRESET, "its shim hung up");
+		if (!is_answer(&kv))
+			continue;
+		if (!strcmp(kv_get(&kv, "msg"), "error"))
+			return err_set(err, ERR_SYSTEM, "its shim says: %s",
+				       kv_get(&kv, "text") ?: "no reason");
+		*ret = kv;
+		kv.items = NULL;
+		return 0;
+	}
+}
+
+int shim_call(int exec_dir, const struct buf *msg, int timeout_ms, struct kv *ret, struct err *err)
+{
+	autoclose int fd = shim_connect(exec_dir, err);
+	int r;
+
+	if (fd < 0)
+		return -1;
+	r = proto_send(fd, msg, NULL, 0);
+	if (r < 0)
+		return err_sys(err, -r, "tell its shim");
+	return receive_answer(fd, timeout_ms, ret, err);
+}
+
+void shim_tell_wish(struct engine *e, const struct container *c, enum wanted w)
+{
+	autoclose int dir = container_open_exec(e->store, c->id);
+	struct err err = {0};
+	autokv answer = {0};
+	autobuf msg = {0};
+
+	if (dir < 0 || shim_pulse(dir) == PULSE_NONE)
+		return;
+	kv_add(&msg, "msg", "wish");
+	kv_add(&msg, "wanted", wanted_text(w));
+	if (shim_call(dir, &msg, 5000, &answer, &err) < 0)
+		log_warn("container %.12s: its shim was not told that it is wanted %s: %s", c->id,
+			 wanted_text(w), err.text);
+}

@@ -1,0 +1,272 @@
+/*
+ * start: wish and run number on disk first, then the shim, which mounts the rootfs and runs the runtime; its record is
+ * the fact. What is undone here after a failure is what restore undoes after a crash.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+#include "wire/proto.h"
+
+#define START_TIMEOUT_MS 90000
+#define CODE_UNKNOWN	 (-1) /* whether it started is not known */
+
+static int check_startable_locked(const struct container *c, struct err *err)
+{
+	switch (c->phase) {
+	case PHASE_RUNNING:
+	case PHASE_STOPPING:
+	case PHASE_STARTING:
+		return err_set(err, ERR_NOT_MODIFIED, "container %s is already running", c->id);
+	case PHASE_PAUSED:
+		return err_set(err, ERR_CONFLICT, "cannot start a paused container, try unpause instead");
+	case PHASE_DEAD:
+		return err_set(err, ERR_CONFLICT, "container %.12s is dead and cannot be started: %s", c->id,
+			       c->problem ?: "no reason is known");
+	case PHASE_REMOVING:
+		return err_set(err, ERR_CONFLICT, "container is marked for removal and cannot be started");
+	case PHASE_RESTARTING:
+		return err_set(err, ERR_NOT_MODIFIED, "container %s is being restarted", c->id);
+	case PHASE_OVER: /* waited for by the caller */
+	case PHASE_CREATED:
+	case PHASE_EXITED:
+	case PHASE_COUNT:
+		break;
+	}
+	if (c->state.wanted == WANTED_GONE)
+		return err_set(err, ERR_CONFLICT, "container is marked for removal and cannot be started");
+	return 0;
+}
+
+/* The intent. */
+static int intend_start(struct engine *e, struct container *c, int64_t *ret_run, struct err *err)
+{
+	hold(&c->lock);
+
+	c->state.wanted = WANTED_RUNNING;
+	*ret_run = ++c->state.run;
+	c->state.restart_count = 0;
+	c->state.oom_killed = false;
+	free(take(c->state.error));
+	free(c->state.boot_id);
+	c->state.boot_id = xstrdup(boot_id());
+	if (container_save_state_locked(e->store, c, err) < 0) {
+		c->state.run--;
+		return -1;
+	}
+	fields_free(container_phase_fields, &c->disk);
+	fields_init(container_phase_fields, &c->disk);
+	c->disk.verb = xstrdup("start");
+	c->disk.deadline_ns = now_ns() + START_TIMEOUT_MS * NSEC_PER_MSEC;
+	c->busy = true;
+	container_move_locked(e->store, c, PHASE_STARTING, "start");
+	return 0;
+}
+
+static int make_exec_dir(struct engine *e, const char *id, struct err *err)
+{
+	int top = container_store_exec_dir(e->store), fd, r;
+
+	r = remove_tree_at(top, id);
+	if (r < 0)
+		return err_sys(err, -r, "remove the former exec directory");
+	if (mkdirat(top, id, 0700) < 0)
+		return err_sys(err, errno, "make exec directory");
+	fd = open_exec_dir(e, id, err);
+	if (fd >= 0 && (mkdirat(fd, LAYOUT_BUNDLE, 0700) < 0 ||
+			mkdirat(fd, LAYOUT_BUNDLE "/" LAYOUT_ROOTFS, 0755) < 0)) {
+		(void) err_sys(err, errno, "make bundle");
+		(void) close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* docker's exit codes and kind for a start that the runtime refused: what the user asked for cannot be run. */
+static int failed_start(const char *text, int *ret_code, struct err *err)
+{
+	bool missing = strstr(text, "no such file or directory") || strstr(text, "not found") ||
+		       strstr(text, "No such file");
+	bool denied = strstr(text, "permission denied") || strstr(text, "Permission denied") ||
+		      strstr(text, "is a directory") || strstr(text, "Is a directory");
+
+	*ret_code = missing ? 127 : denied ? 126 : 128;
+	return err_set(err, missing || denied ? ERR_INVALID : ERR_SYSTEM,
+		       "failed to create task for container: failed to start the process: %s", text);
+}
+
+/* Waits for the shim's word on this run. What it tells is on disk by then. *ret_code: of a failed start. */
+static int await_start(int conn, int64_t run, int *ret_code, struct err *err)
+{
+	struct timespec deadline = deadline_in(START_TIMEOUT_MS * NSEC_PER_MSEC);
+
+	*ret_code = CODE_UNKNOWN;
+	for (;;) {
+		struct pollfd p = {.fd = conn, .events = POLLIN};
+		int fds[PROTO_FDS_MAX], r;
+		size_t n_fds = 0;
+		autokv kv = {0};
+		const char *msg;
+
+		r = poll(&p, 1, (int) (deadline_left_ns(&deadline) / NSEC_PER_MSEC) + 1);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r == 0)
+			return err_set(err, ERR_SYSTEM, "its shim did not start it within %d s", START_TIMEOUT_MS / 1000);
+		r = proto_recv(conn, &kv, fds, &n_fds);
+		for (size_t i = 0; i < n_fds; i++)
+			(void) close(fds[i]);
+		if (r <= 0)
+			return err_set(err, ERR_SYSTEM, "its shim ended during the start");
+		msg = kv_get(&kv, "msg") ?: "";
+		if (!strcmp(msg, "started") && kv_int(&kv, "run", 0) == run)
+			return 0;
+		if (!strcmp(msg, "failed"))
+			return failed_start(kv_get(&kv, "text") ?: "no reason", ret_code, err);
+		if (!strcmp(msg, "error"))
+			return err_set(err, ERR_SYSTEM, "its shim says: %s", kv_get(&kv, "text") ?: "no reason");
+	}
+}
+
+static int birth(struct engine *e, struct container *c, int data, int exec, int64_t run, int *ret_conn,
+		 struct err *err)
+{
+	autoclose int alive = shim_take_pulse(exec, err);
+	struct shim_birth born = {.conn = -1};
+	autobuf msg = {0};
+	int r;
+
+	if (alive < 0 || shim_spawn(e, c->id, data, exec, alive, &born, err) < 0)
+		return -1;
+	{
+		hold(&c->lock);
+		c->shim_child = born.pid;
+		c->disk.shim_pid = born.pid;
+		c->disk.shim_ticks = (int64_t) proc_start_ticks(born.pid);
+	}
+	*ret_conn = born.conn;
+	kv_add(&msg, "msg", "start");
+	kv_add_int(&msg, "run", run);
+	r = proto_send(born.conn, &msg, NULL, 0);
+	return r < 0 ? err_sys(err, -r, "tell its shim to start") : 0;
+}
+
+static int run_it(struct engine *e, struct container *c, const struct container_config *config, int64_t run,
+		  int *ret_conn, int *ret_code, struct err *err)
+{
+	autoclose int data = open_data_dir(e, c->id, err);
+	autoclose int exec = data < 0 ? -1 : open_exec_dir(e, c->id, err);
+
+	*ret_code = 128;
+	if (exec < 0 || bundle_prepare(e, c, config, data, exec, err) < 0)
+		return -1;
+	if (birth(e, c, data, exec, run, ret_conn, err) < 0)
+		return -1;
+	return await_start(*ret_conn, run, ret_code, err);
+}
+
+static void quit_shim(struct engine *e, const char *id)
+{
+	autoclose int exec = container_open_exec(e->store, id);
+	autokv answer = {0};
+	autobuf msg = {0};
+
+	if (exec < 0 || shim_pulse(exec) != PULSE_ALIVE)
+		return;
+	kv_add(&msg, "msg", "quit");
+	(void) shim_call(exec, &msg, 5000, &answer, NULL);
+}
+
+/* Back to where it was, as restore does it with a start that was cut short. */
+static void undo(struct engine *e, struct container *c, int code, const struct err *why)
+{
+	struct err err = {0};
+
+	{
+		hold(&c->lock);
+		c->busy = false;
+		c->state.settled_run = c->state.run;
+		c->state.exit_code = code;
+		free(c->state.error);
+		c->state.error = xstrdup(why->text);
+		if (container_save_state_locked(e->store, c, &err) < 0)
+			log_warn("container %.12s: %s", c->id, err.text);
+	}
+	quit_shim(e, c->id);
+	release_and_rest(e, c);
+}
+
+/* Its shim did not say how the start went: that is for reconcile to find out. */
+static void leave_to_reconcile(struct engine *e, struct container *c)
+{
+	hold(&c->lock);
+
+	c->busy = false;
+	engine_kick(e, c);
+}
+
+static int watch_it(struct engine *e, struct container *c, int conn)
+{
+	struct err err = {0};
+	int r;
+
+	{
+		hold(&c->lock);
+		c->busy = false;
+		free(take(c->disk.verb));
+		c->disk.deadline_ns = 0;
+		r = link_watch(e, c, conn, &c->shim_link, &err);
+	}
+	if (r < 0)
+		log_error("container %.12s: %s", c->id, err.text);
+	/* Watch first, then look: the records say what has happened meanwhile. */
+	(void) settle_records(e, c);
+	return r;
+}
+
+int start_claimed(struct engine *e, struct container *c, struct err *err)
+{
+	auto_(container_config_unref_p) struct container_config *config = config_of(c, err);
+	autoclose int conn = -1, exec = -1;
+	int64_t run;
+	int code;
+
+	{
+		hold(&c->lock);
+		if (check_startable_locked(c, err) < 0)
+			return -1;
+	}
+	if (!config || wait_rested(e, c, 30, err) < 0)
+		return -1;
+	if (check_container_image_exist(e->images, config->image_id, err) < 0)
+		return -1;
+	exec = make_exec_dir(e, c->id, err);
+	if (exec < 0 || intend_start(e, c, &run, err) < 0)
+		return -1;
+	if (run_it(e, c, config, run, &conn, &code, err) < 0) {
+		if (conn >= 0)
+			(void) close(take_fd(conn));
+		if (code == CODE_UNKNOWN)
+			leave_to_reconcile(e, c);
+		else
+			undo(e, c, code, err);
+		return -1;
+	}
+	(void) watch_it(e, c, take_fd(conn));
+	return 0;
+}
+
+int engine_start(struct engine *e, const char *ref, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_release_p) struct container *claimed = NULL;
+
+	if (find_and_claim(e, ref, &c, &claimed, err) < 0)
+		return -1;
+	return start_claimed(e, c, err);
+}

@@ -1,0 +1,288 @@
+/*
+ * stop, restart, kill. A stop is said before it is done: wish and deadline are on disk, and the shim knows, before
+ * the first signal; a daemon that comes back goes on with the seconds that were left.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+
+#define STOP_TIMEOUT_DEFAULT_S 10
+#define KILL_GRACE_S	       10
+
+int signal_init(struct container *c, int sig)
+{
+	autoclose int fd = -1;
+	pid_t pid;
+	uint64_t ticks;
+
+	{
+		hold(&c->lock);
+		pid = (pid_t) c->disk.pid;
+		ticks = (uint64_t) c->disk.pid_ticks;
+	}
+	if (pid <= 0)
+		return -ESRCH;
+	fd = pidfd_open_checked(pid, ticks);
+	return fd < 0 ? fd : pidfd_kill(fd, sig);
+}
+
+int container_stop_signal(const struct container_config *config)
+{
+	int sig = config && !str_empty(config->config.stop_signal) ? signal_parse(config->config.stop_signal) : 0;
+
+	return sig > 0 ? sig : SIGTERM;
+}
+
+static int64_t stop_timeout(const struct container_config *config, int64_t asked_s)
+{
+	if (asked_s != ENGINE_TIMEOUT_DEFAULT)
+		return asked_s;
+	if (config && config->config.stop_timeout_s != FIELD_UNSET)
+		return config->config.stop_timeout_s;
+	return STOP_TIMEOUT_DEFAULT_S;
+}
+
+/* Frozen processes take no signal but, on some hosts, SIGKILL: let them run to receive it. */
+static void thaw(struct engine *e, struct container *c)
+{
+	const struct runtime *rt;
+	struct err err = {0};
+
+	{
+		hold(&c->lock);
+		rt = runtime_find(e->runtimes, c->config ? c->config->runtime : NULL);
+	}
+	if (rt && runtime_resume(rt, c->id, &err) < 0)
+		log_warn("container %.12s: resume for a signal: %s", c->id, err.text);
+}
+
+static void send_signal(struct engine *e, struct container *c, int sig, bool paused)
+{
+	char name[16], number[16];
+	int r = signal_init(c, sig);
+
+	if (r < 0 && r != -ESRCH)
+		log_warn("container %.12s: signal %s: %s", c->id, signal_name(sig, name), strerror(-r));
+	if (paused)
+		thaw(e, c);
+	snprintf(number, sizeof number, "%d", sig);
+	if (r == 0)
+		notify(e, c, now_ns(), "kill", "signal", number, NULL);
+}
+
+/* Waits until no process of it is left: 0, or -ETIMEDOUT. timeout_s < 0: without end. */
+static int wait_ended(struct engine *e, struct container *c, int64_t timeout_s)
+{
+	struct timespec deadline = deadline_in((timeout_s < 0 ? INT32_MAX : timeout_s) * NSEC_PER_SEC);
+	int r = 0;
+
+	hold(&c->lock);
+	while (!c->gone && c->state.run > c->state.settled_run && r == 0 && !engine_ending(e))
+		r = container_wait_changed_locked(c, &deadline);
+	return c->gone || c->state.run <= c->state.settled_run ? 0 : -ETIMEDOUT;
+}
+
+static bool rested_locked(struct engine *e, const struct container *c)
+{
+	if (c->gone || c->phase == PHASE_EXITED || c->phase == PHASE_CREATED || c->phase == PHASE_DEAD)
+		return true;
+	return c->phase == PHASE_REMOVING && !exists_at(container_store_exec_dir(e->store), c->id);
+}
+
+int wait_rested(struct engine *e, struct container *c, int64_t timeout_s, struct err *err)
+{
+	struct timespec deadline = deadline_in(timeout_s * NSEC_PER_SEC);
+	int r = 0;
+
+	hold(&c->lock);
+	while (!rested_locked(e, c) && r == 0 && !engine_ending(e))
+		r = container_wait_changed_locked(c, &deadline);
+	if (rested_locked(e, c))
+		return 0;
+	return err_set(err, ERR_CONFLICT, "container %.12s has ended but is not released yet: %s", c->id,
+		       c->state.cleanup ?: "its shim has not finished");
+}
+
+/* Says what is about to be done: durable wish, deadline in phase.json, the shim's ear. */
+static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s, int sig, bool *ret_paused,
+		       struct err *err)
+{
+	enum wanted wish = WANTED_STOPPED;
+
+	{
+		hold(&c->lock);
+		if (c->state.wanted == WANTED_GONE)
+			wish = WANTED_GONE;
+		*ret_paused = c->phase == PHASE_PAUSED;
+		if (c->state.wanted != wish) {
+			c->state.wanted = wish;
+			if (container_save_state_locked(e->store, c, err) < 0)
+				return -1;
+		}
+		free(c->disk.verb);
+		c->disk.verb = xstrdup("stop");
+		c->disk.signal = sig;
+		c->disk.deadline_ns = now_ns() + (timeout_s < 0 ? INT32_MAX : timeout_s) * NSEC_PER_SEC;
+		if (phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING)
+			container_move_locked(e->store, c, PHASE_STOPPING, "stop");
+	}
+	shim_tell_wish(e, c, wish);
+	return 0;
+}
+
+static int stop_by_force(struct engine *e, struct container *c, bool paused, struct err *err)
+{
+	send_signal(e, c, SIGKILL, paused);
+	if (wait_ended(e, c, KILL_GRACE_S) == 0)
+		return 0;
+	if (engine_ending(e))
+		return err_set(err, ERR_UNAVAILABLE, "the daemon is ending; it goes on with this when it is back");
+	return err_set(err, ERR_CONFLICT,
+		       "container %.12s did not end within %d s of SIGKILL: a process of it cannot be killed now", c->id,
+		       KILL_GRACE_S);
+}
+
+int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig, struct err *err)
+{
+	auto_(container_config_unref_p) struct container_config *config = NULL;
+	bool paused;
+
+	{
+		hold(&c->lock);
+		config = container_config_ref(c->config);
+	}
+	timeout_s = stop_timeout(config, timeout_s);
+	if (sig <= 0)
+		sig = container_stop_signal(config);
+	if (intend_stop(e, c, timeout_s, sig, &paused, err) < 0)
+		return -1;
+	if (sig != SIGKILL && timeout_s != 0) {
+		send_signal(e, c, sig, paused);
+		if (wait_ended(e, c, timeout_s) == 0)
+			return 0;
+		if (engine_ending(e))
+			return err_set(err, ERR_UNAVAILABLE,
+				       "the daemon is ending; it goes on with this when it is back");
+		paused = false;
+	}
+	return stop_by_force(e, c, paused, err);
+}
+
+static int parse_signal(const char *s, int *ret, struct err *err)
+{
+	int sig;
+
+	*ret = 0;
+	if (str_empty(s))
+		return 0;
+	sig = signal_parse(s);
+	if (sig <= 0)
+		return err_set(err, ERR_INVALID, "Invalid signal: %s", s);
+	*ret = sig;
+	return 0;
+}
+
+static bool has_processes(struct container *c)
+{
+	hold(&c->lock);
+
+	return phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING;
+}
+
+int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_release_p) struct container *claimed = NULL;
+	int sig;
+
+	if (parse_signal(signal, &sig, err) < 0 || find_and_claim(e, ref, &c, &claimed, err) < 0)
+		return -1;
+	if (!has_processes(c))
+		return err_set(err, ERR_NOT_MODIFIED, "Container %s is already stopped", ref);
+	if (stop_claimed(e, c, timeout_s, sig, err) < 0)
+		return err_wrap(err, "cannot stop container: %s", ref);
+	(void) wait_rested(e, c, 10, NULL);
+	notify(e, c, now_ns(), "stop", NULL);
+	return 0;
+}
+
+int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_release_p) struct container *claimed = NULL;
+	auto_(container_config_unref_p) struct container_config *config = NULL;
+	int sig, r = 0;
+
+	if (parse_signal(signal, &sig, err) < 0 || find_and_claim(e, ref, &c, &claimed, err) < 0)
+		return -1;
+	config = config_of(c, err);
+	if (!config)
+		return -1;
+	{
+		hold(&c->lock);
+		c->keep = true;
+	}
+	if (has_processes(c))
+		r = stop_claimed(e, c, timeout_s, sig, err);
+	if (r == 0)
+		r = start_claimed(e, c, err);
+	{
+		hold(&c->lock);
+		c->keep = false;
+	}
+	if (r < 0)
+		return err_wrap(err, "Cannot restart container %s", ref);
+	notify(e, c, now_ns(), "restart", NULL);
+	return 0;
+}
+
+/* docker's rule: SIGKILL and the stop signal say that the user wants it stopped; others are messages. */
+static int intend_kill(struct engine *e, struct container *c, int sig, struct err *err)
+{
+	hold(&c->lock);
+
+	if (sig != SIGKILL && sig != container_stop_signal(c->config))
+		return 0;
+	if (c->state.wanted != WANTED_RUNNING)
+		return 0;
+	c->state.wanted = WANTED_STOPPED;
+	return container_save_state_locked(e->store, c, err) < 0 ? -1 : 1;
+}
+
+int engine_kill(struct engine *e, const char *ref, const char *signal, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	bool paused;
+	int sig, r;
+
+	if (parse_signal(signal, &sig, err) < 0 || container_lookup(e->store, ref, &c, err) < 0)
+		return -1;
+	if (sig == 0)
+		sig = SIGKILL;
+	{
+		hold(&c->lock);
+		if (!phase_is_alive(c->phase))
+			return err_set(err, ERR_CONFLICT, "Cannot kill container: %s: Container %s is not running",
+				       ref, c->id);
+		paused = c->phase == PHASE_PAUSED;
+	}
+	/* Not claimed: a kill is for a container that a stop waits for as well. */
+	r = intend_kill(e, c, sig, err);
+	if (r < 0)
+		return -1;
+	if (r > 0)
+		shim_tell_wish(e, c, WANTED_STOPPED);
+	send_signal(e, c, sig, paused);
+	if (paused && sig != SIGKILL) {
+		hold(&c->lock);
+		if (c->phase == PHASE_PAUSED)
+			container_move_locked(e->store, c, PHASE_RUNNING, "signalled");
+	}
+	if (sig == SIGKILL && wait_ended(e, c, KILL_GRACE_S) < 0)
+		return err_set(err, ERR_CONFLICT, "Cannot kill container: %s: it did not end within %d s", ref,
+			       KILL_GRACE_S);
+	return 0;
+}

@@ -1,0 +1,165 @@
+/* `docker wait` and `docker logs`: begun, then waited for by descriptor, so that the API may watch its client too. */
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "engine/internal.h"
+
+struct engine_wait {
+	struct container *c;
+	struct container_waiter waiter;
+};
+
+static bool resting(enum phase p)
+{
+	return !phase_is_alive(p) && p != PHASE_STARTING && p != PHASE_RESTARTING;
+}
+
+static int waiter_new(struct engine *e, const char *ref, enum wait_condition condition, struct engine_wait **ret,
+		      struct err *err)
+{
+	struct engine_wait *w = xnew(struct engine_wait);
+
+	w->waiter.condition = condition;
+	w->waiter.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->waiter.event_fd < 0 || container_lookup(e->store, ref, &w->c, err) < 0) {
+		if (w->waiter.event_fd < 0)
+			(void) err_sys(err, errno, "eventfd");
+		close_p(&w->waiter.event_fd);
+		free(w);
+		return -1;
+	}
+	*ret = w;
+	return 0;
+}
+
+int engine_wait_begin(struct engine *e, const char *ref, enum wait_condition condition,
+		      struct engine_wait **ret, struct err *err)
+{
+	struct engine_wait *w;
+
+	if (waiter_new(e, ref, condition, &w, err) < 0)
+		return -1;
+	hold(&w->c->lock);
+	/* What restore has not yet looked at is not known to have ended. */
+	while (!w->c->handled && !w->c->gone)
+		pthread_cond_wait(&w->c->changed, &w->c->lock);
+	w->waiter.next = w->c->waiters;
+	w->c->waiters = &w->waiter;
+	if (w->c->gone)
+		container_tell_waiters_locked(w->c, WAIT_REMOVED);
+	else if (condition == WAIT_NOT_RUNNING && resting(w->c->phase)) {
+		w->waiter.done = true;
+		w->waiter.exit_code = w->c->state.exit_code;
+		(void) eventfd_write(w->waiter.event_fd, 1);
+	}
+	*ret = w;
+	return 0;
+}
+
+int engine_wait_fd(const struct engine_wait *w)
+{
+	return w->waiter.event_fd;
+}
+
+int engine_wait_result(struct engine_wait *w, int64_t *ret_code, const char **ret_error)
+{
+	hold(&w->c->lock);
+
+	if (!w->waiter.done)
+		return 0;
+	*ret_code = w->waiter.exit_code;
+	*ret_error = w->waiter.error;
+	return 1;
+}
+
+void engine_wait_free(struct engine_wait *w)
+{
+	if (!w)
+		return;
+	{
+		hold(&w->c->lock);
+		for (struct container_waiter **p = &w->c->waiters; *p; p = &(*p)->next)
+			if (*p == &w->waiter) {
+				*p = w->waiter.next;
+				break;
+			}
+	}
+	close_p(&w->waiter.event_fd);
+	container_unref(w->c);
+	free(w);
+}
+
+struct engine_logs {
+	struct engine_wait *wait; /* NULL: not following */
+	struct log_reader *reader;
+	bool ended; /* the container had ended before the last look: what is there now is all */
+};
+
+static int logs_readable(const struct container_config *config, struct err *err)
+{
+	if (str_eq(config->host.log.type, "none"))
+		return err_set(err, ERR_NOT_SUPPORTED, "configured logging driver does not support reading");
+	return 0;
+}
+
+int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q, struct engine_logs **ret,
+		     bool *ret_tty, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_config_unref_p) struct container_config *config = NULL;
+	autoclose int dir = -1;
+	struct engine_logs *l;
+
+	if (container_lookup(e->store, ref, &c, err) < 0)
+		return -1;
+	config = config_of(c, err);
+	if (!config || logs_readable(config, err) < 0)
+		return -1;
+	dir = open_data_dir(e, c->id, err);
+	if (dir < 0)
+		return -1;
+	l = xnew(struct engine_logs);
+	if ((q->follow && engine_wait_begin(e, c->id, WAIT_NOT_RUNNING, &l->wait, err) < 0) ||
+	    logs_open(dir, q, e->log_follower, &l->reader, err) < 0) {
+		engine_wait_free(l->wait);
+		free(l);
+		return -1;
+	}
+	*ret_tty = config->config.tty;
+	*ret = l;
+	return 0;
+}
+
+int engine_logs_next(struct engine_logs *l, struct log_entry *ret, struct err *err)
+{
+	const char *error;
+	int64_t code;
+	int r = logs_next(l->reader, ret, err);
+
+	if (r != 0)
+		return r;
+	if (!l->wait || l->ended)
+		return 2;
+	/* The shim writes its last line before it says that the run has ended: one more look, then no more comes. */
+	if (engine_wait_result(l->wait, &code, &error)) {
+		l->ended = true;
+		return engine_logs_next(l, ret, err);
+	}
+	return 0;
+}
+
+void engine_logs_fds(const struct engine_logs *l, int ret[2])
+{
+	ret[0] = logs_fd(l->reader);
+	ret[1] = l->wait ? engine_wait_fd(l->wait) : -1;
+}
+
+void engine_logs_free(struct engine_logs *l)
+{
+	if (!l)
+		return;
+	logs_close(l->reader);
+	engine_wait_free(l->wait);
+	free(l);
+}

@@ -1,0 +1,178 @@
+/* Loading: what each file says, and what happens where it cannot be read. */
+#include "test.h"
+
+#include <sys/stat.h>
+
+#include "container/container.h"
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+struct place {
+	struct container_store *store;
+	char *data;
+	char *exec;
+};
+
+static void place_make(struct place *p, const char *name)
+{
+	struct err err = {0};
+
+	p->data = xasprintf("%s/%s-data", test_dir(), name);
+	p->exec = xasprintf("%s/%s-exec", test_dir(), name);
+	assert_int_equal(container_store_open(p->data, p->exec, &p->store, &err), 0);
+	assert_int_equal(mkdirat(container_store_data_dir(p->store), ID, 0700), 0);
+}
+
+static void place_free(struct place *p)
+{
+	container_store_close(p->store);
+	free(p->data);
+	free(p->exec);
+}
+
+static void write_data(struct place *p, const char *name, const char *text)
+{
+	autoclose int dir = container_open_data(p->store, ID);
+
+	assert_int_equal(save_file_at(dir, name, text, strlen(text), SAVE_ATOMIC, NULL), 0);
+}
+
+static void write_config(struct place *p)
+{
+	auto_(container_config_unref_p) struct container_config *cc = container_config_new();
+
+	cc->id = xstrdup(ID);
+	cc->name = xstrdup("web");
+	cc->image_id = xstrdup("sha256:00");
+	cc->created_ns = 42;
+	cc->host.memory = 1LL << 33;
+	strv_add(&cc->config.env, "A=b");
+	assert_int_equal(container_save_config(p->store, cc, NULL), 0);
+}
+
+static struct container *load(struct place *p)
+{
+	struct container *c = NULL;
+	struct err err = {0};
+
+	if (container_load(p->store, ID, &c, &err) < 0)
+		return NULL;
+	return c;
+}
+
+TEST(config_round_trips)
+{
+	auto_(place_free) struct place p = {0};
+	auto_(container_unref_p) struct container *c = NULL;
+
+	place_make(&p, "config");
+	write_config(&p);
+	c = load(&p);
+	assert_non_null(c);
+	assert_string_equal(c->name, "web");
+	assert_int_equal(c->phase, PHASE_CREATED);
+	assert_int_equal(c->created_ns, 42);
+	assert_int_equal(c->config->host.memory, 1LL << 33);
+	assert_string_equal(c->config->config.env[0], "A=b");
+	assert_true(c->handled);
+}
+
+TEST(state_round_trips)
+{
+	auto_(place_free) struct place p = {0};
+	auto_(container_unref_p) struct container *c = NULL, *again = NULL;
+
+	place_make(&p, "state");
+	write_config(&p);
+	c = load(&p);
+	c->state.wanted = WANTED_RUNNING;
+	c->state.run = c->state.settled_run = 3;
+	c->state.started_ns = 1000000007;
+	c->state.finished_ns = 2000000011;
+	c->state.exit_code = 139;
+	c->state.oom_killed = true;
+	c->state.error = xstrdup("x \"y\"\n");
+	assert_int_equal(container_save_state_locked(p.store, c, NULL), 0);
+	again = load(&p);
+	assert_true(fields_equal(container_state_fields, &c->state, &again->state));
+	assert_int_equal(again->phase, PHASE_EXITED);
+}
+
+TEST(a_begun_run_without_its_end_is_taken_for_running)
+{
+	auto_(place_free) struct place p = {0};
+	auto_(container_unref_p) struct container *c = NULL;
+
+	place_make(&p, "begun");
+	write_config(&p);
+	write_data(&p, LAYOUT_STATE, "{\"Version\":1,\"Wanted\":1,\"Run\":2,\"SettledRun\":1}");
+	c = load(&p);
+	assert_int_equal(c->phase, PHASE_RUNNING);
+	assert_false(c->handled);
+}
+
+TEST(a_wish_to_be_gone_outlives_everything)
+{
+	auto_(place_free) struct place p = {0};
+	auto_(container_unref_p) struct container *c = NULL;
+
+	place_make(&p, "gone");
+	write_config(&p);
+	write_data(&p, LAYOUT_STATE, "{\"Version\":1,\"Wanted\":3,\"Run\":2,\"SettledRun\":1}");
+	c = load(&p);
+	assert_int_equal(c->phase, PHASE_REMOVING);
+}
+
+TEST(an_unreadable_config_makes_it_dead_and_names_the_file)
+{
+	static const char *const damaged[] = {"", "{", "[]", "{\"Version\":1}", "{\"Version\":99,\"Id\":\"" ID "\"}",
+					      "{\"Version\":1,\"Id\":\"ff\",\"Name\":\"x\"}",
+					      "{\"Version\":1,\"Id\":\"" ID "\",\"Name\":\"x\",\"HostConfig\":3}"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(damaged); i++) {
+		auto_(place_free) struct place p = {0};
+		auto_(container_unref_p) struct container *c = NULL;
+		autofree char *name = xasprintf("damaged-%zu", i);
+
+		place_make(&p, name);
+		write_data(&p, LAYOUT_CONFIG, damaged[i]);
+		c = load(&p);
+		assert_non_null(c);
+		assert_int_equal(c->phase, PHASE_DEAD);
+		assert_non_null(strstr(c->problem, LAYOUT_CONFIG));
+	}
+}
+
+TEST(an_unreadable_state_makes_it_dead_but_keeps_its_config)
+{
+	auto_(place_free) struct place p = {0};
+	auto_(container_unref_p) struct container *c = NULL;
+
+	place_make(&p, "bad-state");
+	write_config(&p);
+	write_data(&p, LAYOUT_STATE, "{\"Version\":1,\"Run\":\"two\"}");
+	c = load(&p);
+	assert_int_equal(c->phase, PHASE_DEAD);
+	assert_non_null(strstr(c->problem, LAYOUT_STATE));
+	assert_string_equal(c->name, "web");
+}
+
+TEST(a_state_that_is_gone_though_it_ran_is_not_taken_for_never_started)
+{
+	auto_(place_free) struct place p = {0};
+	auto_(container_unref_p) struct container *c = NULL;
+
+	place_make(&p, "no-state");
+	write_config(&p);
+	write_data(&p, LAYOUT_RUNS, "");
+	c = load(&p);
+	assert_int_equal(c->phase, PHASE_DEAD);
+}
+
+TEST(an_unfinished_create_is_no_container)
+{
+	auto_(place_free) struct place p = {0};
+
+	place_make(&p, "unfinished");
+	assert_null(load(&p));
+}
