@@ -243,6 +243,14 @@ static int next_line(struct log_reader *r, const char **ret_line, size_t *ret_le
 	}
 }
 
+/* Gives half a line at the end of the file back: it is read again when there is more. A shim that
+ * finds such a thing cuts it off and writes another line in its place. */
+static void give_back_torn(struct log_reader *r)
+{
+	r->read_to -= (int64_t) (r->data.len - r->done);
+	r->data.len = r->done;
+}
+
 /* At the end of the first file. 1: look again; 0: nothing more now; 2: nothing more ever. */
 static int at_end(struct log_reader *r, struct err *err)
 {
@@ -255,6 +263,7 @@ static int at_end(struct log_reader *r, struct err *err)
 	if (!r->query.follow)
 		return 0;
 
+	give_back_torn(r);
 	if (!r->armed) {
 		/* Reset, then arm, then look: whatever comes after the look wakes us. */
 		wake_reset(r->wake, r->query.until_ns);

@@ -188,5 +188,7 @@ int log_tail_find(const struct log_file *files, size_t n, const struct logs_quer
 		r = tail_walk(&t, &b, i, &text);
 	}
 	buf_free(&b.data);
+	if (r == -ESTALE) /* emptied under our eyes: what was found is all there is */
+		return 0;
 	return r < 0 ? err_sys(err, -r, "read the log") : 0;
 }
