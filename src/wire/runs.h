@@ -51,3 +51,7 @@ int runs_read(int dir, void (*fn)(void *arg, const struct run_record *r), void *
 
 /* Appends one record and fdatasyncs. fd is runs.jsonl, opened O_APPEND. 0 or -errno. */
 int runs_append(int fd, const struct run_record *r);
+/* The same for lines made by run_record_format(): one write, one sync. What fails leaves nothing behind. */
+int runs_append_lines(int fd, const struct buf *lines);
+/* "started", ... */
+const char *run_event_name(enum run_event event);

@@ -17,6 +17,7 @@ struct shim_config {
 	char *runtime;	    /* path of the OCI runtime */
 	char *runtime_root; /* its --root */
 	bool systemd_cgroup;/* reserved; false */
+	char *cgroup;	    /* linux.cgroupsPath of its spec: "/holdfast/<id>"; NULL: as /proc says */
 
 	char *layers_dir;   /* directory in which `lower` is looked up */
 	char **lower;	    /* overlay's lower directories, top first, relative to layers_dir */

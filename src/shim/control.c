@@ -1,0 +1,133 @@
+/* See control.h. */
+#include "shim/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "wire/layout.h"
+
+static void drop(struct conn *c)
+{
+	if (c->watch.fd < 0)
+		return;
+	loop_unwatch(c->control->loop, &c->watch);
+	(void) close(c->watch.fd);
+	c->watch.fd = -1;
+}
+
+static void send_or_drop(struct conn *c, const struct buf *msg)
+{
+	int r = proto_send(c->watch.fd, msg, NULL, 0);
+
+	if (r == -EAGAIN)
+		log_warn("a connection does not read and is dropped");
+	if (r < 0)
+		drop(c);
+}
+
+static void handle(struct conn *c, const struct kv *kv, int *fds, size_t n_fds)
+{
+	struct message m = {.name = kv_get(kv, "msg"), .kv = kv, .fds = fds, .n_fds = n_fds};
+	struct control *control = c->control;
+	autobuf answer = {0};
+
+	if (!m.name)
+		m.name = "";
+	control->handler(control->arg, &m, &answer);
+	if (answer.len > 0 && c->watch.fd >= 0)
+		send_or_drop(c, &answer);
+}
+
+static void on_message(void *arg, uint32_t events)
+{
+	struct conn *c = arg;
+	int fds[PROTO_FDS_MAX];
+	autokv kv = {0};
+	size_t n_fds = 0;
+	int r = proto_recv(c->watch.fd, &kv, fds, &n_fds);
+
+	(void) events;
+	if (r == -EAGAIN)
+		return;
+	if (r <= 0) {
+		if (r < 0 && r != -ECONNRESET)
+			log_warn("a connection is dropped: %s", strerror(-r));
+		drop(c);
+		return;
+	}
+	handle(c, &kv, fds, n_fds);
+	for (size_t i = 0; i < n_fds; i++)
+		close_p(&fds[i]);
+}
+
+/* A free place, if need be the one of who came first. */
+static struct conn *make_place(struct control *c)
+{
+	struct conn *oldest = &c->conns[0];
+
+	for (int i = 0; i < CONTROL_MAX; i++) {
+		if (c->conns[i].watch.fd < 0)
+			return &c->conns[i];
+		if (c->conns[i].since < oldest->since)
+			oldest = &c->conns[i];
+	}
+	log_warn("more than %d connections: the oldest is dropped", CONTROL_MAX);
+	drop(oldest);
+	return oldest;
+}
+
+/* Takes the descriptor over. */
+static int serve(struct control *control, int fd)
+{
+	struct conn *c = make_place(control);
+	int r;
+
+	c->watch = (struct watch){.fd = fd, .fn = on_message, .arg = c};
+	c->since = control->n_seen++;
+	c->control = control;
+	r = fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : loop_watch(control->loop, &c->watch, EPOLLIN);
+	if (r < 0)
+		drop(c);
+	return r;
+}
+
+static void on_connect(void *arg, uint32_t events)
+{
+	struct control *c = arg;
+	int fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void) events;
+	if (fd >= 0)
+		(void) serve(c, fd);
+}
+
+int control_open(struct control *c, struct loop *loop, int exec, int first, control_handler *handler,
+		 void *arg, struct err *err)
+{
+	int r;
+
+	*c = (struct control){.loop = loop, .handler = handler, .arg = arg};
+	for (int i = 0; i < CONTROL_MAX; i++)
+		c->conns[i].watch.fd = -1;
+
+	r = proto_listen_at(exec, LAYOUT_SHIM_SOCK);
+	if (r < 0)
+		return err_sys(err, -r, "listen on %s", LAYOUT_SHIM_SOCK);
+	c->listener = (struct watch){.fd = r, .fn = on_connect, .arg = c};
+	r = loop_watch(loop, &c->listener, EPOLLIN);
+	if (r == 0 && first >= 0)
+		r = serve(c, first);
+	return r < 0 ? err_sys(err, -r, "serve connections") : 0;
+}
+
+void control_tell(struct control *c, const struct buf *event)
+{
+	for (int i = 0; i < CONTROL_MAX; i++)
+		if (c->conns[i].watch.fd >= 0)
+			send_or_drop(&c->conns[i], event);
+}

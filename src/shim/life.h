@@ -1,0 +1,73 @@
+/*
+ * The life of one container as its shim sees it:
+ *
+ *	idle ─ start ─► starting ─► running ─► ended ─► (the shim ends)
+ *	  ▲                │                     │
+ *	  └─── failed ─────┘                     └► restarting ─► starting ...
+ *
+ * Each step is written into the record of runs before it is told. The functions here are called by
+ * the loop and return at once; what takes time (the runtime, a back-off) comes back as another call.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "shim/children.h"
+#include "shim/control.h"
+#include "shim/logfile.h"
+#include "shim/loop.h"
+#include "shim/mounts.h"
+#include "shim/records.h"
+#include "shim/runtime.h"
+#include "shim/stdio.h"
+#include "wire/restart.h"
+#include "wire/shim_config.h"
+
+enum life_state { LIFE_IDLE, LIFE_STARTING, LIFE_RUNNING, LIFE_RESTARTING, LIFE_ENDED };
+
+struct life {
+	const struct shim_config *config;
+	struct loop *loop;
+	struct children *children;
+	struct control *control;
+	struct records records;
+	struct mounts mounts;
+	struct logfile log;
+	struct stdio stdio;
+	struct runtime runtime;
+
+	enum life_state state;
+	int64_t run;		  /* the current one, the next one while restarting; 0: none yet */
+	struct child init;	  /* pid is 0 when it is dead */
+	pid_t pid;		  /* of the current or last run's init */
+	uint64_t pid_ticks;
+	bool pid_namespace;	  /* init is the first process of one: its death by SIGHUP is a reboot */
+	char *oom_file;
+	int64_t started_ns;	  /* monotonic */
+
+	enum restart_name policy;
+	int64_t max_retries;
+	bool wanted_running;
+	struct restart_input last; /* what the last decision was made of */
+	int64_t count, delay_ns;   /* restarts in a row; delay before this run */
+	int64_t due_ns;		   /* of the next run, since the epoch */
+	struct timer due;	   /* fires when it may start */
+	bool is_due, is_clean;	   /* it is time; the last run's remains are gone */
+	struct run_record end;	   /* of the last run */
+	struct timer retry;	   /* of records that could not be written */
+};
+
+int life_open(struct life *l, const struct shim_config *config, struct loop *loop,
+	      struct children *children, struct control *control, int data, int exec, struct err *err);
+
+/* Takes away what only a living shim needs. */
+void life_close(struct life *l);
+
+/* Messages. They write the answer. */
+void life_hello(struct life *l, struct buf *answer);
+void life_start(struct life *l, int64_t run, struct buf *answer);
+void life_wish(struct life *l, bool running, struct buf *answer);
+void life_policy(struct life *l, enum restart_name policy, int64_t max_retries, struct buf *answer);
+void life_quit(struct life *l, struct buf *answer);

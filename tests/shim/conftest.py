@@ -1,0 +1,63 @@
+"""Drives holdfast-shim alone: what the daemon would do, done by hand.
+
+The shim is $HOLDFAST_SHIM, else build/holdfast-shim. Needs root, busybox-static and the runtimes.
+"""
+
+import ctypes
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from harness import Shim, make_layer
+
+CLONE_NEWNS = 0x20000
+MS_PRIVATE = 1 << 18
+MS_REC = 1 << 14
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_mounts():
+    """A mount namespace of our own, without the hybrid cgroup2 mount, which confuses crun."""
+    assert libc.unshare(CLONE_NEWNS) == 0, "needs root"
+    assert libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) == 0
+    libc.umount2(b"/sys/fs/cgroup/unified", 2)
+
+
+@pytest.fixture(scope="session")
+def place(own_mounts):
+    """A directory of the whole session, with a layer that has busybox in it."""
+    top = Path(tempfile.mkdtemp(prefix="hf-shim-"))
+    top.chmod(0o755)
+    subprocess.run(["mount", "--bind", top, top], check=True)
+    subprocess.run(["mount", "--make-private", top], check=True)
+    make_layer(top / "layers" / "busybox")
+    yield top
+    subprocess.run(["umount", "-l", top], check=True)
+    shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture(params=["crun", "runc"])
+def runtime(request):
+    path = shutil.which(request.param)
+    if not path:
+        pytest.skip(f"no {request.param} here")
+    return path
+
+
+@pytest.fixture
+def new_shim(place, runtime):
+    """Makes shims; all of them are gone at the end, or the test fails."""
+    made = []
+
+    def make(*args, **options):
+        made.append(Shim(place, options.pop("runtime", runtime), *args, **options))
+        return made[-1]
+
+    yield make
+    for shim in made:
+        shim.remove()
