@@ -212,7 +212,8 @@ class Shim:
             os.close(fd)
 
     def cgroups(self):
-        return [p for p in Path("/sys/fs/cgroup").glob(f"*{self.cgroup}")]
+        found = Path("/sys/fs/cgroup").glob(f"*{self.cgroup}")
+        return [p for p in found if not str(p).startswith("/sys/fs/cgroup/unified")]
 
     def children(self):
         text = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()

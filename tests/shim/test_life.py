@@ -73,9 +73,9 @@ def test_fast_ends_are_seen(new_shim):
 
 def test_quit_ends_the_idle_only(new_shim):
     shim = new_shim("/bin/sleep", "60")
-    shim.start()
+    started = shim.start()
     assert shim.conn.ask("quit")["msg"] == "error"
-    os.kill(shim.children()[0], signal.SIGKILL)
+    os.kill(int(started["pid"]), signal.SIGKILL)
     shim.conn.event("ended")
     shim.wait_end()
 
