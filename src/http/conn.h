@@ -1,0 +1,41 @@
+/* A connection, and the request being served on it: what server.c (who owns connections) and request.c share. */
+#pragma once
+
+#include "http/head.h"
+#include "http/http.h"
+
+/* Owned by the epoll thread while !busy, else by one worker. An idle one holds no buffer. */
+struct conn {
+	struct http_server *server;
+	struct conn *prev, *next;	    /* all of the server; its lock */
+	struct conn *head_prev, *head_next; /* those with half a head, oldest first; epoll thread only */
+	int64_t head_deadline_ns;	    /* 0: not among them */
+	int fd;
+	bool busy;     /* the server's lock */
+	bool in_epoll; /* was registered once */
+	struct head_scan scan;
+	struct buf in; /* read, but not yet understood */
+};
+
+struct http_request {
+	struct conn *conn;
+	struct head head;
+	bool body_done;
+	bool must_continue; /* 100 Continue is to be sent before the body is read */
+	bool keep_alive;
+	bool no_body; /* of the response: HEAD, 204, 304 */
+	bool begun;
+	bool chunked;
+	bool broken; /* the client is gone, or nothing sensible can follow */
+	struct buf out_headers;
+
+	char *out; /* of the http_read() in progress */
+	size_t out_len;
+};
+
+/* Serves one request whose head is the first head_len bytes of c->in, with fn; true where the connection can serve
+ * another. closing: say so to the client. */
+bool request_serve(struct conn *c, size_t head_len, http_handler *fn, void *arg, const bool *closing);
+
+/* Answers what never became a request; tries to send, does not wait. */
+void conn_refuse(struct conn *c, int status, const char *why);

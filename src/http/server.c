@@ -1,0 +1,442 @@
+/*
+ * The server: one epoll thread that accepts, reads heads as they come and holds idle connections, and workers
+ * that serve requests whose head is whole. A connection belongs to the one or to a worker, never to
+ * both: it is in the epoll set one-shot, so that it is silent while a worker has it.
+ *
+ * Nobody polls: the epoll thread sleeps until a socket wakes it, or until the oldest half-sent head has used
+ * up its time.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "base/time.h"
+#include "http/conn.h"
+
+#define CONNECTIONS_MAX 16384
+#define HEAD_TIMEOUT_NS (30 * NSEC_PER_SEC)
+#define READ_SIZE	16384
+#define LISTEN_MAX	16
+
+struct http_server {
+	http_handler *fn;
+	void *arg;
+	struct workers *workers;
+	pthread_t thread;
+	bool started;
+	int epoll_fd;
+	int wake_fd; /* look again: stopping, or there is room for connections */
+	int listen_fds[LISTEN_MAX];
+	unsigned n_listen;
+
+	/* the epoll thread's */
+	bool accepting;
+	int64_t accept_again_ns; /* 0: when a connection closes */
+	struct conn *heads_first, *heads_last;
+
+	pthread_mutex_t lock; /* below */
+	pthread_cond_t changed;
+	struct conn *conns;
+	unsigned n_conns;
+	bool full; /* the epoll thread wants to be woken when a connection closes */
+	bool stopping;
+};
+
+static void wake(struct http_server *s)
+{
+	(void) eventfd_write(s->wake_fd, 1);
+}
+
+static void set_accepting(struct http_server *s, bool on)
+{
+	for (unsigned i = 0; i < s->n_listen; i++) {
+		struct epoll_event ev = {.events = on ? EPOLLIN : 0, .data.ptr = &s->listen_fds[i]};
+
+		(void) epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, s->listen_fds[i], &ev);
+	}
+	s->accepting = on;
+	s->accept_again_ns = 0;
+}
+
+/* Connections ---------------------------------------------------------------------------------------- */
+
+static struct conn *conn_new(struct http_server *s, int fd)
+{
+	struct conn *c = xnew(struct conn);
+
+	c->server = s;
+	c->fd = fd;
+	hold(&s->lock);
+	c->next = s->conns;
+	if (c->next)
+		c->next->prev = c;
+	s->conns = c;
+	s->n_conns++;
+	return c;
+}
+
+/* By whoever owns it, lock held. */
+static void conn_free_locked(struct conn *c)
+{
+	struct http_server *s = c->server;
+
+	*(c->prev ? &c->prev->next : &s->conns) = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	s->n_conns--;
+	/* Closed under the lock, because http_server_stop() shuts down the descriptors it sees in the list. */
+	(void) close(c->fd);
+	buf_free(&c->in);
+	free(c);
+	if (s->full) {
+		s->full = false;
+		wake(s);
+	}
+	if (s->stopping)
+		pthread_cond_broadcast(&s->changed);
+}
+
+static void conn_free(struct conn *c)
+{
+	struct http_server *s = c->server;
+
+	hold(&s->lock);
+	conn_free_locked(c);
+}
+
+/* Only the epoll thread has connections that are in this list. */
+static void heads_remove(struct http_server *s, struct conn *c)
+{
+	if (!c->head_deadline_ns)
+		return;
+	*(c->head_prev ? &c->head_prev->head_next : &s->heads_first) = c->head_next;
+	*(c->head_next ? &c->head_next->head_prev : &s->heads_last) = c->head_prev;
+	c->head_prev = c->head_next = NULL;
+	c->head_deadline_ns = 0;
+}
+
+/* Gives the connection (back) to the epoll thread. */
+static void conn_watch(struct conn *c)
+{
+	struct http_server *s = c->server;
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = c};
+	bool added = c->in_epoll;
+
+	/* Half a head is there already: let the epoll thread see to its time. */
+	if (c->in.len && !c->head_deadline_ns)
+		ev.events |= EPOLLOUT;
+
+	hold(&s->lock);
+	c->busy = false;
+	c->in_epoll = true;
+	if (s->stopping || epoll_ctl(s->epoll_fd, added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ev) < 0) {
+		heads_remove(s, c);
+		conn_free_locked(c);
+	}
+}
+
+static const struct {
+	int status;
+	const char *why;
+} refusals[] = {
+	[HEAD_BAD] = {400, "malformed request head"},
+	[HEAD_LINE_TOO_LONG] = {414, "request line too long"},
+	[HEAD_TOO_LARGE] = {431, "request headers too large"},
+};
+
+/* Worker: serves what is there, then gives the connection back. */
+static void serve(void *arg)
+{
+	struct conn *c = arg;
+	struct http_server *s = c->server;
+	enum head_state state;
+	size_t len = 0;
+
+	while ((state = head_scan(&c->scan, c->in.text, c->in.len, &len)) == HEAD_DONE) {
+		if (!request_serve(c, len, s->fn, s->arg, &s->stopping)) {
+			conn_free(c);
+			return;
+		}
+	}
+	if (state != HEAD_MORE) {
+		conn_refuse(c, refusals[state].status, refusals[state].why);
+		conn_free(c);
+		return;
+	}
+	conn_watch(c);
+}
+
+/* The epoll thread -------------------------------------------------------------------------------------- */
+
+/* All have the same time, so the list is in order. */
+static void heads_add(struct http_server *s, struct conn *c)
+{
+	if (c->head_deadline_ns)
+		return;
+	c->head_deadline_ns = monotonic_ns() + HEAD_TIMEOUT_NS;
+	c->head_prev = s->heads_last;
+	*(s->heads_last ? &s->heads_last->head_next : &s->heads_first) = c;
+	s->heads_last = c;
+}
+
+static void conn_drop(struct http_server *s, struct conn *c)
+{
+	heads_remove(s, c);
+	conn_free(c);
+}
+
+/* Reads what has come; when the head is whole, a worker gets the connection. */
+static void conn_readable(struct http_server *s, struct conn *c)
+{
+	enum head_state state;
+	size_t len = 0;
+
+	for (;;) {
+		char piece[READ_SIZE];
+		ssize_t r = recv(c->fd, piece, sizeof piece, 0);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0 && errno == EAGAIN)
+			break;
+		if (r <= 0) {
+			conn_drop(s, c);
+			return;
+		}
+		buf_add(&c->in, piece, r);
+		state = head_scan(&c->scan, c->in.text, c->in.len, &len);
+		if (state == HEAD_DONE) {
+			heads_remove(s, c);
+			/* The worker scans again from the start of the buffer. */
+			c->scan = (struct head_scan){0};
+			pthread_mutex_lock(&s->lock);
+			c->busy = true;
+			pthread_mutex_unlock(&s->lock);
+			workers_submit(s->workers, NULL, serve, c);
+			return;
+		}
+		if (state != HEAD_MORE) {
+			conn_refuse(c, refusals[state].status, refusals[state].why);
+			conn_drop(s, c);
+			return;
+		}
+	}
+	if (c->in.len)
+		heads_add(s, c);
+	conn_watch(c);
+}
+
+static void accept_some(struct http_server *s, int listen_fd)
+{
+	for (int i = 0; i < 64; i++) {
+		bool full;
+		int fd;
+
+		pthread_mutex_lock(&s->lock);
+		full = s->full = s->n_conns >= CONNECTIONS_MAX;
+		pthread_mutex_unlock(&s->lock);
+		if (full) {
+			log_warn("http: %d connections: no more are accepted until one ends", CONNECTIONS_MAX);
+			set_accepting(s, false);
+			return;
+		}
+
+		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			/* Most often the request is there already. */
+			conn_readable(s, conn_new(s, fd));
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			log_warn("http: accept: %s: trying again in a second", strerror(errno));
+			set_accepting(s, false);
+			s->accept_again_ns = monotonic_ns() + NSEC_PER_SEC;
+		}
+		if (errno != EINTR && errno != ECONNABORTED)
+			return;
+	}
+}
+
+static int next_timeout_ms(const struct http_server *s)
+{
+	int64_t next = s->heads_first ? s->heads_first->head_deadline_ns : 0;
+	int64_t left;
+
+	if (s->accept_again_ns && (!next || s->accept_again_ns < next))
+		next = s->accept_again_ns;
+	if (!next)
+		return -1;
+	left = next - monotonic_ns();
+	return left <= 0 ? 0 : (int) ((left + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
+}
+
+static void expire(struct http_server *s)
+{
+	int64_t now = s->heads_first || s->accept_again_ns ? monotonic_ns() : 0;
+
+	while (s->heads_first && s->heads_first->head_deadline_ns <= now) {
+		struct conn *c = s->heads_first;
+
+		conn_refuse(c, 408, "the request's head did not come in time");
+		conn_drop(s, c);
+	}
+	if (s->accept_again_ns && s->accept_again_ns <= now)
+		set_accepting(s, true);
+}
+
+static bool is_listener(const struct http_server *s, const void *p)
+{
+	return (const int *) p >= s->listen_fds && (const int *) p < s->listen_fds + s->n_listen;
+}
+
+/* Accepting has ended; what is idle goes. What a worker has is freed by it. */
+static void end_idle(struct http_server *s)
+{
+	for (unsigned i = 0; i < s->n_listen; i++)
+		(void) close(s->listen_fds[i]);
+	s->n_listen = 0;
+
+	hold(&s->lock);
+	for (struct conn *c = s->conns, *next; c; c = next) {
+		next = c->next;
+		if (!c->busy)
+			conn_free_locked(c);
+	}
+	s->heads_first = s->heads_last = NULL;
+}
+
+static void *epoll_main(void *arg)
+{
+	struct http_server *s = arg;
+
+	for (;;) {
+		struct epoll_event events[64];
+		int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events), next_timeout_ms(s));
+
+		/* Workers give connections back under the lock: having had it once, we see all they did. */
+		pthread_mutex_lock(&s->lock);
+		pthread_mutex_unlock(&s->lock);
+		for (int i = 0; i < n; i++) {
+			void *p = events[i].data.ptr;
+
+			if (p == &s->wake_fd) {
+				eventfd_t count;
+
+				(void) eventfd_read(s->wake_fd, &count);
+			} else if (is_listener(s, p)) {
+				accept_some(s, *(int *) p);
+			} else {
+				conn_readable(s, p);
+			}
+		}
+		pthread_mutex_lock(&s->lock);
+		bool stop = s->stopping, full = s->full;
+		pthread_mutex_unlock(&s->lock);
+		if (stop)
+			break;
+		if (!s->accepting && !full && !s->accept_again_ns)
+			set_accepting(s, true);
+		expire(s);
+	}
+	end_idle(s);
+	return NULL;
+}
+
+/* Life ----------------------------------------------------------------------------------------------- */
+
+int http_server_new(http_handler *fn, void *arg, unsigned max_threads, struct http_server **ret,
+		    struct err *err)
+{
+	autoclose int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	autoclose int wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct epoll_event ev = {.events = EPOLLIN};
+	struct http_server *s;
+
+	if (epoll_fd < 0 || wake_fd < 0)
+		return err_sys(err, errno, "http: epoll and eventfd");
+	s = xnew(struct http_server);
+	ev.data.ptr = &s->wake_fd;
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &ev) < 0) {
+		free(s);
+		return err_sys(err, errno, "http: epoll_ctl");
+	}
+	s->fn = fn;
+	s->arg = arg;
+	s->epoll_fd = take_fd(epoll_fd);
+	s->wake_fd = take_fd(wake_fd);
+	s->workers = workers_new("http", max_threads);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->changed, NULL);
+	/* The library's own bound is below ours, which head_scan() keeps. */
+	http_parser_set_max_header_size(HEAD_LINE_MAX + HEAD_FIELDS_MAX + 1024);
+	*ret = s;
+	return 0;
+}
+
+void http_server_add(struct http_server *s, int listen_fd)
+{
+	if (s->n_listen == LISTEN_MAX) {
+		log_error("http: more than %d listening sockets", LISTEN_MAX);
+		(void) close(listen_fd);
+		return;
+	}
+	s->listen_fds[s->n_listen++] = listen_fd;
+}
+
+int http_server_start(struct http_server *s, struct err *err)
+{
+	int r;
+
+	for (unsigned i = 0; i < s->n_listen; i++) {
+		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &s->listen_fds[i]};
+
+		if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->listen_fds[i], &ev) < 0)
+			return err_sys(err, errno, "http: watch the listening socket");
+	}
+	s->accepting = true;
+	r = thread_start(&s->thread, "http-epoll", epoll_main, s);
+	if (r < 0)
+		return err_sys(err, -r, "http: start the thread");
+	s->started = true;
+	return 0;
+}
+
+/* Waits for the requests in flight, then hangs up on those that are left: reads and writes of their handlers fail, and
+ * handlers that wait see it on http_fd(). */
+static void end_busy(struct http_server *s, int grace_ms)
+{
+	struct timespec deadline = deadline_in(grace_ms * NSEC_PER_MSEC);
+	int r = 0;
+
+	hold(&s->lock);
+	while (s->conns && r == 0)
+		r = pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &deadline);
+	for (struct conn *c = s->conns; c; c = c->next)
+		(void) shutdown(c->fd, SHUT_RDWR);
+}
+
+void http_server_stop(struct http_server *s, int grace_ms)
+{
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	__atomic_store_n(&s->stopping, true, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&s->lock);
+	if (s->started) {
+		wake(s);
+		pthread_join(s->thread, NULL);
+		end_busy(s, grace_ms);
+	} else {
+		end_idle(s);
+	}
+	workers_free(s->workers);
+	(void) close(s->epoll_fd);
+	(void) close(s->wake_fd);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->changed);
+	free(s);
+}
