@@ -4,9 +4,10 @@
  *
  * The shim rotates by renaming (json.log.1 -> .2, json.log -> .1) and beginning a new json.log.
  * Files are therefore opened from the newest name to the oldest and told apart by inode: one that
- * is renamed meanwhile is met again under its next name and known, never missed. And an old file is
- * complete once json.log is another one: who follows sees that first, reads the old file to its
- * end, and goes on with the next.
+ * is renamed meanwhile is met again under its next name and known, never missed. That holds for one
+ * rotation: where json.log has become another file meanwhile, the search begins anew. And an old
+ * file is complete once json.log is another one: who follows sees that first, reads the old file to
+ * its end, and goes on with the next.
  */
 #include "logs/logs.h"
 
@@ -28,6 +29,9 @@
 /* The time of a file's last change is a little older than what was written by then: by a tick of
  * the kernel's coarse clock. */
 #define MTIME_SLACK_NS NSEC_PER_SEC
+
+/* A rotation is far rarer than a search is long; this only says that it ends. */
+#define FIND_TRIES 1000
 
 struct log_reader {
 	int dir;
@@ -125,23 +129,50 @@ static int find_one(const struct log_reader *r, unsigned i, struct found *f, enu
 	return 0;
 }
 
-/* Opens the files that are newer than those we have, and puts them behind. Between two renames of a
- * rotation one name may be missing, never two in a row. */
-static int open_newer(struct log_reader *r, struct err *err)
+/* Which file json.log is; all 0 where there is none. */
+static struct log_file newest_of(const struct log_reader *r)
 {
-	auto_(found_free) struct found f = {};
+	struct stat st;
+
+	if (fstatat(r->dir, LAYOUT_LOG, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return (struct log_file){};
+	return (struct log_file){.dev = st.st_dev, .ino = st.st_ino};
+}
+
+/* Opens by name what is newer than the files we have: 1, 0 where a rotation came between (then
+ * something may be missing, or in the wrong order), or -errno. */
+static int find_newer(const struct log_reader *r, struct found *f)
+{
 	enum step before = STEP_ON, step = STEP_ON;
+	struct log_file first = newest_of(r), last;
+	int e;
 
 	for (unsigned i = 0; step != STEP_STOP; i++) {
-		int e;
-
 		before = step;
-		e = find_one(r, i, &f, &step);
+		e = find_one(r, i, f, &step);
 		if (e < 0)
-			return err_sys(err, -e, "open the log");
+			return e;
+		/* In the middle of one rotation a name may be missing, but not two in a row. */
 		if (step == STEP_MISSING && before == STEP_MISSING)
 			break;
 	}
+	last = newest_of(r);
+	return first.dev == last.dev && first.ino == last.ino;
+}
+
+/* Opens the files that are newer than those we have, and puts them behind. */
+static int open_newer(struct log_reader *r, struct err *err)
+{
+	auto_(found_free) struct found f = {};
+	int e = 0;
+
+	for (int i = 0; i < FIND_TRIES && e == 0; i++) {
+		found_free(&f);
+		f = (struct found){};
+		e = find_newer(r, &f);
+	}
+	if (e < 0)
+		return err_sys(err, -e, "open the log");
 
 	r->files = xreallocarray(r->files, r->n_files + f.n, sizeof *r->files);
 	while (f.n > 0)

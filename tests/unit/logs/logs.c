@@ -505,7 +505,7 @@ static void *count(void *arg)
 			append_raw(dir, LAYOUT_LOG, b.text);
 			b.len = 0;
 		}
-		if (i % 50 == 49)
+		if (i % 200 == 199)
 			rotate(dir, FILES);
 	}
 	return NULL;
