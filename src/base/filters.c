@@ -179,15 +179,19 @@ static bool label_is_among(const char *want, const struct strmap *labels)
 
 bool filters_match_labels(const struct filters *f, const char *key, const struct strmap *labels)
 {
-	bool excludes = str_has_suffix(key, "!");
-	bool wanted = false, all = true;
 	const char *v;
 
 	values_foreach (f, key, v) {
-		wanted = true;
-		all = all && label_is_among(v, labels);
+		if (!label_is_among(v, labels))
+			return false;
 	}
-	return !wanted || all != excludes;
+	return true;
+}
+
+bool filters_match_prune_labels(const struct filters *f, const struct strmap *labels)
+{
+	return filters_match_labels(f, "label", labels) &&
+	       !(filters_has(f, "label!") && filters_match_labels(f, "label!", labels));
 }
 
 int filters_bool(const struct filters *f, const char *key, bool otherwise, bool *ret,

@@ -27,8 +27,9 @@ bool filters_match(const struct filters *f, const char *key, const char *value);
 /* ... or is a prefix of value; ... or is found in it as regular expression (POSIX extended), else as text. */
 bool filters_match_prefix(const struct filters *f, const char *key, const char *value);
 bool filters_match_regex(const struct filters *f, const char *key, const char *value);
-/* Every value of key ("name" or "name=value") is among the labels. Of a key that ends in '!' (prune's "label!"),
- * the opposite: not all of them are. True where the key is absent. */
+/* Every value of key ("name" or "name=value") is among the labels. */
 bool filters_match_labels(const struct filters *f, const char *key, const struct strmap *labels);
+/* Both label filters of prune: all of "label" are among the labels, and not all of "label!". */
+bool filters_match_prune_labels(const struct filters *f, const struct strmap *labels);
 /* A boolean filter: `otherwise` where absent; ERR_INVALID where its value is not 0/1/true/false. */
 int filters_bool(const struct filters *f, const char *key, bool otherwise, bool *ret, struct err *err);

@@ -56,7 +56,7 @@ TEST(no_filter_matches_everything)
 		assert_true(filters_match_prefix(&f, "id", "x"));
 		assert_true(filters_match_regex(&f, "name", NULL));
 		assert_true(filters_match_labels(&f, "label", &labels));
-		assert_true(filters_match_labels(&f, "label!", &labels));
+		assert_true(filters_match_prune_labels(&f, &labels));
 		filters_free(&f);
 	}
 }
@@ -121,14 +121,14 @@ TEST(all_labels_must_match)
 	strv_free(labels.kv);
 }
 
-TEST(label_with_exclamation_mark_excludes)
+TEST(prune_spares_what_label_with_exclamation_mark_names)
 {
 	struct strmap labels = {};
 	struct filters f = parsed("{\"label!\":[\"keep\"]}");
 
-	assert_true(filters_match_labels(&f, "label!", &labels));
+	assert_true(filters_match_prune_labels(&f, &labels));
 	strmap_set(&labels, "keep", "yes");
-	assert_false(filters_match_labels(&f, "label!", &labels));
+	assert_false(filters_match_prune_labels(&f, &labels));
 	filters_free(&f);
 	strv_free(labels.kv);
 }
