@@ -79,6 +79,9 @@ int shim_connect(int exec_dir, struct err *err);
 /* Tells the user's wish; a shim that is gone cannot undo it, so that is fine. */
 void shim_tell_wish(struct engine *e, const struct container *c, enum wanted w);
 
+/* Asks a shim that has nothing to run to end; one that has refuses. */
+void shim_quit(struct engine *e, const char *id);
+
 /* start.c --------------------------------------------------------------------------------------------------- */
 int start_claimed(struct engine *e, struct container *c, struct err *err);
 /* bundle.c: everything in the exec directory that a shim needs. */

@@ -232,6 +232,8 @@ static void undo_start(struct engine *e, struct container *c)
 		if (container_save_state_locked(e->store, c, &err) < 0)
 			log_warn("container %.12s: %s", c->id, err.text);
 	}
+	/* Born, but never told to start. */
+	shim_quit(e, c->id);
 	release_and_rest(e, c);
 }
 

@@ -133,3 +133,15 @@ void shim_tell_wish(struct engine *e, const struct container *c, enum wanted w)
 		log_warn("container %.12s: its shim was not told that it is wanted %s: %s", c->id,
 			 wanted_text(w), err.text);
 }
+
+void shim_quit(struct engine *e, const char *id)
+{
+	autoclose int exec = container_open_exec(e->store, id);
+	autokv answer = {0};
+	autobuf msg = {0};
+
+	if (exec < 0 || shim_pulse(exec) != PULSE_ALIVE)
+		return;
+	kv_add(&msg, "msg", "quit");
+	(void) shim_call(exec, &msg, 5000, &answer, NULL);
+}

@@ -170,18 +170,6 @@ static int run_it(struct engine *e, struct container *c, const struct container_
 	return await_start(*ret_conn, run, ret_code, err);
 }
 
-static void quit_shim(struct engine *e, const char *id)
-{
-	autoclose int exec = container_open_exec(e->store, id);
-	autokv answer = {0};
-	autobuf msg = {0};
-
-	if (exec < 0 || shim_pulse(exec) != PULSE_ALIVE)
-		return;
-	kv_add(&msg, "msg", "quit");
-	(void) shim_call(exec, &msg, 5000, &answer, NULL);
-}
-
 /* Back to where it was, as restore does it with a start that was cut short. */
 static void undo(struct engine *e, struct container *c, int code, const struct err *why)
 {
@@ -197,7 +185,7 @@ static void undo(struct engine *e, struct container *c, int code, const struct e
 		if (container_save_state_locked(e->store, c, &err) < 0)
 			log_warn("container %.12s: %s", c->id, err.text);
 	}
-	quit_shim(e, c->id);
+	shim_quit(e, c->id);
 	release_and_rest(e, c);
 }
 
