@@ -111,10 +111,11 @@ static const struct field throttle_device_fields[] = {
 	FIELD_END,
 };
 
-#define HOST(name, type, member)	   FIELD(struct host_config, name, type, member)
-#define HOST_NULL(name, type, member)	   FIELD_F(struct host_config, name, type, member, FIELD_NULLABLE)
-#define HOST_OMIT(name, type, member)	   FIELD_F(struct host_config, name, type, member, FIELD_OMIT)
-#define HOST_LIST(name, member, table, U)                                                          \
+#define HOST(name, type, member) FIELD(struct host_config, name, type, member)
+#define HOST_NULL(name, type, member) \
+	FIELD_F(struct host_config, name, type, member, FIELD_NULLABLE)
+#define HOST_OMIT(name, type, member) FIELD_F(struct host_config, name, type, member, FIELD_OMIT)
+#define HOST_LIST(name, member, table, U) \
 	FIELD_SUB(struct host_config, name, FIELD_OBJECTS, member, table, U, FIELD_NULLABLE)
 
 const struct field host_config_fields[] = {

@@ -1,7 +1,7 @@
 /*
- * What was asked for: docker's container.Config and container.HostConfig (Docker Engine API 1.44) as
- * plain structs, each described once by a field table (base/json.h). The same tables read a create
- * request, write and read config.json, answer inspect, and read an image's own configuration
+ * What was asked for: docker's container.Config and container.HostConfig (Docker Engine API 1.44)
+ * as plain structs, each described once by a field table (base/json.h). The same tables read a
+ * create request, write and read config.json, answer inspect, and read an image's own configuration
  * (OCI image spec, "config").
  *
  * Plain values without locks: whoever shares one does not change it.
@@ -150,8 +150,8 @@ struct host_config {
 	int64_t nano_cpus;
 	char *cgroup_parent;
 	int64_t blkio_weight;
-	struct objects blkio_weight_device;	/* struct weight_device */
-	struct objects blkio_device_read_bps;	/* struct throttle_device, as the next three */
+	struct objects blkio_weight_device;   /* struct weight_device */
+	struct objects blkio_device_read_bps; /* struct throttle_device, as the next three */
 	struct objects blkio_device_write_bps;
 	struct objects blkio_device_read_iops;
 	struct objects blkio_device_write_iops;
@@ -167,12 +167,12 @@ struct host_config {
 	int64_t kernel_memory;
 	int64_t kernel_memory_tcp;
 	int64_t memory_reservation;
-	int64_t memory_swap;	    /* 0: unset, -1: unlimited */
-	int64_t memory_swappiness;  /* FIELD_UNSET and -1: the host's */
-	int oom_kill_disable;	    /* FIELD_UNSET_BOOL */
-	int64_t pids_limit;	    /* FIELD_UNSET, 0 and -1: none */
-	struct objects ulimits;	    /* struct ulimit */
-	char **masked_paths;	    /* NULL: the default; empty: none */
+	int64_t memory_swap;	   /* 0: unset, -1: unlimited */
+	int64_t memory_swappiness; /* FIELD_UNSET and -1: the host's */
+	int oom_kill_disable;	   /* FIELD_UNSET_BOOL */
+	int64_t pids_limit;	   /* FIELD_UNSET, 0 and -1: none */
+	struct objects ulimits;	   /* struct ulimit */
+	char **masked_paths;	   /* NULL: the default; empty: none */
 	char **readonly_paths;
 	int init; /* FIELD_UNSET_BOOL: the daemon's default */
 };

@@ -1,11 +1,11 @@
 /*
- * The container: what was asked for (config), what users want and what happened (state, durable), what its
- * processes of this boot are doing (phase), and the store of them all. container_move() is the only way from
- * one phase to the next.
+ * The container: what was asked for (config), what users want and what happened (state, durable),
+ * what its processes of this boot are doing (phase), and the store of them all. container_move() is
+ * the only way from one phase to the next.
  *
- * Locks: store < container < leaf. A container's lock is held over fields and one small save, never over
- * a runtime call, the network, or a wait. A verb claims the container first (container_claim); facts
- * need only the lock. Functions ending in _locked want c->lock held.
+ * Locks: store < container < leaf. A container's lock is held over fields and one small save, never
+ * over a runtime call, the network, or a wait. A verb claims the container first (container_claim);
+ * facts need only the lock. Functions ending in _locked want c->lock held.
  */
 #pragma once
 
@@ -22,7 +22,8 @@
 
 #define CONTAINER_FORMAT 1 /* version of the files written here */
 
-/* What was asked for at create; config.json. Shared without a lock: never changed, only replaced. */
+/* What was asked for at create; config.json. Shared without a lock: never changed, only replaced.
+ */
 struct container_config {
 	int64_t version;
 	char *id;
@@ -50,18 +51,18 @@ const char *wanted_text(enum wanted w);
 /* Wishes and history: state.json, durable. */
 struct container_state {
 	int64_t version;
-	int64_t wanted; /* enum wanted */
-	int64_t run;	/* number of the newest run that was begun; 0: never */
+	int64_t wanted;	     /* enum wanted */
+	int64_t run;	     /* number of the newest run that was begun; 0: never */
 	int64_t settled_run; /* newest run whose end is in here */
 	int64_t started_ns;
 	int64_t finished_ns;
 	int64_t exit_code;
 	int64_t exit_signal;
 	bool oom_killed;
-	char *error;	    /* of the last start, or why the exit status is lost */
+	char *error; /* of the last start, or why the exit status is lost */
 	int64_t restart_count;
-	char *boot_id;	/* of the boot in which `run` was begun */
-	char *cleanup;	/* clean-up pending: why the last release failed; NULL: released */
+	char *boot_id; /* of the boot in which `run` was begun */
+	char *cleanup; /* clean-up pending: why the last release failed; NULL: released */
 	int64_t cleanup_tries;
 };
 extern const struct field container_state_fields[];
@@ -72,15 +73,15 @@ enum phase {
 	PHASE_STARTING,
 	PHASE_RUNNING,
 	PHASE_PAUSED,
-	PHASE_STOPPING,	  /* running, and told to end */
-	PHASE_OVER,	  /* ended; its resources are not yet released */
+	PHASE_STOPPING, /* running, and told to end */
+	PHASE_OVER,	/* ended; its resources are not yet released */
 	PHASE_EXITED,
 	PHASE_RESTARTING, /* ended; the shim, or the engine, starts it again when due */
 	PHASE_REMOVING,
-	PHASE_DEAD,	  /* its files or its image are not usable; `problem` says why */
+	PHASE_DEAD, /* its files or its image are not usable; `problem` says why */
 	PHASE_COUNT,
 };
-const char *phase_text(enum phase p);	   /* our name, for logs and phase.json */
+const char *phase_text(enum phase p); /* our name, for logs and phase.json */
 int phase_parse(const char *s, enum phase *ret);
 const char *phase_docker_text(enum phase p); /* "running", ... as docker shows it */
 
@@ -113,18 +114,18 @@ struct container {
 	bool claimed;
 
 	struct container_config *config; /* NULL: it could not be read */
-	char *name;			 /* index name; as config's, or derived. In the store: store's lock too */
+	char *name; /* index name; as config's, or derived. In the store: store's lock too */
 	struct container_state state;
 	struct container_phase disk; /* phase.json as written; `phase` below is the truth */
 	enum phase phase;
-	char *problem;	      /* why it is dead, or what is odd about it; NULL: nothing */
-	bool handled;	      /* restore has acted on it, or had no need to */
-	bool gone;	      /* removed; kept only by references */
-	bool shim_gone;	      /* an orphan: alive without its shim */
-	bool busy;	      /* a verb of this process begins or removes it: facts do not */
-	bool keep;	      /* a restart is under way: its end does not auto-remove it */
-	pid_t shim_child;     /* its shim, where it is our child and to be reaped; 0: none */
-	unsigned asked;	      /* times that reconcile found it unknown, in a row */
+	char *problem;	  /* why it is dead, or what is odd about it; NULL: nothing */
+	bool handled;	  /* restore has acted on it, or had no need to */
+	bool gone;	  /* removed; kept only by references */
+	bool shim_gone;	  /* an orphan: alive without its shim */
+	bool busy;	  /* a verb of this process begins or removes it: facts do not */
+	bool keep;	  /* a restart is under way: its end does not auto-remove it */
+	pid_t shim_child; /* its shim, where it is our child and to be reaped; 0: none */
+	unsigned asked;	  /* times that reconcile found it unknown, in a row */
 
 	/* The engine's: what it watches of this container. */
 	struct link *shim_link; /* connection to its shim */
@@ -151,11 +152,14 @@ DEFINE_AUTO(struct container *, container_unref);
 /* Takes `name` for the container; ERR_CONFLICT in docker's words where another has it. */
 int container_name_index_add(struct container_store *s, const char *name, struct container *c,
 			     struct err *err);
-void container_name_index_remove(struct container_store *s, const char *name, const struct container *c);
+void container_name_index_remove(struct container_store *s, const char *name,
+				 const struct container *c);
 void container_store_add(struct container_store *s, struct container *c);
 void container_store_remove(struct container_store *s, struct container *c);
-/* By full id, name (with or without '/'), or unique id prefix. ERR_NOT_FOUND "No such container: x". */
-int container_lookup(struct container_store *s, const char *ref, struct container **ret, struct err *err);
+/* By full id, name (with or without '/'), or unique id prefix. ERR_NOT_FOUND "No such container:
+ * x". */
+int container_lookup(struct container_store *s, const char *ref, struct container **ret,
+		     struct err *err);
 /* A snapshot of all, newest first; each one referenced. */
 void container_store_all(struct container_store *s, struct container ***ret, size_t *ret_n);
 void container_list_free(struct container **list, size_t n);
@@ -174,16 +178,20 @@ int container_open_data(const struct container_store *s, const char *id);
 int container_open_exec(const struct container_store *s, const char *id);
 
 /* Files. Saves are said in file.h; loads name the file at fault. */
-int container_save_config(struct container_store *s, const struct container_config *config, struct err *err);
+int container_save_config(struct container_store *s, const struct container_config *config,
+			  struct err *err);
 int container_save_state_locked(struct container_store *s, struct container *c, struct err *err);
 int container_save_phase_locked(struct container_store *s, struct container *c, struct err *err);
-/* container_load: reads the files of one directory into a new container, which may come out dead with its
- * problem set; < 0 only where the directory is not a container's at all (unfinished create). */
-int container_load(struct container_store *s, const char *id, struct container **ret, struct err *err);
+/* container_load: reads the files of one directory into a new container, which may come out dead
+ * with its problem set; < 0 only where the directory is not a container's at all (unfinished
+ * create). */
+int container_load(struct container_store *s, const char *id, struct container **ret,
+		   struct err *err);
 
-/* Moves to the phase: checks the edge, saves phase.json, wakes who waits, logs one line with the cause. An edge
- * that the table does not know is our own mistake and is refused with a log line. */
-void container_move_locked(struct container_store *s, struct container *c, enum phase to, const char *cause);
+/* Moves to the phase: checks the edge, saves phase.json, wakes who waits, logs one line with the
+ * cause. An edge that the table does not know is our own mistake and is refused with a log line. */
+void container_move_locked(struct container_store *s, struct container *c, enum phase to,
+			   const char *cause);
 bool phase_edge_allowed(enum phase from, enum phase to);
 /* Is there, or may there be, a process of it? (running, paused, stopping) */
 bool phase_is_alive(enum phase p);
@@ -202,5 +210,6 @@ struct container_waiter {
 	char error[256];
 	struct container_waiter *next;
 };
-/* Tells the waiters whose condition `what` meets; by settle, remove and container_wait's own first look. */
+/* Tells the waiters whose condition `what` meets; by settle, remove and container_wait's own first
+ * look. */
 void container_tell_waiters_locked(struct container *c, enum wait_condition what);

@@ -12,7 +12,8 @@ static const struct {
 	unsigned next; /* bit set of phases */
 } phases[PHASE_COUNT] = {
 #define TO(p) (1u << PHASE_##p)
-	[PHASE_CREATED] = {"created", "created", TO(STARTING) | TO(REMOVING) | TO(RUNNING) | TO(OVER)},
+	[PHASE_CREATED] = {"created", "created",
+			   TO(STARTING) | TO(REMOVING) | TO(RUNNING) | TO(OVER)},
 	[PHASE_STARTING] = {"starting", "created",
 			    TO(RUNNING) | TO(OVER) | TO(CREATED) | TO(EXITED) | TO(RESTARTING)},
 	[PHASE_RUNNING] = {"running", "running",
@@ -20,11 +21,14 @@ static const struct {
 				   TO(CREATED) | TO(EXITED)},
 	[PHASE_PAUSED] = {"paused", "paused",
 			  TO(RUNNING) | TO(STOPPING) | TO(OVER) | TO(RESTARTING) | TO(REMOVING)},
-	[PHASE_STOPPING] = {"stopping", "running", TO(OVER) | TO(RUNNING) | TO(REMOVING) | TO(RESTARTING)},
-	[PHASE_OVER] = {"over", "exited", TO(EXITED) | TO(CREATED) | TO(RESTARTING) | TO(REMOVING) | TO(RUNNING)},
+	[PHASE_STOPPING] = {"stopping", "running",
+			    TO(OVER) | TO(RUNNING) | TO(REMOVING) | TO(RESTARTING)},
+	[PHASE_OVER] = {"over", "exited",
+			TO(EXITED) | TO(CREATED) | TO(RESTARTING) | TO(REMOVING) | TO(RUNNING)},
 	[PHASE_EXITED] = {"exited", "exited", TO(STARTING) | TO(REMOVING) | TO(RUNNING) | TO(OVER)},
 	[PHASE_RESTARTING] = {"restarting", "restarting",
-			      TO(STARTING) | TO(RUNNING) | TO(OVER) | TO(EXITED) | TO(STOPPING) | TO(REMOVING)},
+			      TO(STARTING) | TO(RUNNING) | TO(OVER) | TO(EXITED) | TO(STOPPING) |
+				      TO(REMOVING)},
 	[PHASE_REMOVING] = {"removing", "removing", TO(OVER) | TO(EXITED)},
 	[PHASE_DEAD] = {"dead", "dead", TO(REMOVING)},
 #undef TO
@@ -75,21 +79,24 @@ const char *wanted_text(enum wanted w)
 	return "unknown";
 }
 
-void container_move_locked(struct container_store *s, struct container *c, enum phase to, const char *cause)
+void container_move_locked(struct container_store *s, struct container *c, enum phase to,
+			   const char *cause)
 {
 	enum phase from = c->phase;
 	struct err err = {0};
 
 	if (!phase_edge_allowed(from, to)) {
-		log_error("container %.12s (%s): refused to move from %s to %s (%s): our own mistake", c->id,
-			  c->name, phase_text(from), phase_text(to), cause);
+		log_error(
+			"container %.12s (%s): refused to move from %s to %s (%s): our own mistake",
+			c->id, c->name, phase_text(from), phase_text(to), cause);
 		return;
 	}
 	c->phase = to;
 	/* What rests has no exec directory, and with it no phase file, any more. */
-	if (to != PHASE_EXITED && to != PHASE_CREATED && container_save_phase_locked(s, c, &err) < 0 &&
-	    err.errnum != ENOENT)
+	if (to != PHASE_EXITED && to != PHASE_CREATED &&
+	    container_save_phase_locked(s, c, &err) < 0 && err.errnum != ENOENT)
 		log_warn("container %.12s (%s): %s", c->id, c->name, err.text);
-	log_info("container %.12s (%s): %s -> %s (%s)", c->id, c->name, phase_text(from), phase_text(to), cause);
+	log_info("container %.12s (%s): %s -> %s (%s)", c->id, c->name, phase_text(from),
+		 phase_text(to), cause);
 	container_changed_locked(c);
 }

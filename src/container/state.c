@@ -1,6 +1,7 @@
 /*
- * The field tables of state.json and phase.json, and their loading and saving. A file that cannot be read makes its
- * container dead with the file named; nothing is deleted, and nothing is guessed in its place.
+ * The field tables of state.json and phase.json, and their loading and saving. A file that cannot
+ * be read makes its container dead with the file named; nothing is deleted, and nothing is guessed
+ * in its place.
  */
 #include "container/container.h"
 
@@ -47,7 +48,8 @@ const struct field container_phase_fields[] = {
 	FIELD_END,
 };
 
-int container_save_config(struct container_store *s, const struct container_config *config, struct err *err)
+int container_save_config(struct container_store *s, const struct container_config *config,
+			  struct err *err)
 {
 	autojson json_t *json = fields_save(container_config_fields, config);
 	autoclose int dir = container_open_data(s, config->id);
@@ -99,8 +101,9 @@ static int load_fields(int dir, const char *name, const struct field *fields, vo
 		return err && err->errnum == ENOENT ? 0 : -1;
 	version = json_int(json, "Version", -1);
 	if (version != CONTAINER_FORMAT)
-		return err_set(err, ERR_SYSTEM, "%s: format version %lld is not known to this holdfastd",
-			       name, (long long) version);
+		return err_set(err, ERR_SYSTEM,
+			       "%s: format version %lld is not known to this holdfastd", name,
+			       (long long) version);
 	if (fields_load(fields, obj, json, err) < 0)
 		return err_wrap(err, "%s", name);
 	return 1;
@@ -137,7 +140,8 @@ static int load_config(int dir, struct container *c)
 	return r;
 }
 
-/* Says what the container was last doing, from phase.json of this boot or else from state.json alone. */
+/* Says what the container was last doing, from phase.json of this boot or else from state.json
+ * alone. */
 static enum phase written_phase(const struct container *c, bool have_phase)
 {
 	const struct container_state *st = &c->state;
@@ -163,7 +167,8 @@ static void load_state_and_phase(struct container_store *s, int dir, struct cont
 
 	r = load_fields(dir, LAYOUT_STATE, container_state_fields, &c->state, &err);
 	if (r == 0 && exists_at(dir, LAYOUT_RUNS))
-		r = err_set(&err, ERR_SYSTEM, LAYOUT_STATE ": missing, though the container has run");
+		r = err_set(&err, ERR_SYSTEM,
+			    LAYOUT_STATE ": missing, though the container has run");
 	if (r < 0) {
 		set_dead(c, err.text);
 		return;
@@ -177,7 +182,8 @@ static void load_state_and_phase(struct container_store *s, int dir, struct cont
 	c->handled = exec < 0 && (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED);
 }
 
-int container_load(struct container_store *s, const char *id, struct container **ret, struct err *err)
+int container_load(struct container_store *s, const char *id, struct container **ret,
+		   struct err *err)
 {
 	auto_(container_unref_p) struct container *c = NULL;
 	autoclose int dir = container_open_data(s, id);

@@ -1,7 +1,7 @@
 /*
- * The store of containers: two sorted arrays of pointers, by id and by name. They are small (8 to 16 bytes a
- * container), give prefix search for short ids, and moving 80 KB for the ten-thousandth container is
- * cheaper than chasing its tree.
+ * The store of containers: two sorted arrays of pointers, by id and by name. They are small (8 to
+ * 16 bytes a container), give prefix search for short ids, and moving 80 KB for the ten-thousandth
+ * container is cheaper than chasing its tree.
  */
 #include "container/container.h"
 
@@ -139,14 +139,17 @@ int container_name_index_add(struct container_store *s, const char *name, struct
 
 	if (found)
 		return err_set(err, ERR_CONFLICT,
-			       "Conflict. The container name \"/%s\" is already in use by container \"%s\". "
-			       "You have to remove (or rename) that container to be able to reuse that name.",
+			       "Conflict. The container name \"/%s\" is already in use by "
+			       "container \"%s\". "
+			       "You have to remove (or rename) that container to be able to reuse "
+			       "that name.",
 			       name, s->by_name.items[at].c->id);
 	index_insert(&s->by_name, at, xstrdup(name), c);
 	return 0;
 }
 
-void container_name_index_remove(struct container_store *s, const char *name, const struct container *c)
+void container_name_index_remove(struct container_store *s, const char *name,
+				 const struct container *c)
 {
 	hold(&s->lock);
 	bool found;
@@ -184,7 +187,8 @@ void container_store_remove(struct container_store *s, struct container *c)
 }
 
 /* The container that has this name or id, or the only one whose id begins so. */
-static struct container *find_locked(struct container_store *s, const char *ref, bool *ret_ambiguous)
+static struct container *find_locked(struct container_store *s, const char *ref,
+				     bool *ret_ambiguous)
 {
 	size_t len = strlen(ref);
 	bool found;
@@ -205,14 +209,16 @@ static struct container *find_locked(struct container_store *s, const char *ref,
 	return *ret_ambiguous ? NULL : s->by_id.items[at].c;
 }
 
-int container_lookup(struct container_store *s, const char *ref, struct container **ret, struct err *err)
+int container_lookup(struct container_store *s, const char *ref, struct container **ret,
+		     struct err *err)
 {
 	hold(&s->lock);
 	bool ambiguous, found;
 	struct container *c = find_locked(s, ref, &ambiguous);
 
 	if (ambiguous)
-		return err_set(err, ERR_INVALID, "Multiple IDs found with provided prefix: %s", ref);
+		return err_set(err, ERR_INVALID, "Multiple IDs found with provided prefix: %s",
+			       ref);
 	if (c)
 		(void) index_find(&s->by_id, c->id, &found);
 	if (!c || !found)
@@ -223,7 +229,8 @@ int container_lookup(struct container_store *s, const char *ref, struct containe
 
 static int newest_first(const void *a, const void *b)
 {
-	const struct container *x = *(struct container *const *) a, *y = *(struct container *const *) b;
+	const struct container *x = *(struct container *const *) a,
+			       *y = *(struct container *const *) b;
 
 	if (x->created_ns == y->created_ns)
 		return strcmp(x->id, y->id);

@@ -1,6 +1,6 @@
 /*
- * holdfastd: options, wiring, start-up and shut-down order. It may be killed at any instant; the order below is for the
- * clean end. Containers never end with it.
+ * holdfastd: options, wiring, start-up and shut-down order. It may be killed at any instant; the
+ * order below is for the clean end. Containers never end with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +22,8 @@
 #include "http/http.h"
 #include "spec/spec.h"
 
-#define REQUESTS_MAX 512	/* threads; each idle one ends by itself */
-#define GRACE_MS     10000	/* for requests in flight at a clean end */
+#define REQUESTS_MAX 512   /* threads; each idle one ends by itself */
+#define GRACE_MS     10000 /* for requests in flight at a clean end */
 
 struct daemon {
 	struct options o;
@@ -113,7 +113,8 @@ static int start(struct daemon *d, struct err *err)
 		return -1;
 	ao.engine = d->engine;
 	d->api = api_new(&ao);
-	if (http_server_new(api_handle, d->api, REQUESTS_MAX, &d->server, err) < 0 || listen_all(d, err) < 0)
+	if (http_server_new(api_handle, d->api, REQUESTS_MAX, &d->server, err) < 0 ||
+	    listen_all(d, err) < 0)
 		return -1;
 	engine_restore_handle(d->engine);
 	return http_server_start(d->server, err) < 0 ? -1 : write_pidfile(d->o.pidfile, err);
@@ -149,7 +150,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (d.o.show_help || d.o.show_version) {
-		fputs(d.o.show_help ? options_help : "holdfastd version " HOLDFAST_VERSION "\n", stdout);
+		fputs(d.o.show_help ? options_help : "holdfastd version " HOLDFAST_VERSION "\n",
+		      stdout);
 		options_free(&d.o);
 		return 0;
 	}
@@ -163,7 +165,8 @@ int main(int argc, char **argv)
 
 	r = start(&d, &err);
 	if (r == 0) {
-		log_info("holdfastd " HOLDFAST_VERSION " serves API " API_VERSION " on %s", d.o.hosts[0]);
+		log_info("holdfastd " HOLDFAST_VERSION " serves API " API_VERSION " on %s",
+			 d.o.hosts[0]);
 		while (sigwait(&ending, &sig) != 0)
 			;
 		log_info("%s: ending; the containers go on", strsignal(sig));

@@ -1,4 +1,5 @@
-/* Options of holdfastd; see options.h. One table serves the command line and the configuration file. */
+/* Options of holdfastd; see options.h. One table serves the command line and the configuration
+ * file. */
 #include "daemon/options.h"
 
 #include <errno.h>
@@ -11,32 +12,40 @@
 
 #include "base/file.h"
 
-#define CONFIG_MAX	 (1 << 20)
-#define CONFIG_DEFAULT	 "/etc/holdfast/daemon.json"
-#define DATA_ROOT	 "/var/lib/holdfast"
-#define EXEC_ROOT	 "/run/holdfast"
-#define LIBEXEC		 "/usr/libexec/holdfast"
+#define CONFIG_MAX     (1 << 20)
+#define CONFIG_DEFAULT "/etc/holdfast/daemon.json"
+#define DATA_ROOT      "/var/lib/holdfast"
+#define EXEC_ROOT      "/run/holdfast"
+#define LIBEXEC	       "/usr/libexec/holdfast"
 
 const char options_help[] =
 	"Usage: holdfastd [OPTIONS]\n"
 	"\n"
-	"A container engine whose containers hold fast while it is gone. Speaks the Docker Engine API.\n"
+	"A container engine whose containers hold fast while it is gone. Speaks the Docker Engine "
+	"API.\n"
 	"\n"
 	"Options:\n"
 	"      --add-runtime NAME=PATH    Register a further OCI runtime (may be repeated)\n"
-	"      --config-file FILE         Configuration file (default " CONFIG_DEFAULT ", where it exists)\n"
+	"      --config-file FILE         Configuration file (default " CONFIG_DEFAULT
+	", where it exists)\n"
 	"      --data-root DIR            Images, containers, logs (default " DATA_ROOT ")\n"
-	"      --default-runtime NAME     OCI runtime for containers (default: crun where it works, else runc)\n"
+	"      --default-runtime NAME     OCI runtime for containers (default: crun where it "
+	"works, else runc)\n"
 	"      --exec-root DIR            State of running containers (default " EXEC_ROOT ")\n"
-	"  -G, --group NAME               Group of the sockets (default: holdfast or docker, where one exists)\n"
-	"  -H, --host unix://PATH         Socket to listen on (may be repeated; default unix://EXEC-ROOT/holdfast.sock)\n"
+	"  -G, --group NAME               Group of the sockets (default: holdfast or docker, where "
+	"one exists)\n"
+	"  -H, --host unix://PATH         Socket to listen on (may be repeated; default "
+	"unix://EXEC-ROOT/holdfast.sock)\n"
 	"      --help                     Print this\n"
-	"      --image-tool PATH          The holdfast-image program (default: beside holdfastd, or in " LIBEXEC ")\n"
+	"      --image-tool PATH          The holdfast-image program (default: beside holdfastd, "
+	"or in " LIBEXEC ")\n"
 	"      --init                     Run an init in each container that does not say\n"
-	"      --log-journal              Log lines with journald's level prefixes instead of time and level\n"
+	"      --log-journal              Log lines with journald's level prefixes instead of time "
+	"and level\n"
 	"  -l, --log-level LEVEL          error, warn, info or debug (default info)\n"
 	"  -p, --pidfile FILE             Write the daemon's pid there\n"
-	"      --shim PATH                The holdfast-shim program (default: beside holdfastd, or in " LIBEXEC ")\n"
+	"      --shim PATH                The holdfast-shim program (default: beside holdfastd, or "
+	"in " LIBEXEC ")\n"
 	"  -v, --version                  Print the version\n";
 
 enum key {
@@ -95,7 +104,9 @@ static int set_absolute(char **s, const char *key, const char *value, struct err
 static int add_host(struct options *o, const char *value, struct err *err)
 {
 	if (!str_has_prefix(value, "unix://") || value[strlen("unix://")] != '/')
-		return err_set(err, ERR_INVALID, "host: '%s' is not of the form unix:///path (other transports are not supported)",
+		return err_set(err, ERR_INVALID,
+			       "host: '%s' is not of the form unix:///path (other transports are "
+			       "not supported)",
 			       value);
 	strv_add(&o->hosts, value);
 	return 0;
@@ -104,7 +115,8 @@ static int add_host(struct options *o, const char *value, struct err *err)
 static int add_runtime(struct options *o, const char *name, const char *path, struct err *err)
 {
 	if (str_empty(name) || str_empty(path) || path[0] != '/')
-		return err_set(err, ERR_INVALID, "add-runtime: '%s=%s' is not of the form NAME=/PATH", name ?: "",
+		return err_set(err, ERR_INVALID,
+			       "add-runtime: '%s=%s' is not of the form NAME=/PATH", name ?: "",
 			       path ?: "");
 	strmap_set(&o->runtimes, name, path);
 	return 0;
@@ -116,7 +128,8 @@ static int add_runtime_text(struct options *o, const char *value, struct err *er
 	autofree char *name = NULL;
 
 	if (!eq)
-		return err_set(err, ERR_INVALID, "add-runtime: '%s' is not of the form NAME=/PATH", value);
+		return err_set(err, ERR_INVALID, "add-runtime: '%s' is not of the form NAME=/PATH",
+			       value);
 	name = xstrndup(value, (size_t) (eq - value));
 	return add_runtime(o, name, eq + 1, err);
 }
@@ -157,7 +170,8 @@ static int apply(struct options *o, int key, const char *value, struct err *err)
 		return 0;
 	case KEY_LOG_LEVEL:
 		return log_level_parse(value, &o->log_level) < 0
-			       ? err_set(err, ERR_INVALID, "log-level: '%s' is not error, warn, info or debug", value)
+			       ? err_set(err, ERR_INVALID,
+					 "log-level: '%s' is not error, warn, info or debug", value)
 			       : 0;
 	case KEY_PIDFILE:
 		return set_absolute(&o->pidfile, "pidfile", value, err);
@@ -187,12 +201,12 @@ static int load_runtimes(struct options *o, json_t *value, struct err *err)
 
 	if (!json_is_object(value))
 		return err_set(err, ERR_INVALID, "runtimes: must be an object");
-	json_object_foreach(value, name, rt)
-	{
+	json_object_foreach (value, name, rt) {
 		const char *path = json_str(rt, "path");
 
 		if (!path)
-			return err_set(err, ERR_INVALID, "runtimes.%s.path: must be a string", name);
+			return err_set(err, ERR_INVALID, "runtimes.%s.path: must be a string",
+				       name);
 		if (!strmap_get(&o->runtimes, name) && add_runtime(o, name, path, err) < 0)
 			return -1;
 	}
@@ -206,8 +220,7 @@ static int load_hosts(struct options *o, json_t *value, struct err *err)
 
 	if (!json_is_array(value))
 		return err_set(err, ERR_INVALID, "hosts: must be an array of strings");
-	json_array_foreach(value, i, item)
-	{
+	json_array_foreach (value, i, item) {
 		if (!json_is_string(item))
 			return err_set(err, ERR_INVALID, "hosts[%zu]: must be a string", i);
 		if (add_host(o, json_string_value(item), err) < 0)
@@ -224,8 +237,8 @@ static int load_key(struct options *o, const char *key, json_t *value, struct er
 		return load_runtimes(o, value, err);
 	if (!strcmp(key, "hosts"))
 		return load_hosts(o, value, err);
-	if (!p || p->val == KEY_HELP || p->val == KEY_VERSION || p->val == KEY_CONFIG_FILE || p->val == KEY_HOST ||
-	    p->val == KEY_ADD_RUNTIME)
+	if (!p || p->val == KEY_HELP || p->val == KEY_VERSION || p->val == KEY_CONFIG_FILE ||
+	    p->val == KEY_HOST || p->val == KEY_ADD_RUNTIME)
 		return err_set(err, ERR_INVALID, "unknown key '%s'", key);
 	if (p->has_arg == no_argument) {
 		if (!json_is_boolean(value))
@@ -247,31 +260,34 @@ static int load_file(struct options *o, const char *path, bool must_exist, struc
 		return !must_exist && err->errnum == ENOENT ? 0 : -1;
 	if (!json_is_object(json))
 		return err_set(err, ERR_INVALID, "%s: must be a JSON object", path);
-	json_object_foreach(json, key, value)
-	{
+	json_object_foreach (json, key, value) {
 		if (load_key(o, key, value, err) < 0)
 			return err_wrap(err, "%s", path);
 	}
 	return 0;
 }
 
-/* What the command line says is said last, and so over the file; lists of the command line replace the file's. */
+/* What the command line says is said last, and so over the file; lists of the command line replace
+ * the file's. */
 static int parse_command_line(int argc, char **argv, struct options *o, struct err *err)
 {
 	int key, at;
 
 	optind = 1;
 	opterr = 0;
-	while (at = optind, (key = getopt_long(argc, argv, ":DG:H:l:p:v", long_options, NULL)) != -1) {
+	while (at = optind,
+	       (key = getopt_long(argc, argv, ":DG:H:l:p:v", long_options, NULL)) != -1) {
 		if (key == ':')
 			return err_set(err, ERR_INVALID, "%s needs a value", argv[at]);
 		if (key == '?')
-			return err_set(err, ERR_INVALID, "unknown option %s (see holdfastd --help)", argv[at]);
+			return err_set(err, ERR_INVALID, "unknown option %s (see holdfastd --help)",
+				       argv[at]);
 		if (apply(o, key, optarg, err) < 0)
 			return -1;
 	}
 	if (optind < argc)
-		return err_set(err, ERR_INVALID, "unexpected argument '%s' (see holdfastd --help)", argv[optind]);
+		return err_set(err, ERR_INVALID, "unexpected argument '%s' (see holdfastd --help)",
+			       argv[optind]);
 	return 0;
 }
 

@@ -1,4 +1,5 @@
-/* The daemon's options: command line over configuration file (JSON with the same keys, as dockerd's daemon.json). */
+/* The daemon's options: command line over configuration file (JSON with the same keys, as dockerd's
+ * daemon.json). */
 #pragma once
 
 #include "base/err.h"

@@ -1,6 +1,6 @@
 /*
- * What a shim finds in its exec directory: the bundle's config.json, and shim.conf. Everything here is made anew for
- * each start by the daemon, and is read by the shim only.
+ * What a shim finds in its exec directory: the bundle's config.json, and shim.conf. Everything here
+ * is made anew for each start by the daemon, and is read by the shim only.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,8 @@
 #include "wire/shim_config.h"
 
 /* "container:<id>" in a namespace mode: the pid of that container's init, which must run. */
-static int namespace_owner(struct engine *e, const char *mode, const char *what, pid_t *ret_pid, struct err *err)
+static int namespace_owner(struct engine *e, const char *mode, const char *what, pid_t *ret_pid,
+			   struct err *err)
 {
 	auto_(container_unref_p) struct container *other = NULL;
 
@@ -27,8 +28,8 @@ static int namespace_owner(struct engine *e, const char *mode, const char *what,
 		return err_wrap(err, "cannot join %s", what);
 	hold(&other->lock);
 	if (!phase_is_alive(other->phase))
-		return err_set(err, ERR_CONFLICT, "cannot join %s of a non running container: %s", what,
-			       mode + strlen("container:"));
+		return err_set(err, ERR_CONFLICT, "cannot join %s of a non running container: %s",
+			       what, mode + strlen("container:"));
 	*ret_pid = (pid_t) other->disk.pid;
 	return 0;
 }
@@ -54,7 +55,8 @@ static void paths_free(struct paths *p)
 	strv_free(p->roots);
 }
 
-static int find_namespaces(struct engine *e, const struct host_config *host, struct paths *p, struct err *err)
+static int find_namespaces(struct engine *e, const struct host_config *host, struct paths *p,
+			   struct err *err)
 {
 	pid_t net, pid, ipc;
 
@@ -68,10 +70,10 @@ static int find_namespaces(struct engine *e, const struct host_config *host, str
 	return 0;
 }
 
-/* A shareable /dev/shm must outlive mount namespaces to be joined, so it is the one mount we make on the host;
- * the exec root it lies on is private, and release unmounts it. */
-static int mount_shm(struct engine *e, const char *id, const struct host_config *host, struct paths *p,
-		     struct err *err)
+/* A shareable /dev/shm must outlive mount namespaces to be joined, so it is the one mount we make
+ * on the host; the exec root it lies on is private, and release unmounts it. */
+static int mount_shm(struct engine *e, const char *id, const struct host_config *host,
+		     struct paths *p, struct err *err)
 {
 	autofree char *options = NULL;
 	const char *owner = host->ipc_mode ? host->ipc_mode : "";
@@ -98,19 +100,21 @@ static char **rootfs_dirs(struct engine *e, const char *id, char *const *lower)
 {
 	char **roots = NULL;
 
-	strv_add_owned(&roots, xasprintf("%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_UPPER, e->o.data_root, id));
+	strv_add_owned(&roots,
+		       xasprintf("%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_UPPER, e->o.data_root, id));
 	for (; lower && *lower; lower++)
 		strv_add_owned(&roots, xasprintf("%s/%s", images_layers_dir(e->images), *lower));
 	return roots;
 }
 
 /* With the host's network a container has the host's names unless it asked for others. */
-static int find_paths(struct engine *e, const struct container_config *config, char *const *lower, int data,
-		      struct paths *p, struct err *err)
+static int find_paths(struct engine *e, const struct container_config *config, char *const *lower,
+		      int data, struct paths *p, struct err *err)
 {
 	const char *base = e->o.data_root, *id = config->id;
 
-	if (find_namespaces(e, &config->host, p, err) < 0 || mount_shm(e, id, &config->host, p, err) < 0)
+	if (find_namespaces(e, &config->host, p, err) < 0 ||
+	    mount_shm(e, id, &config->host, p, err) < 0)
 		return -1;
 	if (netfiles_write(e, config, data, err) < 0)
 		return -1;
@@ -149,12 +153,14 @@ static int write_spec(const struct container_config *config, const struct paths 
 		return -1;
 	for (char **w = warnings; w && *w; w++)
 		log_warn("container %.12s (%s): %s", config->id, config->name, *w);
-	return save_file_at(exec_dir, LAYOUT_BUNDLE "/" BUNDLE_CONFIG, text, strlen(text), SAVE_ATOMIC, err);
+	return save_file_at(exec_dir, LAYOUT_BUNDLE "/" BUNDLE_CONFIG, text, strlen(text),
+			    SAVE_ATOMIC, err);
 }
 
 static int log_limits(const struct log_config *log, struct shim_config *sc, struct err *err)
 {
-	const char *size = strmap_get(&log->options, "max-size"), *files = strmap_get(&log->options, "max-file");
+	const char *size = strmap_get(&log->options, "max-size"),
+		   *files = strmap_get(&log->options, "max-file");
 
 	sc->log_file = !str_eq(log->type, "none");
 	sc->log_max_files = 1;
@@ -165,20 +171,24 @@ static int log_limits(const struct log_config *log, struct shim_config *sc, stru
 	return 0;
 }
 
-static int write_shim_conf(struct engine *e, struct container *c, const struct container_config *config,
-			   char **lower, int exec_dir, struct err *err)
+static int write_shim_conf(struct engine *e, struct container *c,
+			   const struct container_config *config, char **lower, int exec_dir,
+			   struct err *err)
 {
 	const struct runtime *rt = runtime_find(e->runtimes, config->runtime);
 	const struct host_config *host = &config->host;
+	autofree char *cgroup = container_cgroup_path(config);
 	autobuf text = {0};
 
 	if (!rt)
-		return err_set(err, ERR_INVALID, "unknown or invalid runtime name: %s", config->runtime);
+		return err_set(err, ERR_INVALID, "unknown or invalid runtime name: %s",
+			       config->runtime);
 
 	struct shim_config sc = {
 		.id = c->id,
 		.runtime = rt->path,
 		.runtime_root = rt->root,
+		.cgroup = cgroup,
 		.layers_dir = (char *) images_layers_dir(e->images),
 		.lower = lower,
 		.tty = config->config.tty,
@@ -206,8 +216,8 @@ static int make_overlay_dirs(int data, struct err *err)
 	return 0;
 }
 
-int bundle_prepare(struct engine *e, struct container *c, const struct container_config *config, int data_dir,
-		   int exec_dir, struct err *err)
+int bundle_prepare(struct engine *e, struct container *c, const struct container_config *config,
+		   int data_dir, int exec_dir, struct err *err)
 {
 	auto_(paths_free) struct paths p = {0};
 	auto_(image_unref_p) struct image *image = NULL;
@@ -216,7 +226,8 @@ int bundle_prepare(struct engine *e, struct container *c, const struct container
 	if (image_resolve(e->images, config->image_id, &image, err) < 0)
 		return -1;
 	lower = image_lower(e->images, image);
-	if (make_overlay_dirs(data_dir, err) < 0 || find_paths(e, config, lower, data_dir, &p, err) < 0)
+	if (make_overlay_dirs(data_dir, err) < 0 ||
+	    find_paths(e, config, lower, data_dir, &p, err) < 0)
 		return -1;
 	if (write_spec(config, &p, exec_dir, err) < 0)
 		return -1;

@@ -1,6 +1,7 @@
 /*
- * create: check, complete by the image, resolve, then one directory with config.json, whose durable save is the moment
- * from which the container exists. A directory without it is swept by the next restore.
+ * create: check, complete by the image, resolve, then one directory with config.json, whose durable
+ * save is the moment from which the container exists. A directory without it is swept by the next
+ * restore.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +40,8 @@ static int fill_config(struct engine *e, struct create_request *req, const struc
 	const struct runtime *rt = runtime_find(e->runtimes, req->host.runtime);
 
 	if (!rt)
-		return err_set(err, ERR_INVALID, "unknown or invalid runtime name: %s", req->host.runtime);
+		return err_set(err, ERR_INVALID, "unknown or invalid runtime name: %s",
+			       req->host.runtime);
 	if (spec_check(&req->config, &req->host, &cc->warnings, err) < 0)
 		return -1;
 	if (spec_merge(&req->config, &req->host, &image->config, cc->id, err) < 0)
@@ -78,7 +80,8 @@ static int write_directory(struct engine *e, const struct container_config *cc, 
 	return r < 0 ? err_sys(err, -r, "sync directory of containers") : 0;
 }
 
-static int create(struct engine *e, struct create_request *req, struct container *c, struct err *err)
+static int create(struct engine *e, struct create_request *req, struct container *c,
+		  struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *cc = container_config_new();
 	auto_(image_unref_p) struct image *image = NULL;

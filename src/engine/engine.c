@@ -29,7 +29,8 @@ static int lock_data_root(const char *root, int *ret, struct err *err)
 		ssize_t got = pread(fd, text, sizeof text - 1, 0);
 
 		text[got > 0 ? strcspn(text, "\n") : 0] = '\0';
-		return err_set(err, ERR_CONFLICT, "data root %s is in use by another holdfastd (pid %s)", root,
+		return err_set(err, ERR_CONFLICT,
+			       "data root %s is in use by another holdfastd (pid %s)", root,
 			       text[0] ? text : "unknown");
 	}
 	n = snprintf(text, sizeof text, "%d\n", (int) getpid());
@@ -46,7 +47,8 @@ static int make_roots(const struct engine_options *o, struct err *err)
 	if (r < 0)
 		return err_sys(err, -r, "%s", o->data_root);
 	r = mkdir_p(o->exec_root, 0711);
-	return r < 0 ? err_sys(err, -r, "%s", o->exec_root) : exec_root_make_private(o->exec_root, err);
+	return r < 0 ? err_sys(err, -r, "%s", o->exec_root)
+		     : exec_root_make_private(o->exec_root, err);
 }
 
 static int open_parts(struct engine *e, struct err *err)
@@ -65,7 +67,8 @@ static int open_parts(struct engine *e, struct err *err)
 	log_info("%s", why);
 	if (container_store_open(e->o.data_root, e->o.exec_root, &e->store, err) < 0 ||
 	    images_open(e->o.data_root, e->o.image_tool, &e->images, err) < 0 ||
-	    events_open(e->o.data_root, &e->events, err) < 0 || supervisor_new(&e->supervisor, err) < 0)
+	    events_open(e->o.data_root, &e->events, err) < 0 ||
+	    supervisor_new(&e->supervisor, err) < 0)
 		return -1;
 	e->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (e->end_fd < 0)
@@ -98,7 +101,8 @@ void engine_end(struct engine *e)
 
 	__atomic_store_n(&e->ending, true, __ATOMIC_RELEASE);
 	(void) eventfd_write(e->end_fd, 1);
-	/* Verbs that wait for an end go home: their intent is on disk, and the next daemon goes on with it. */
+	/* Verbs that wait for an end go home: their intent is on disk, and the next daemon goes on
+	 * with it. */
 	container_store_all(e->store, &list, &n);
 	for (size_t i = 0; i < n; i++) {
 		hold(&list[i]->lock);

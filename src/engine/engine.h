@@ -1,9 +1,9 @@
 /*
- * The engine: the verbs on containers, and the keepers behind them (restore, reconcile, judge, settle). One struct,
- * given first to everything. Thread-safe: any thread may call any verb.
+ * The engine: the verbs on containers, and the keepers behind them (restore, reconcile, judge,
+ * settle). One struct, given first to everything. Thread-safe: any thread may call any verb.
  *
- * `ref` is an id, unique id prefix or name. Errors are in dockerd's words, with a kind that the API maps to its
- * HTTP status.
+ * `ref` is an id, unique id prefix or name. Errors are in dockerd's words, with a kind that the API
+ * maps to its HTTP status.
  */
 #pragma once
 
@@ -32,19 +32,21 @@ struct engine_options {
 	bool init;		     /* --init for containers that do not say */
 };
 
-/* Opens data root and stores (no container is touched yet). The options' strings must outlive the engine. */
+/* Opens data root and stores (no container is touched yet). The options' strings must outlive the
+ * engine. */
 int engine_open(const struct engine_options *o, struct engine **ret, struct err *err);
 /* Phase 1 of containers_restore(): loads everything; afterwards the API may serve. */
 int engine_restore_load(struct engine *e, struct err *err);
-/* Phase 2, in the background on the workers: handles each container. A verb for a container that is not yet handled
- * waits for that container only. */
+/* Phase 2, in the background on the workers: handles each container. A verb for a container that is
+ * not yet handled waits for that container only. */
 void engine_restore_handle(struct engine *e);
-/* Ends listeners and waits with a clean end of stream (engine_ending() turns true), lets verbs in flight finish, keeps the containers
- * running. Then engine_close(). */
+/* Ends listeners and waits with a clean end of stream (engine_ending() turns true), lets verbs in
+ * flight finish, keeps the containers running. Then engine_close(). */
 void engine_end(struct engine *e);
 void engine_close(struct engine *e);
 bool engine_ending(const struct engine *e);
-/* An eventfd that becomes readable when the engine ends, for those who wait for something else with poll(2). */
+/* An eventfd that becomes readable when the engine ends, for those who wait for something else with
+ * poll(2). */
 int engine_end_fd(const struct engine *e);
 
 struct images *engine_images(struct engine *e);
@@ -52,7 +54,9 @@ struct events *engine_events(struct engine *e);
 struct runtimes *engine_runtimes(struct engine *e);
 const struct engine_options *engine_opts(const struct engine *e);
 
-/* create ------------------------------------------------------------------------------------------------ */
+/* create
+ * ------------------------------------------------------------------------------------------------
+ */
 struct create_request {
 	const char *name; /* NULL or "": a generated one */
 	const char *platform;
@@ -64,15 +68,20 @@ struct create_request {
 int engine_create(struct engine *e, struct create_request *req, char **ret_id, char ***ret_warnings,
 		  struct err *err);
 
-/* verbs ------------------------------------------------------------------------------------------------- */
-#define ENGINE_TIMEOUT_DEFAULT INT64_MIN /* the container's own, else 10 s; negative otherwise: wait without end */
+/* verbs
+ * -------------------------------------------------------------------------------------------------
+ */
+#define ENGINE_TIMEOUT_DEFAULT \
+	INT64_MIN /* the container's own, else 10 s; negative otherwise: wait without end */
 
-/* ERR_NOT_MODIFIED where it runs already. A failure of the runtime is ERR_INVALID for what the user asked
- * (exec not found, ...; docker's 400) and ERR_SYSTEM for the rest. */
+/* ERR_NOT_MODIFIED where it runs already. A failure of the runtime is ERR_INVALID for what the user
+ * asked (exec not found, ...; docker's 400) and ERR_SYSTEM for the rest. */
 int engine_start(struct engine *e, const char *ref, struct err *err);
 /* signal NULL: the container's own. ERR_NOT_MODIFIED where it is stopped already. */
-int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err);
-int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err);
+int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
+		struct err *err);
+int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
+		   struct err *err);
 /* signal NULL: KILL. ERR_CONFLICT where it does not run. */
 int engine_kill(struct engine *e, const char *ref, const char *signal, struct err *err);
 int engine_pause(struct engine *e, const char *ref, struct err *err);
@@ -83,7 +92,9 @@ int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, s
 int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int64_t *ret_freed,
 		 struct err *err);
 
-/* looking ------------------------------------------------------------------------------------------------ */
+/* looking
+ * ------------------------------------------------------------------------------------------------
+ */
 /* A copy of what is known of a container at one instant. config may be NULL (dead, unreadable). */
 struct container_view {
 	char id[CONTAINER_ID_LEN + 1];
@@ -93,11 +104,12 @@ struct container_view {
 	enum phase phase;
 	char *problem;
 	int64_t pid;
-	int64_t size_rw;     /* -1: not asked for */
+	int64_t size_rw; /* -1: not asked for */
 	int64_t size_rootfs;
 };
 void container_view_free(struct container_view *v);
-int engine_inspect(struct engine *e, const char *ref, bool size, struct container_view *ret, struct err *err);
+int engine_inspect(struct engine *e, const char *ref, bool size, struct container_view *ret,
+		   struct err *err);
 
 extern const char *const container_filter_keys[];
 struct list_query {
@@ -107,8 +119,8 @@ struct list_query {
 	struct filters filters;
 };
 /* *ret: array of *ret_n views, newest first; free each, then the array. */
-int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret, size_t *ret_n,
-		struct err *err);
+int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret,
+		size_t *ret_n, struct err *err);
 /* Numbers for `info`. */
 struct engine_counts {
 	int64_t containers, running, paused, stopped, images;
@@ -118,7 +130,8 @@ void engine_count(struct engine *e, struct engine_counts *ret);
 /* "Up 5 seconds", "Exited (0) 3 minutes ago", "Created", ... as `ps` shows it. */
 void container_view_status(const struct container_view *v, int64_t now, char *ret, size_t size);
 
-/* wait: between begin and finish the caller sends its response head, then polls engine_wait_fd(). */
+/* wait: between begin and finish the caller sends its response head, then polls engine_wait_fd().
+ */
 struct engine_wait;
 int engine_wait_begin(struct engine *e, const char *ref, enum wait_condition condition,
 		      struct engine_wait **ret, struct err *err);
@@ -127,24 +140,26 @@ int engine_wait_fd(const struct engine_wait *w);
 int engine_wait_result(struct engine_wait *w, int64_t *ret_code, const char **ret_error);
 void engine_wait_free(struct engine_wait *w);
 
-/* logs: *ret_tty says whether the stream is raw. With follow, poll engine_logs_fd() and read again until
- * engine_logs_next() says 2. ERR_NOT_SUPPORTED where the log driver keeps nothing. */
+/* logs: *ret_tty says whether the stream is raw. With follow, poll engine_logs_fd() and read again
+ * until engine_logs_next() says 2. ERR_NOT_SUPPORTED where the log driver keeps nothing. */
 struct engine_logs;
-int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q, struct engine_logs **ret,
-		     bool *ret_tty, struct err *err);
+int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q,
+		     struct engine_logs **ret, bool *ret_tty, struct err *err);
 /* 1: an entry; 0: nothing now (follow); 2: the end; < 0: err. */
 int engine_logs_next(struct engine_logs *l, struct log_entry *ret, struct err *err);
 /* Two descriptors to poll: more may be written; the container ended. */
 void engine_logs_fds(const struct engine_logs *l, int ret[2]);
 void engine_logs_free(struct engine_logs *l);
 
-/* images: as image.h, with the containers' claims and the events ------------------------------------------ */
+/* images: as image.h, with the containers' claims and the events
+ * ------------------------------------------ */
 int engine_image_load(struct engine *e, const struct image_source *in, struct image_changes *ret,
 		      struct err *err);
-int engine_image_import(struct engine *e, const struct image_source *in, const char *repo, const char *tag,
-			const char *message, char *const *changes, const char *platform,
-			struct image_changes *ret, struct err *err);
-int engine_image_tag(struct engine *e, const char *ref, const char *repo, const char *tag, struct err *err);
+int engine_image_import(struct engine *e, const struct image_source *in, const char *repo,
+			const char *tag, const char *message, char *const *changes,
+			const char *platform, struct image_changes *ret, struct err *err);
+int engine_image_tag(struct engine *e, const char *ref, const char *repo, const char *tag,
+		     struct err *err);
 int engine_image_remove(struct engine *e, const char *ref, bool force, bool noprune,
 			struct image_changes *ret, struct err *err);
 int engine_image_prune(struct engine *e, const struct filters *f, struct image_changes *ret,

@@ -1,7 +1,8 @@
 /*
- * The exec root must lie on a mount that is not shared: a shim mounts its container's rootfs below it in a mount
- * namespace of its own, and on a shared mount (systemd's default for /) that mount would be propagated to the host.
- * Where it is shared, the exec root is bind-mounted on itself, once, and made private.
+ * The exec root must lie on a mount that is not shared: a shim mounts its container's rootfs below
+ * it in a mount namespace of its own, and on a shared mount (systemd's default for /) that mount
+ * would be propagated to the host. Where it is shared, the exec root is bind-mounted on itself,
+ * once, and made private.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,8 @@ bool mountinfo_is_shared(const char *mountinfo, const char *path)
 	size_t best = 0;
 	bool shared = false;
 
-	for (const char *line = mountinfo; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+	for (const char *line = mountinfo; *line;
+	     line += strcspn(line, "\n"), line += *line == '\n') {
 		const char *field = line, *end, *flag;
 		size_t len;
 
@@ -61,7 +63,8 @@ int exec_root_make_private(const char *path, struct err *err)
 		return err_sys(err, -r, "/proc/self/mountinfo");
 	if (!mountinfo_is_shared(text, real))
 		return 0;
-	if (mount(real, real, NULL, MS_BIND, NULL) < 0 || mount(NULL, real, NULL, MS_PRIVATE, NULL) < 0)
+	if (mount(real, real, NULL, MS_BIND, NULL) < 0 ||
+	    mount(NULL, real, NULL, MS_PRIVATE, NULL) < 0)
 		return err_sys(err, errno, "make %s a private mount", real);
 	log_info("exec root %s lay on a shared mount: it is a private one now", real);
 	return 0;

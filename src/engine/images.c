@@ -47,9 +47,9 @@ int engine_image_load(struct engine *e, const struct image_source *in, struct im
 	return 0;
 }
 
-int engine_image_import(struct engine *e, const struct image_source *in, const char *repo, const char *tag,
-			const char *message, char *const *changes, const char *platform,
-			struct image_changes *ret, struct err *err)
+int engine_image_import(struct engine *e, const struct image_source *in, const char *repo,
+			const char *tag, const char *message, char *const *changes,
+			const char *platform, struct image_changes *ret, struct err *err)
 {
 	if (images_import(e->images, in, repo, tag, message, changes, platform, ret, err) < 0)
 		return -1;
@@ -57,7 +57,8 @@ int engine_image_import(struct engine *e, const struct image_source *in, const c
 	return 0;
 }
 
-int engine_image_tag(struct engine *e, const char *ref, const char *repo, const char *tag, struct err *err)
+int engine_image_tag(struct engine *e, const char *ref, const char *repo, const char *tag,
+		     struct err *err)
 {
 	struct image_changes changes = {0};
 	int r;
@@ -85,7 +86,8 @@ static void in_use(void *arg, const char *image_id, char ret_container[13], bool
 		if (!list[i]->config || !str_eq(list[i]->config->image_id, image_id))
 			continue;
 		snprintf(ret_container, 13, "%.12s", list[i]->id);
-		*ret_running = phase_is_alive(list[i]->phase) || list[i]->phase == PHASE_RESTARTING ||
+		*ret_running = phase_is_alive(list[i]->phase) ||
+			       list[i]->phase == PHASE_RESTARTING ||
 			       list[i]->phase == PHASE_STARTING;
 	}
 	container_list_free(list, n);
@@ -104,7 +106,8 @@ static int check_no_unreadable(struct engine *e, struct err *err)
 
 		if (!list[i]->config)
 			r = err_set(err, ERR_CONFLICT,
-				    "container %.12s is dead (%s) and may need any image: remove it first",
+				    "container %.12s is dead (%s) and may need any image: remove "
+				    "it first",
 				    list[i]->id, list[i]->problem ?: "unreadable");
 	}
 	container_list_free(list, n);

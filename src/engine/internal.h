@@ -1,8 +1,8 @@
 /*
  * The engine's inside: its struct, and what its files call of each other.
  *
- * Facts reach a container by engine_kick(): the supervisor, a timer or restore asks for a reconcile, which
- * a worker runs, one at a time for each container.
+ * Facts reach a container by engine_kick(): the supervisor, a timer or restore asks for a
+ * reconcile, which a worker runs, one at a time for each container.
  */
 #pragma once
 
@@ -27,8 +27,8 @@ struct engine {
 	struct supervisor *supervisor;
 	struct workers *workers;
 	struct log_follower *log_follower;
-	/* Read-held from an image's look-up to the container in the store; write-held by image removal, so
-	 * that no image goes that a container is about to need. */
+	/* Read-held from an image's look-up to the container in the store; write-held by image
+	 * removal, so that no image goes that a container is about to need. */
 	pthread_rwlock_t images_lock;
 	int end_fd;
 	bool ending; /* atomic */
@@ -41,23 +41,27 @@ static inline void rwlock_release_p(pthread_rwlock_t **l)
 {
 	pthread_rwlock_unlock(*l);
 }
-#define hold_rwlock(l, how)                                                                        \
-	auto_(rwlock_release_p) __attribute__((unused)) pthread_rwlock_t *held_ = (l);              \
+#define hold_rwlock(l, how)                                                            \
+	auto_(rwlock_release_p) __attribute__((unused)) pthread_rwlock_t *held_ = (l); \
 	pthread_rwlock_##how##lock(held_)
 
-/* link.c: what is watched of a container ------------------------------------------------------------------ */
+/* link.c: what is watched of a container
+ * ------------------------------------------------------------------ */
 
-/* Watches fd, which the link then owns; readable or hung up, it kicks the container. Packets of a shim's
- * connection are doorbells: they are read and dropped, for the record of runs says it all. */
+/* Watches fd, which the link then owns; readable or hung up, it kicks the container. Packets of a
+ * shim's connection are doorbells: they are read and dropped, for the record of runs says it all.
+ */
 int link_watch(struct engine *e, struct container *c, int fd, struct link **ret, struct err *err);
 /* Kicks the container once after delay_ns. */
-int link_timer(struct engine *e, struct container *c, int64_t delay_ns, struct link **ret, struct err *err);
+int link_timer(struct engine *e, struct container *c, int64_t delay_ns, struct link **ret,
+	       struct err *err);
 bool link_hung_up(const struct link *l);
 /* Ends *l and forgets it. */
 void link_drop(struct link **l);
 void engine_kick(struct engine *e, struct container *c);
 
-/* shim.c: speaking with shims ------------------------------------------------------------------------------ */
+/* shim.c: speaking with shims
+ * ------------------------------------------------------------------------------ */
 
 enum pulse { PULSE_UNKNOWN, PULSE_NONE, PULSE_ALIVE };
 /* Does a shim hold the lock in this exec directory? */
@@ -82,7 +86,9 @@ void shim_tell_wish(struct engine *e, const struct container *c, enum wanted w);
 /* Asks a shim that has nothing to run to end; one that has refuses. */
 void shim_quit(struct engine *e, const char *id);
 
-/* start.c --------------------------------------------------------------------------------------------------- */
+/* start.c
+ * ---------------------------------------------------------------------------------------------------
+ */
 int start_claimed(struct engine *e, struct container *c, struct err *err);
 /* bundle.c: everything in the exec directory that a shim needs. */
 int bundle_prepare(struct engine *e, struct container *c, const struct container_config *config,
@@ -91,17 +97,23 @@ int bundle_prepare(struct engine *e, struct container *c, const struct container
 int netfiles_write(struct engine *e, const struct container_config *config, int data_dir,
 		   struct err *err);
 
-/* stop.c ---------------------------------------------------------------------------------------------------- */
+/* stop.c
+ * ----------------------------------------------------------------------------------------------------
+ */
 /* Signals init by a pidfd: 0, or -ESRCH where it is gone, or -errno. */
 int signal_init(struct container *c, int sig);
 /* Ends it by force and waits until its resources are released; claimed. */
-int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig, struct err *err);
+int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig,
+		 struct err *err);
 /* The stop signal of a container, and its time-out where timeout_s is ENGINE_TIMEOUT_DEFAULT. */
 int container_stop_signal(const struct container_config *config);
-/* Waits until nothing of it is left to release: 0, or ERR_CONFLICT after timeout_s with what is in the way. */
+/* Waits until nothing of it is left to release: 0, or ERR_CONFLICT after timeout_s with what is in
+ * the way. */
 int wait_rested(struct engine *e, struct container *c, int64_t timeout_s, struct err *err);
 
-/* judge.c --------------------------------------------------------------------------------------------------- */
+/* judge.c
+ * ---------------------------------------------------------------------------------------------------
+ */
 enum seen { SEEN_UNKNOWN, SEEN_ABSENT, SEEN_ALIVE, SEEN_ORPHAN, SEEN_ENDED, SEEN_COUNT };
 const char *seen_text(enum seen s);
 enum verdict {
@@ -116,7 +128,7 @@ enum verdict {
 	VERDICT_SETTLE_LOST, /* gone without a record */
 	VERDICT_SETTLE_REST, /* ended before; release what is left */
 	VERDICT_RESUME_STOP,
-	VERDICT_REST,	     /* exited: leave, or remove if auto-remove */
+	VERDICT_REST, /* exited: leave, or remove if auto-remove */
 	VERDICT_BY_POLICY,
 	VERDICT_SHIM_RESTARTS,
 	VERDICT_STOP_THEN_REMOVE,
@@ -126,26 +138,32 @@ const char *verdict_text(enum verdict v);
 /* The table of ../shared/DESIGN.md: what we wrote, what we see, what to do. Pure. */
 enum verdict judge(enum phase written, enum seen seen);
 
-/* reconcile.c ----------------------------------------------------------------------------------------------- */
+/* reconcile.c
+ * -----------------------------------------------------------------------------------------------
+ */
 struct finding {
 	enum phase written;
 	enum seen seen;
 	enum verdict verdict;
 	char why[256];
 };
-/* Probe, judge, apply: on a shim's hang-up, by timer, at restore. Only on the container's worker. */
+/* Probe, judge, apply: on a shim's hang-up, by timer, at restore. Only on the container's worker.
+ */
 void reconcile(struct engine *e, struct container *c, struct finding *ret);
 
-/* settle.c: the one place where a run ends ------------------------------------------------------------------- */
-/* Takes up the records behind settled_run, oldest first; publishes what they tell with its own time. Returns
- * whether the newest begun run has ended. */
+/* settle.c: the one place where a run ends
+ * ------------------------------------------------------------------- */
+/* Takes up the records behind settled_run, oldest first; publishes what they tell with its own
+ * time. Returns whether the newest begun run has ended. */
 bool settle_records(struct engine *e, struct container *c);
 /* Settles the newest run as lost, exit code 255. */
 void settle_lost(struct engine *e, struct container *c, const char *why);
 
-/* release.c -------------------------------------------------------------------------------------------------- */
-/* Releases what an ended container still holds (runtime's state, cgroup, exec directory), then lets it rest, or
- * removes it. A failure leaves "clean-up pending" and a timer. */
+/* release.c
+ * --------------------------------------------------------------------------------------------------
+ */
+/* Releases what an ended container still holds (runtime's state, cgroup, exec directory), then lets
+ * it rest, or removes it. A failure leaves "clean-up pending" and a timer. */
 void release_and_rest(struct engine *e, struct container *c);
 /* remove.c */
 int remove_claimed(struct engine *e, struct container *c, bool force, struct err *err);
@@ -155,10 +173,12 @@ int finish_removal(struct engine *e, struct container *c, struct err *err);
 /* size.c: bytes in the writable layer. */
 int64_t container_size_rw(struct engine *e, const char *id);
 
-/* notify.c: events ------------------------------------------------------------------------------------------- */
+/* notify.c: events
+ * ------------------------------------------------------------------------------------------- */
 /* Publishes a container event; extra: key, value, ..., NULL. */
 void notify(struct engine *e, struct container *c, int64_t time_ns, const char *action, ...);
-void notify_locked(struct engine *e, const struct container *c, int64_t time_ns, const char *action, ...);
+void notify_locked(struct engine *e, const struct container *c, int64_t time_ns, const char *action,
+		   ...);
 
 /* exec_root.c */
 int exec_root_make_private(const char *path, struct err *err);
@@ -171,10 +191,11 @@ char *container_cgroup_path(const struct container_config *config);
 int open_data_dir(struct engine *e, const char *id, struct err *err);
 int open_exec_dir(struct engine *e, const char *id, struct err *err);
 /* Looks it up and claims it for a verb; the claim ends with container_release(*ret_claimed). */
-int find_and_claim(struct engine *e, const char *ref, struct container **ret, struct container **ret_claimed,
-		   struct err *err);
+int find_and_claim(struct engine *e, const char *ref, struct container **ret,
+		   struct container **ret_claimed, struct err *err);
 /* names.c: takes the wished-for name, or makes one, for c in the index. */
-int engine_take_name(struct engine *e, const char *wish, struct container *c, char **ret, struct err *err);
+int engine_take_name(struct engine *e, const char *wish, struct container *c, char **ret,
+		     struct err *err);
 int check_container_name(const char *name, struct err *err);
 /* config of the container, referenced; ERR_CONFLICT where it is dead. */
 struct container_config *config_of(struct container *c, struct err *err);

@@ -1,15 +1,15 @@
 /*
- * The judge: what we wrote x what we see -> what to do. A table without an empty cell; a test fails on one that is
- * VERDICT_UNSET.
+ * The judge: what we wrote x what we see -> what to do. A table without an empty cell; a test fails
+ * on one that is VERDICT_UNSET.
  */
 #include "engine/internal.h"
 
 static const enum verdict table[PHASE_COUNT][SEEN_COUNT] = {
-#define ROW(phase, unknown, absent, alive, orphan, ended)                                          \
-	[PHASE_##phase] = {                                                                        \
-		[SEEN_UNKNOWN] = VERDICT_##unknown, [SEEN_ABSENT] = VERDICT_##absent,              \
-		[SEEN_ALIVE] = VERDICT_##alive,	    [SEEN_ORPHAN] = VERDICT_##orphan,              \
-		[SEEN_ENDED] = VERDICT_##ended,                                                    \
+#define ROW(phase, unknown, absent, alive, orphan, ended)                             \
+	[PHASE_##phase] = {                                                           \
+		[SEEN_UNKNOWN] = VERDICT_##unknown, [SEEN_ABSENT] = VERDICT_##absent, \
+		[SEEN_ALIVE] = VERDICT_##alive,	    [SEEN_ORPHAN] = VERDICT_##orphan, \
+		[SEEN_ENDED] = VERDICT_##ended,                                       \
 	}
 	ROW(CREATED, ASK_AGAIN, LEAVE, ADOPT_WARN, ADOPT_ORPHAN, SETTLE),
 	ROW(STARTING, ASK_AGAIN, UNDO_START, ADOPT, ADOPT_ORPHAN, SETTLE),
@@ -19,7 +19,8 @@ static const enum verdict table[PHASE_COUNT][SEEN_COUNT] = {
 	ROW(OVER, ASK_AGAIN, SETTLE_REST, ADOPT_WARN, ADOPT_ORPHAN, SETTLE_REST),
 	ROW(EXITED, ASK_AGAIN, REST, ADOPT_WARN, ADOPT_ORPHAN, REST),
 	ROW(RESTARTING, ASK_AGAIN, BY_POLICY, ADOPT, ADOPT_ORPHAN, SHIM_RESTARTS),
-	ROW(REMOVING, ASK_AGAIN, FINISH_REMOVAL, STOP_THEN_REMOVE, STOP_THEN_REMOVE, FINISH_REMOVAL),
+	ROW(REMOVING, ASK_AGAIN, FINISH_REMOVAL, STOP_THEN_REMOVE, STOP_THEN_REMOVE,
+	    FINISH_REMOVAL),
 	ROW(DEAD, LEAVE, LEAVE, LEAVE, LEAVE, LEAVE),
 #undef ROW
 };

@@ -1,7 +1,7 @@
 /*
- * Links: what the supervisor watches on behalf of a container. A link is held by its container and by its watch;
- * whoever takes the watch out of it ends that hold, so a callback that ends its own watch and a worker
- * that drops the link at the same moment do not meet.
+ * Links: what the supervisor watches on behalf of a container. A link is held by its container and
+ * by its watch; whoever takes the watch out of it ends that hold, so a callback that ends its own
+ * watch and a worker that drops the link at the same moment do not meet.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -114,14 +114,16 @@ int link_watch(struct engine *e, struct container *c, int fd, struct link **ret,
 	return link_begun(l, r, ret);
 }
 
-int link_timer(struct engine *e, struct container *c, int64_t delay_ns, struct link **ret, struct err *err)
+int link_timer(struct engine *e, struct container *c, int64_t delay_ns, struct link **ret,
+	       struct err *err)
 {
 	struct link *l = link_new(e, c, -1);
 	int r;
 
 	{
 		hold(&l->lock);
-		r = supervisor_timer(e->supervisor, monotonic_ns() + delay_ns, on_timer, l, &l->watch, err);
+		r = supervisor_timer(e->supervisor, monotonic_ns() + delay_ns, on_timer, l,
+				     &l->watch, err);
 	}
 	return link_begun(l, r, ret);
 }

@@ -1,6 +1,6 @@
 /*
- * hostname, hosts and resolv.conf of a container, bind-mounted over its own: as docker writes them for the network
- * modes that need no bridge.
+ * hostname, hosts and resolv.conf of a container, bind-mounted over its own: as docker writes them
+ * for the network modes that need no bridge.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,9 @@ static int save(int dir, const char *name, const struct buf *b, struct err *err)
 	int r = save_file_at(dir, name, b->text ?: "", b->len, SAVE_ATOMIC, err);
 
 	/* It is the container's file to read, whatever its user. */
-	return r < 0 ? r : fchmodat(dir, name, 0644, 0) < 0 ? err_sys(err, errno, "chmod %s", name) : 0;
+	return r < 0				  ? r
+	       : fchmodat(dir, name, 0644, 0) < 0 ? err_sys(err, errno, "chmod %s", name)
+						  : 0;
 }
 
 /* Each "name:address" of --add-host. */
@@ -36,7 +38,8 @@ static int add_extra_hosts(struct buf *b, char *const *extra, struct err *err)
 			return err_set(err, ERR_INVALID, "bad format for add-host: \"%s\"", *extra);
 		if (!strcmp(colon + 1, "host-gateway"))
 			return err_set(err, ERR_NOT_SUPPORTED,
-				       "ExtraHosts: host-gateway needs a bridge network, which is not supported yet");
+				       "ExtraHosts: host-gateway needs a bridge network, which is "
+				       "not supported yet");
 		buf_addf(b, "%s\t%.*s\n", colon + 1, (int) (colon - *extra), *extra);
 	}
 	return 0;
@@ -47,7 +50,8 @@ static int write_hosts(const struct container_config *config, int dir, struct er
 	autofree char *host = NULL;
 	autobuf b = {0};
 
-	if (is_mode(config, "host") && read_file_at(AT_FDCWD, "/etc/hosts", HOST_FILE_MAX, &host, NULL) == 0) {
+	if (is_mode(config, "host") &&
+	    read_file_at(AT_FDCWD, "/etc/hosts", HOST_FILE_MAX, &host, NULL) == 0) {
 		buf_adds(&b, host);
 		if (b.len > 0 && b.text[b.len - 1] != '\n')
 			buf_addc(&b, '\n');
@@ -70,7 +74,8 @@ static void copy_resolv_lines(struct buf *b, const char *host, const struct host
 	while (*host) {
 		size_t n = strcspn(host, "\n");
 		bool skip = (!strncmp(host, "nameserver", 10) && strv_len(hc->dns)) ||
-			    ((!strncmp(host, "search", 6) || !strncmp(host, "domain", 6)) && strv_len(hc->dns_search)) ||
+			    ((!strncmp(host, "search", 6) || !strncmp(host, "domain", 6)) &&
+			     strv_len(hc->dns_search)) ||
 			    (!strncmp(host, "options", 7) && strv_len(hc->dns_options));
 
 		if (!skip && n > 0) {
@@ -111,13 +116,15 @@ static int write_hostname(const struct container_config *config, int dir, struct
 }
 
 /* With another container's network come its names. */
-static int copy_from_owner(struct engine *e, const struct container_config *config, int dir, struct err *err)
+static int copy_from_owner(struct engine *e, const struct container_config *config, int dir,
+			   struct err *err)
 {
 	static const char *const names[] = {"hostname", "hosts", "resolv.conf"};
 	auto_(container_unref_p) struct container *owner = NULL;
 	autoclose int from = -1;
 
-	if (container_lookup(e->store, config->host.network_mode + strlen("container:"), &owner, err) < 0)
+	if (container_lookup(e->store, config->host.network_mode + strlen("container:"), &owner,
+			     err) < 0)
 		return -1;
 	from = open_data_dir(e, owner->id, err);
 	if (from < 0)
@@ -138,7 +145,8 @@ static int copy_from_owner(struct engine *e, const struct container_config *conf
 	return 0;
 }
 
-int netfiles_write(struct engine *e, const struct container_config *config, int data_dir, struct err *err)
+int netfiles_write(struct engine *e, const struct container_config *config, int data_dir,
+		   struct err *err)
 {
 	if (config->host.network_mode && str_has_prefix(config->host.network_mode, "container:"))
 		return copy_from_owner(e, config, data_dir, err);

@@ -10,15 +10,15 @@ static void add_attributes(struct strmap *m, const struct container *c)
 	const char *k, *v;
 
 	if (c->config) {
-		strmap_foreach(&c->config->config.labels, k, v)
+		strmap_foreach (&c->config->config.labels, k, v)
 			strmap_set(m, k, v);
 		strmap_set(m, "image", c->config->config.image ?: "");
 	}
 	strmap_set(m, "name", c->name ?: "");
 }
 
-static void publish(struct engine *e, const struct container *c, int64_t time_ns, const char *action,
-		    va_list extra)
+static void publish(struct engine *e, const struct container *c, int64_t time_ns,
+		    const char *action, va_list extra)
 {
 	struct event ev = {
 		.time_ns = time_ns,
@@ -35,7 +35,8 @@ static void publish(struct engine *e, const struct container *c, int64_t time_ns
 	strv_free(ev.attributes.kv);
 }
 
-void notify_locked(struct engine *e, const struct container *c, int64_t time_ns, const char *action, ...)
+void notify_locked(struct engine *e, const struct container *c, int64_t time_ns, const char *action,
+		   ...)
 {
 	va_list ap;
 
@@ -80,8 +81,8 @@ struct container_config *config_of(struct container *c, struct err *err)
 	return container_config_ref(c->config);
 }
 
-int find_and_claim(struct engine *e, const char *ref, struct container **ret, struct container **ret_claimed,
-		   struct err *err)
+int find_and_claim(struct engine *e, const char *ref, struct container **ret,
+		   struct container **ret_claimed, struct err *err)
 {
 	if (container_lookup(e->store, ref, ret, err) < 0 || container_claim(*ret, err) < 0)
 		return -1;

@@ -1,11 +1,12 @@
-/* pause, unpause, rename: verbs of one step. The verb in progress is in phase.json while it runs. */
+/* pause, unpause, rename: verbs of one step. The verb in progress is in phase.json while it runs.
+ */
 #include <ctype.h>
 #include <string.h>
 
 #include "engine/internal.h"
 
-static int begin(struct engine *e, struct container *c, const char *verb, const struct runtime **ret_rt,
-		 struct err *err)
+static int begin(struct engine *e, struct container *c, const char *verb,
+		 const struct runtime **ret_rt, struct err *err)
 {
 	hold(&c->lock);
 	const char *runtime = c->config ? c->config->runtime : NULL;
@@ -16,20 +17,23 @@ static int begin(struct engine *e, struct container *c, const char *verb, const 
 	if (c->phase == PHASE_RUNNING && !pause)
 		return err_set(err, ERR_CONFLICT, "Container %s is not paused", c->id);
 	if (c->phase == PHASE_RESTARTING)
-		return err_set(err, ERR_CONFLICT, "Container %s is restarting, wait until the container is running",
+		return err_set(err, ERR_CONFLICT,
+			       "Container %s is restarting, wait until the container is running",
 			       c->id);
 	if (c->phase != PHASE_RUNNING && c->phase != PHASE_PAUSED)
 		return err_set(err, ERR_CONFLICT, "Container %s is not running", c->id);
 	*ret_rt = runtime_find(e->runtimes, runtime);
 	if (!*ret_rt)
-		return err_set(err, ERR_INVALID, "unknown or invalid runtime name: %s", runtime ?: "");
+		return err_set(err, ERR_INVALID, "unknown or invalid runtime name: %s",
+			       runtime ?: "");
 	free(c->disk.verb);
 	c->disk.verb = xstrdup(verb);
 	return container_save_phase_locked(e->store, c, err);
 }
 
 /* done says whether the runtime did it; it may have ended meanwhile, which settle sees to. */
-static void finish(struct engine *e, struct container *c, enum phase from, enum phase to, const char *verb, bool done)
+static void finish(struct engine *e, struct container *c, enum phase from, enum phase to,
+		   const char *verb, bool done)
 {
 	hold(&c->lock);
 
@@ -77,21 +81,25 @@ int check_container_name(const char *name, struct err *err)
 	for (const char *p = name; ok && *p; p++)
 		ok = isalnum((unsigned char) *p) || strchr("_.-", *p);
 	if (!ok)
-		return err_set(err, ERR_INVALID,
-			       "Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed", name);
+		return err_set(
+			err, ERR_INVALID,
+			"Invalid container name (%s), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
+			name);
 	return 0;
 }
 
 /* One file says the name, so one save renames it; the index follows. */
 static int rename_claimed(struct engine *e, struct container *c, const char *name, struct err *err)
 {
-	auto_(container_config_unref_p) struct container_config *was = config_of(c, err), *now = NULL;
+	auto_(container_config_unref_p) struct container_config *was = config_of(c, err),
+								*now = NULL;
 	autofree char *old = NULL;
 
 	if (!was)
 		return -1;
 	if (str_eq(was->name, name))
-		return err_set(err, ERR_INVALID, "Renaming a container with the same name as its current name");
+		return err_set(err, ERR_INVALID,
+			       "Renaming a container with the same name as its current name");
 	if (container_name_index_add(e->store, name, c, err) < 0)
 		return -1;
 	now = container_config_new();

@@ -1,6 +1,6 @@
 /*
- * reconcile = probe, judge, apply: on a shim's doorbell or hang-up, by timer, and for every container at
- * restore. The same code runs at each ordinary exit.
+ * reconcile = probe, judge, apply: on a shim's doorbell or hang-up, by timer, and for every
+ * container at restore. The same code runs at each ordinary exit.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -107,7 +107,8 @@ static bool of_this_boot(struct container *c)
 	return str_eq(c->disk.boot_id, boot_id()) || str_eq(c->state.boot_id, boot_id());
 }
 
-/* Witnesses in the order of DESIGN: record of this run; pulse; the shim's answer; pid identity; the runtime. */
+/* Witnesses in the order of DESIGN: record of this run; pulse; the shim's answer; pid identity; the
+ * runtime. */
 static enum seen probe(struct engine *e, struct container *c, struct finding *f)
 {
 	autoclose int exec = -1;
@@ -158,8 +159,8 @@ static void ask_again(struct engine *e, struct container *c, const struct findin
 
 	hold(&c->lock);
 	if (c->asked == 0)
-		log_warn("container %.12s (%s): written %s, seen unknown (%s); asking again", c->id, c->name,
-			 phase_text(c->phase), f->why);
+		log_warn("container %.12s (%s): written %s, seen unknown (%s); asking again", c->id,
+			 c->name, phase_text(c->phase), f->why);
 	for (unsigned i = 0; i < c->asked && delay < ASK_AGAIN_MAX_NS; i++)
 		delay *= 2;
 	c->asked++;
@@ -190,8 +191,9 @@ static void adopt(struct engine *e, struct container *c)
 	{
 		hold(&c->lock);
 		c->shim_gone = false;
-		if (!phase_is_alive(c->phase) && c->phase != PHASE_REMOVING && c->phase != PHASE_RESTARTING &&
-		    c->state.run > c->state.settled_run && c->disk.pid > 0)
+		if (!phase_is_alive(c->phase) && c->phase != PHASE_REMOVING &&
+		    c->phase != PHASE_RESTARTING && c->state.run > c->state.settled_run &&
+		    c->disk.pid > 0)
 			container_move_locked(e->store, c, PHASE_RUNNING, "adopted");
 	}
 	set_handled(c);
@@ -296,7 +298,8 @@ static void apply(struct engine *e, struct container *c, const struct finding *f
 	case VERDICT_LEAVE:
 		break;
 	case VERDICT_ADOPT_WARN:
-		log_warn("container %.12s (%s): written %s, but %s", c->id, c->name, phase_text(f->written), f->why);
+		log_warn("container %.12s (%s): written %s, but %s", c->id, c->name,
+			 phase_text(f->written), f->why);
 		adopt(e, c);
 		return;
 	case VERDICT_ADOPT:
@@ -363,15 +366,16 @@ void reconcile(struct engine *e, struct container *c, struct finding *ret)
 		f.written = c->phase;
 		busy = c->busy;
 	}
-	/* The verb that starts it sees to the rest; what ended meanwhile is settled all the same. */
+	/* The verb that starts it sees to the rest; what ended meanwhile is settled all the same.
+	 */
 	if (busy) {
 		(void) settle_records(e, c);
 		return;
 	}
 	probe(e, c, &f);
 	f.verdict = judge_here(c, judge(f.written, f.seen));
-	log_debug("container %.12s: written %s, seen %s (%s): %s", c->id, phase_text(f.written), seen_text(f.seen),
-		  f.why, verdict_text(f.verdict));
+	log_debug("container %.12s: written %s, seen %s (%s): %s", c->id, phase_text(f.written),
+		  seen_text(f.seen), f.why, verdict_text(f.verdict));
 	apply(e, c, &f);
 	if (ret)
 		*ret = f;

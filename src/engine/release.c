@@ -1,7 +1,7 @@
 /*
- * Releasing what an ended container still holds. The kernel collects mounts and namespaces with the shim, and the
- * shim deletes the runtime's state before it goes; what is left for us are a shim's sudden death and the
- * files of the exec directory. Every step may be done twice.
+ * Releasing what an ended container still holds. The kernel collects mounts and namespaces with the
+ * shim, and the shim deletes the runtime's state before it goes; what is left for us are a shim's
+ * sudden death and the files of the exec directory. Every step may be done twice.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "engine/internal.h"
 
-#define SHIM_GRACE_NS	(30 * NSEC_PER_SEC)
-#define RETRY_MAX_NS	(60 * NSEC_PER_SEC)
+#define SHIM_GRACE_NS (30 * NSEC_PER_SEC)
+#define RETRY_MAX_NS  (60 * NSEC_PER_SEC)
 
 static void reap_shim(struct container *c)
 {
@@ -40,8 +40,9 @@ static bool runtime_knows(const struct runtime *rt, const char *id)
 
 char *container_cgroup_path(const struct container_config *config)
 {
-	const char *parent = config && !str_empty(config->host.cgroup_parent) ? config->host.cgroup_parent
-									      : "/holdfast";
+	const char *parent = config && !str_empty(config->host.cgroup_parent)
+				     ? config->host.cgroup_parent
+				     : "/holdfast";
 
 	return xasprintf("%s%s/%s", parent[0] == '/' ? "" : "/", parent, config->id);
 }
@@ -73,7 +74,8 @@ static int release(struct engine *e, struct container *c, struct err *err)
 	return r < 0 ? err_sys(err, -r, "remove exec directory") : 0;
 }
 
-/* The shim ends by itself once it has released the runtime's state; its hang-up brings us back here. */
+/* The shim ends by itself once it has released the runtime's state; its hang-up brings us back
+ * here. */
 static bool wait_for_shim(struct engine *e, struct container *c)
 {
 	autoclose int exec = container_open_exec(e->store, c->id);
@@ -142,7 +144,8 @@ static bool rest(struct engine *e, struct container *c)
 	remove = c->config && c->config->host.auto_remove && c->state.settled_run > 0 && !c->keep &&
 		 c->phase != PHASE_REMOVING && c->state.wanted != WANTED_GONE;
 	if (c->phase != PHASE_REMOVING && c->phase != PHASE_EXITED && c->phase != PHASE_CREATED)
-		container_move_locked(e->store, c, c->state.started_ns ? PHASE_EXITED : PHASE_CREATED,
+		container_move_locked(e->store, c,
+				      c->state.started_ns ? PHASE_EXITED : PHASE_CREATED,
 				      "released");
 	if (remove) {
 		c->state.wanted = WANTED_GONE;

@@ -6,7 +6,8 @@
 #include "base/file.h"
 #include "engine/internal.h"
 
-/* From here on the container is gone for good: one rename takes it off the disk, what follows only tidies up. */
+/* From here on the container is gone for good: one rename takes it off the disk, what follows only
+ * tidies up. */
 int finish_removal(struct engine *e, struct container *c, struct err *err)
 {
 	int r;
@@ -18,7 +19,8 @@ int finish_removal(struct engine *e, struct container *c, struct err *err)
 	if (r < 0 && exists_at(container_store_data_dir(e->store), c->id))
 		return err_sys(err, -r, "remove directory of container %.12s", c->id);
 	if (r < 0)
-		log_warn("container %.12s: its files are left for the next sweep: %s", c->id, strerror(-r));
+		log_warn("container %.12s: its files are left for the next sweep: %s", c->id,
+			 strerror(-r));
 	container_name_index_remove(e->store, c->name, c);
 	container_store_remove(e->store, c);
 	notify(e, c, now_ns(), "destroy", NULL);
@@ -38,7 +40,8 @@ static int refuse_alive_locked(const struct container *c, struct err *err)
 	if (c->phase == PHASE_PAUSED)
 		first = "unpause and then stop";
 	return err_set(err, ERR_CONFLICT,
-		       "cannot remove container \"/%s\": container is %s: %s the container before removing or force "
+		       "cannot remove container \"/%s\": container is %s: %s the container before "
+		       "removing or force "
 		       "remove",
 		       c->name, is, first);
 }
@@ -118,7 +121,8 @@ static bool prune_wants(struct container *c, const struct filters *f, int64_t un
 		return false;
 	if (!c->config || !filters_match_labels(f, "label", &c->config->config.labels))
 		return false;
-	return !filters_has(f, "label!") || !filters_match_labels(f, "label!", &c->config->config.labels);
+	return !filters_has(f, "label!") ||
+	       !filters_match_labels(f, "label!", &c->config->config.labels);
 }
 
 int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int64_t *ret_freed,
@@ -129,8 +133,10 @@ int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int
 	char **ids = NULL;
 	size_t n;
 
-	if (filters_get(f, "until") && instant_parse(filters_get(f, "until"), now_ns(), &until_ns) < 0)
-		return err_set(err, ERR_INVALID, "invalid filter 'until=%s'", filters_get(f, "until"));
+	if (filters_get(f, "until") &&
+	    instant_parse(filters_get(f, "until"), now_ns(), &until_ns) < 0)
+		return err_set(err, ERR_INVALID, "invalid filter 'until=%s'",
+			       filters_get(f, "until"));
 	container_store_all(e->store, &list, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct err why = {0};
@@ -139,7 +145,8 @@ int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int
 		if (!prune_wants(list[i], f, until_ns) || container_claim(list[i], &why) < 0)
 			continue;
 		size = container_size_rw(e, list[i]->id);
-		if (prune_wants(list[i], f, until_ns) && remove_claimed(e, list[i], false, &why) == 0) {
+		if (prune_wants(list[i], f, until_ns) &&
+		    remove_claimed(e, list[i], false, &why) == 0) {
 			strv_add(&ids, list[i]->id);
 			freed += size;
 		}

@@ -1,8 +1,9 @@
 /*
- * restore: what the daemon does at start. Phase 1 loads every container from disk, in parallel, and corrects what can
- * be told from files alone; then the API may open. Phase 2 reconciles each container that had, or may have, processes,
- * on the workers; a request for one of them waits for that one only. Claim, then sweep: what no container claimed goes
- * last, where it is provably ours. Each restore leaves a report.
+ * restore: what the daemon does at start. Phase 1 loads every container from disk, in parallel, and
+ * corrects what can be told from files alone; then the API may open. Phase 2 reconciles each
+ * container that had, or may have, processes, on the workers; a request for one of them waits for
+ * that one only. Claim, then sweep: what no container claimed goes last, where it is provably ours.
+ * Each restore leaves a report.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -79,7 +80,8 @@ static void load_one(void *arg, size_t i)
 	struct restore *r = arg;
 	struct err err = {0};
 
-	if (container_load(r->e->store, r->ids[i], &r->loaded[i], &err) < 0 && err.kind != ERR_NOT_FOUND)
+	if (container_load(r->e->store, r->ids[i], &r->loaded[i], &err) < 0 &&
+	    err.kind != ERR_NOT_FOUND)
 		log_warn("restore: %s", err.text);
 }
 
@@ -94,7 +96,8 @@ static const char *missing_image(struct restore *r, const char *id)
 	r->images = xreallocarray(r->images, r->n_images + 1, sizeof *r->images);
 	a = &r->images[r->n_images++];
 	a->id = xstrdup(id);
-	a->missing = check_container_image_exist(r->e->images, id, &err) < 0 ? xstrdup(err.text) : NULL;
+	a->missing =
+		check_container_image_exist(r->e->images, id, &err) < 0 ? xstrdup(err.text) : NULL;
 	return a->missing;
 }
 
@@ -127,13 +130,15 @@ static void index_name(struct restore *r, struct container *c)
 		return;
 	}
 	c->name = xasprintf("%s_%.12s", wish, c->id);
-	log_warn("container %.12s: its name %s belongs to an older container; it is %s now", c->id, wish, c->name);
+	log_warn("container %.12s: its name %s belongs to an older container; it is %s now", c->id,
+		 wish, c->name);
 	(void) container_name_index_add(r->e->store, c->name, c, NULL);
 }
 
 static int oldest_first(const void *a, const void *b)
 {
-	const struct container *x = *(struct container *const *) a, *y = *(struct container *const *) b;
+	const struct container *x = *(struct container *const *) a,
+			       *y = *(struct container *const *) b;
 
 	return x->created_ns < y->created_ns ? -1 : x->created_ns > y->created_ns;
 }
@@ -149,7 +154,8 @@ static void add_to_store(struct restore *r, struct container **list, size_t n)
 		index_name(r, c);
 		container_store_add(r->e->store, c);
 		if (c->phase == PHASE_DEAD)
-			log_warn("container %.12s (%s): dead: %s", c->id, c->name, c->problem ?: "?");
+			log_warn("container %.12s (%s): dead: %s", c->id, c->name,
+				 c->problem ?: "?");
 		if (c->handled && c->phase != PHASE_DEAD)
 			r->resting++;
 		else
@@ -157,8 +163,8 @@ static void add_to_store(struct restore *r, struct container **list, size_t n)
 	}
 }
 
-/* A directory whose create did not come to its end: config.json was never there, so nobody was told its id. Only what
- * create makes is taken away. */
+/* A directory whose create did not come to its end: config.json was never there, so nobody was told
+ * its id. Only what create makes is taken away. */
 static void sweep_unfinished(struct restore *r, const char *id)
 {
 	autoclose int dir = container_open_data(r->e->store, id);
@@ -195,7 +201,8 @@ static void sweep_gone(struct restore *r, int dir, char *const *names)
 		if (!str_has_prefix(*names, ".gone-"))
 			strv_add_owned(&r->left, xasprintf("%s: not ours by its name", *names));
 		else if (remove_tree_at(dir, *names) == 0)
-			strv_add_owned(&r->swept, xasprintf("removed container's files %s", *names));
+			strv_add_owned(&r->swept,
+				       xasprintf("removed container's files %s", *names));
 	}
 }
 
@@ -216,7 +223,8 @@ int engine_restore_load(struct engine *e, struct err *err)
 	return 0;
 }
 
-/* An exec directory without a container: a removal that was cut short, unless a shim lives in it. */
+/* An exec directory without a container: a removal that was cut short, unless a shim lives in it.
+ */
 static void sweep_exec(struct restore *r)
 {
 	int top = container_store_exec_dir(r->e->store);
@@ -232,7 +240,8 @@ static void sweep_exec(struct restore *r)
 			continue;
 		dir = open_dir_at(top, *id);
 		if (dir < 0 || shim_pulse(dir) != PULSE_NONE)
-			strv_add_owned(&r->left, xasprintf("exec directory %.12s: its shim lives", *id));
+			strv_add_owned(&r->left,
+				       xasprintf("exec directory %.12s: its shim lives", *id));
 		else if (remove_tree_at(top, *id) == 0)
 			strv_add_owned(&r->swept, xasprintf("exec directory %.12s", *id));
 	}
@@ -253,8 +262,9 @@ static json_t *handled_json(const struct handled *h)
 	hold(&h->c->lock);
 	bool dead = h->c->phase == PHASE_DEAD;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Id", h->c->id, "Name", h->c->name ?: "", "Written",
-			 phase_text(h->f.written), "Seen", dead ? "" : seen_text(h->f.seen), "Verdict",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Id", h->c->id, "Name",
+			 h->c->name ?: "", "Written", phase_text(h->f.written), "Seen",
+			 dead ? "" : seen_text(h->f.seen), "Verdict",
 			 dead ? "dead" : verdict_text(h->f.verdict), "Why",
 			 dead ? h->c->problem ?: "" : h->f.why, "Now", phase_text(h->c->phase));
 }
@@ -267,19 +277,30 @@ static json_t *report_json(struct restore *r, int64_t ended_ns)
 	for (size_t i = 0; i < r->n_items; i++)
 		json_array_append_new(containers, handled_json(&r->items[i]));
 	return json_pack("{s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:{s:f, s:f}}", "Version", 1, "Time",
-			 rfc3339_format(r->begun_ns, begun), "BootId", boot_id(), "Resting", (json_int_t) r->resting,
-			 "Containers", containers, "Swept", list_json(r->swept), "Left", list_json(r->left), "Milliseconds",
-			 "Load", (double) (r->loaded_ns - r->begun_ns) / NSEC_PER_MSEC, "Handle",
+			 rfc3339_format(r->begun_ns, begun), "BootId", boot_id(), "Resting",
+			 (json_int_t) r->resting, "Containers", containers, "Swept",
+			 list_json(r->swept), "Left", list_json(r->left), "Milliseconds", "Load",
+			 (double) (r->loaded_ns - r->begun_ns) / NSEC_PER_MSEC, "Handle",
 			 (double) (ended_ns - r->loaded_ns) / NSEC_PER_MSEC);
 }
 
 static void count_verdicts(const struct restore *r, struct buf *b)
 {
 	static const enum verdict all[] = {
-		VERDICT_ADOPT,	     VERDICT_ADOPT_WARN,  VERDICT_ADOPT_ORPHAN, VERDICT_SETTLE,
-		VERDICT_SETTLE_LOST, VERDICT_SETTLE_REST, VERDICT_UNDO_START,	VERDICT_RESUME_STOP,
-		VERDICT_REST,	     VERDICT_ASK_AGAIN,	  VERDICT_BY_POLICY,	VERDICT_SHIM_RESTARTS,
-		VERDICT_STOP_THEN_REMOVE, VERDICT_FINISH_REMOVAL,
+		VERDICT_ADOPT,
+		VERDICT_ADOPT_WARN,
+		VERDICT_ADOPT_ORPHAN,
+		VERDICT_SETTLE,
+		VERDICT_SETTLE_LOST,
+		VERDICT_SETTLE_REST,
+		VERDICT_UNDO_START,
+		VERDICT_RESUME_STOP,
+		VERDICT_REST,
+		VERDICT_ASK_AGAIN,
+		VERDICT_BY_POLICY,
+		VERDICT_SHIM_RESTARTS,
+		VERDICT_STOP_THEN_REMOVE,
+		VERDICT_FINISH_REMOVAL,
 	};
 
 	for (size_t v = 0; v < ARRAY_SIZE(all); v++) {
@@ -301,10 +322,12 @@ static void write_report(struct restore *r)
 	struct err err = {0};
 
 	count_verdicts(r, &line);
-	log_info("restored %zu containers in %.1f ms (%.1f load, %.1f handle): %zu resting%s; swept %zu, left %zu",
+	log_info("restored %zu containers in %.1f ms (%.1f load, %.1f handle): %zu resting%s; "
+		 "swept %zu, left %zu",
 		 r->n_items + r->resting, (double) (ended - r->begun_ns) / NSEC_PER_MSEC,
-		 (double) (r->loaded_ns - r->begun_ns) / NSEC_PER_MSEC, (double) (ended - r->loaded_ns) / NSEC_PER_MSEC,
-		 r->resting, line.text ?: "", strv_len(r->swept), strv_len(r->left));
+		 (double) (r->loaded_ns - r->begun_ns) / NSEC_PER_MSEC,
+		 (double) (ended - r->loaded_ns) / NSEC_PER_MSEC, r->resting, line.text ?: "",
+		 strv_len(r->swept), strv_len(r->left));
 	if (dir < 0 || json_save_at(dir, REPORT_FILE, json, SAVE_ATOMIC, &err) < 0)
 		log_warn("restore report: %s", err.text);
 	hold(&r->e->report_lock);

@@ -1,7 +1,7 @@
 /*
- * settle: the one place where a run ends, live or late. The shim's record of runs is read from where state.json
- * ends, and each record is applied in order: state, event with the record's own time, phase. Nothing here
- * knows whether the daemon was there when it happened.
+ * settle: the one place where a run ends, live or late. The shim's record of runs is read from
+ * where state.json ends, and each record is applied in order: state, event with the record's own
+ * time, phase. Nothing here knows whether the daemon was there when it happened.
  */
 #include <stdio.h>
 #include <string.h>
@@ -45,7 +45,8 @@ static void apply_started(struct engine *e, struct container *c, const struct ru
 		container_move_locked(e->store, c, PHASE_RUNNING, "its shim says started");
 }
 
-/* Publishes before it saves: a daemon that dies in between tells it twice with the same time, never not at all. */
+/* Publishes before it saves: a daemon that dies in between tells it twice with the same time, never
+ * not at all. */
 static void apply_ended(struct engine *e, struct container *c, const struct run_record *r)
 {
 	char code[16], duration[24];
@@ -67,9 +68,11 @@ static void apply_ended(struct engine *e, struct container *c, const struct run_
 	replace(&c->state.error, r->text[0] ? r->text : NULL);
 	c->disk.pid = c->disk.pid_ticks = 0;
 	if (container_save_state_locked(e->store, c, &err) < 0)
-		log_error("container %.12s: exit code %d is known but not saved: %s", c->id, r->code, err.text);
+		log_error("container %.12s: exit code %d is known but not saved: %s", c->id,
+			  r->code, err.text);
 	if (c->phase != PHASE_REMOVING)
-		container_move_locked(e->store, c, PHASE_OVER, r->text[0] ? r->text : "its run ended");
+		container_move_locked(e->store, c, PHASE_OVER,
+				      r->text[0] ? r->text : "its run ended");
 	container_tell_waiters_locked(c, WAIT_NOT_RUNNING);
 }
 

@@ -24,7 +24,8 @@ enum pulse shim_pulse(int exec_dir)
 
 int shim_take_pulse(int exec_dir, struct err *err)
 {
-	autoclose int fd = openat(exec_dir, LAYOUT_ALIVE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	autoclose int fd =
+		openat(exec_dir, LAYOUT_ALIVE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return err_sys(err, errno, "open " LAYOUT_ALIVE);
@@ -88,7 +89,8 @@ static int receive_answer(int fd, int timeout_ms, struct kv *ret, struct err *er
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r == 0)
-			return err_set(err, ERR_UNAVAILABLE, "its shim did not answer within %d ms", timeout_ms);
+			return err_set(err, ERR_UNAVAILABLE, "its shim did not answer within %d ms",
+				       timeout_ms);
 		r = proto_recv(fd, &kv, fds, &n_fds);
 		for (size_t i = 0; i < n_fds; i++)
 			(void) close(fds[i]);

@@ -1,4 +1,5 @@
-/* How much a container has written: the apparent sizes of the files in its upper directory, as docker counts. */
+/* How much a container has written: the apparent sizes of the files in its upper directory, as
+ * docker counts. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /*
- * start: wish and run number on disk first, then the shim, which mounts the rootfs and runs the runtime; its record is
- * the fact. What is undone here after a failure is what restore undoes after a crash.
+ * start: wish and run number on disk first, then the shim, which mounts the rootfs and runs the
+ * runtime; its record is the fact. What is undone here after a failure is what restore undoes after
+ * a crash.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,12 +25,15 @@ static int check_startable_locked(const struct container *c, struct err *err)
 	case PHASE_STARTING:
 		return err_set(err, ERR_NOT_MODIFIED, "container %s is already running", c->id);
 	case PHASE_PAUSED:
-		return err_set(err, ERR_CONFLICT, "cannot start a paused container, try unpause instead");
+		return err_set(err, ERR_CONFLICT,
+			       "cannot start a paused container, try unpause instead");
 	case PHASE_DEAD:
-		return err_set(err, ERR_CONFLICT, "container %.12s is dead and cannot be started: %s", c->id,
+		return err_set(err, ERR_CONFLICT,
+			       "container %.12s is dead and cannot be started: %s", c->id,
 			       c->problem ?: "no reason is known");
 	case PHASE_REMOVING:
-		return err_set(err, ERR_CONFLICT, "container is marked for removal and cannot be started");
+		return err_set(err, ERR_CONFLICT,
+			       "container is marked for removal and cannot be started");
 	case PHASE_RESTARTING:
 		return err_set(err, ERR_NOT_MODIFIED, "container %s is being restarted", c->id);
 	case PHASE_OVER: /* waited for by the caller */
@@ -39,7 +43,8 @@ static int check_startable_locked(const struct container *c, struct err *err)
 		break;
 	}
 	if (c->state.wanted == WANTED_GONE)
-		return err_set(err, ERR_CONFLICT, "container is marked for removal and cannot be started");
+		return err_set(err, ERR_CONFLICT,
+			       "container is marked for removal and cannot be started");
 	return 0;
 }
 
@@ -87,7 +92,8 @@ static int make_exec_dir(struct engine *e, const char *id, struct err *err)
 	return fd;
 }
 
-/* docker's exit codes and kind for a start that the runtime refused: what the user asked for cannot be run. */
+/* docker's exit codes and kind for a start that the runtime refused: what the user asked for cannot
+ * be run. */
 static int failed_start(const char *text, int *ret_code, struct err *err)
 {
 	bool missing = strstr(text, "no such file or directory") || strstr(text, "not found") ||
@@ -97,10 +103,12 @@ static int failed_start(const char *text, int *ret_code, struct err *err)
 
 	*ret_code = missing ? 127 : denied ? 126 : 128;
 	return err_set(err, missing || denied ? ERR_INVALID : ERR_SYSTEM,
-		       "failed to create task for container: failed to start the process: %s", text);
+		       "failed to create task for container: failed to start the process: %s",
+		       text);
 }
 
-/* Waits for the shim's word on this run. What it tells is on disk by then. *ret_code: of a failed start. */
+/* Waits for the shim's word on this run. What it tells is on disk by then. *ret_code: of a failed
+ * start. */
 static int await_start(int conn, int64_t run, int *ret_code, struct err *err)
 {
 	struct timespec deadline = deadline_in(START_TIMEOUT_MS * NSEC_PER_MSEC);
@@ -117,7 +125,8 @@ static int await_start(int conn, int64_t run, int *ret_code, struct err *err)
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r == 0)
-			return err_set(err, ERR_SYSTEM, "its shim did not start it within %d s", START_TIMEOUT_MS / 1000);
+			return err_set(err, ERR_SYSTEM, "its shim did not start it within %d s",
+				       START_TIMEOUT_MS / 1000);
 		r = proto_recv(conn, &kv, fds, &n_fds);
 		for (size_t i = 0; i < n_fds; i++)
 			(void) close(fds[i]);
@@ -129,12 +138,13 @@ static int await_start(int conn, int64_t run, int *ret_code, struct err *err)
 		if (!strcmp(msg, "failed"))
 			return failed_start(kv_get(&kv, "text") ?: "no reason", ret_code, err);
 		if (!strcmp(msg, "error"))
-			return err_set(err, ERR_SYSTEM, "its shim says: %s", kv_get(&kv, "text") ?: "no reason");
+			return err_set(err, ERR_SYSTEM, "its shim says: %s",
+				       kv_get(&kv, "text") ?: "no reason");
 	}
 }
 
-static int birth(struct engine *e, struct container *c, int data, int exec, int64_t run, int *ret_conn,
-		 struct err *err)
+static int birth(struct engine *e, struct container *c, int data, int exec, int64_t run,
+		 int *ret_conn, struct err *err)
 {
 	autoclose int alive = shim_take_pulse(exec, err);
 	struct shim_birth born = {.conn = -1};
@@ -156,8 +166,8 @@ static int birth(struct engine *e, struct container *c, int data, int exec, int6
 	return r < 0 ? err_sys(err, -r, "tell its shim to start") : 0;
 }
 
-static int run_it(struct engine *e, struct container *c, const struct container_config *config, int64_t run,
-		  int *ret_conn, int *ret_code, struct err *err)
+static int run_it(struct engine *e, struct container *c, const struct container_config *config,
+		  int64_t run, int *ret_conn, int *ret_code, struct err *err)
 {
 	autoclose int data = open_data_dir(e, c->id, err);
 	autoclose int exec = data < 0 ? -1 : open_exec_dir(e, c->id, err);

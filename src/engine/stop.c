@@ -1,6 +1,7 @@
 /*
- * stop, restart, kill. A stop is said before it is done: wish and deadline are on disk, and the shim knows, before
- * the first signal; a daemon that comes back goes on with the seconds that were left.
+ * stop, restart, kill. A stop is said before it is done: wish and deadline are on disk, and the
+ * shim knows, before the first signal; a daemon that comes back goes on with the seconds that were
+ * left.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,7 +32,9 @@ int signal_init(struct container *c, int sig)
 
 int container_stop_signal(const struct container_config *config)
 {
-	int sig = config && !str_empty(config->config.stop_signal) ? signal_parse(config->config.stop_signal) : 0;
+	int sig = config && !str_empty(config->config.stop_signal)
+			  ? signal_parse(config->config.stop_signal)
+			  : 0;
 
 	return sig > 0 ? sig : SIGTERM;
 }
@@ -65,7 +68,8 @@ static void send_signal(struct engine *e, struct container *c, int sig, bool pau
 	int r = signal_init(c, sig);
 
 	if (r < 0 && r != -ESRCH)
-		log_warn("container %.12s: signal %s: %s", c->id, signal_name(sig, name), strerror(-r));
+		log_warn("container %.12s: signal %s: %s", c->id, signal_name(sig, name),
+			 strerror(-r));
 	if (paused)
 		thaw(e, c);
 	snprintf(number, sizeof number, "%d", sig);
@@ -76,7 +80,8 @@ static void send_signal(struct engine *e, struct container *c, int sig, bool pau
 /* Waits until no process of it is left: 0, or -ETIMEDOUT. timeout_s < 0: without end. */
 static int wait_ended(struct engine *e, struct container *c, int64_t timeout_s)
 {
-	struct timespec deadline = deadline_in((timeout_s < 0 ? INT32_MAX : timeout_s) * NSEC_PER_SEC);
+	struct timespec deadline =
+		deadline_in((timeout_s < 0 ? INT32_MAX : timeout_s) * NSEC_PER_SEC);
 	int r = 0;
 
 	hold(&c->lock);
@@ -87,7 +92,8 @@ static int wait_ended(struct engine *e, struct container *c, int64_t timeout_s)
 
 static bool rested_locked(struct engine *e, const struct container *c)
 {
-	if (c->gone || c->phase == PHASE_EXITED || c->phase == PHASE_CREATED || c->phase == PHASE_DEAD)
+	if (c->gone || c->phase == PHASE_EXITED || c->phase == PHASE_CREATED ||
+	    c->phase == PHASE_DEAD)
 		return true;
 	return c->phase == PHASE_REMOVING && !exists_at(container_store_exec_dir(e->store), c->id);
 }
@@ -102,13 +108,13 @@ int wait_rested(struct engine *e, struct container *c, int64_t timeout_s, struct
 		r = container_wait_changed_locked(c, &deadline);
 	if (rested_locked(e, c))
 		return 0;
-	return err_set(err, ERR_CONFLICT, "container %.12s has ended but is not released yet: %s", c->id,
-		       c->state.cleanup ?: "its shim has not finished");
+	return err_set(err, ERR_CONFLICT, "container %.12s has ended but is not released yet: %s",
+		       c->id, c->state.cleanup ?: "its shim has not finished");
 }
 
 /* Says what is about to be done: durable wish, deadline in phase.json, the shim's ear. */
-static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s, int sig, bool *ret_paused,
-		       struct err *err)
+static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s, int sig,
+		       bool *ret_paused, struct err *err)
 {
 	enum wanted wish = WANTED_STOPPED;
 
@@ -125,7 +131,8 @@ static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s,
 		free(c->disk.verb);
 		c->disk.verb = xstrdup("stop");
 		c->disk.signal = sig;
-		c->disk.deadline_ns = now_ns() + (timeout_s < 0 ? INT32_MAX : timeout_s) * NSEC_PER_SEC;
+		c->disk.deadline_ns =
+			now_ns() + (timeout_s < 0 ? INT32_MAX : timeout_s) * NSEC_PER_SEC;
 		if (phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING)
 			container_move_locked(e->store, c, PHASE_STOPPING, "stop");
 	}
@@ -139,10 +146,12 @@ static int stop_by_force(struct engine *e, struct container *c, bool paused, str
 	if (wait_ended(e, c, KILL_GRACE_S) == 0)
 		return 0;
 	if (engine_ending(e))
-		return err_set(err, ERR_UNAVAILABLE, "the daemon is ending; it goes on with this when it is back");
+		return err_set(err, ERR_UNAVAILABLE,
+			       "the daemon is ending; it goes on with this when it is back");
 	return err_set(err, ERR_CONFLICT,
-		       "container %.12s did not end within %d s of SIGKILL: a process of it cannot be killed now", c->id,
-		       KILL_GRACE_S);
+		       "container %.12s did not end within %d s of SIGKILL: a process of it cannot "
+		       "be killed now",
+		       c->id, KILL_GRACE_S);
 }
 
 int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig, struct err *err)
@@ -164,8 +173,9 @@ int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int s
 		if (wait_ended(e, c, timeout_s) == 0)
 			return 0;
 		if (engine_ending(e))
-			return err_set(err, ERR_UNAVAILABLE,
-				       "the daemon is ending; it goes on with this when it is back");
+			return err_set(
+				err, ERR_UNAVAILABLE,
+				"the daemon is ending; it goes on with this when it is back");
 		paused = false;
 	}
 	return stop_by_force(e, c, paused, err);
@@ -192,7 +202,8 @@ static bool has_processes(struct container *c)
 	return phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING;
 }
 
-int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err)
+int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
+		struct err *err)
 {
 	auto_(container_unref_p) struct container *c = NULL;
 	auto_(container_release_p) struct container *claimed = NULL;
@@ -209,7 +220,8 @@ int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char
 	return 0;
 }
 
-int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err)
+int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
+		   struct err *err)
 {
 	auto_(container_unref_p) struct container *c = NULL;
 	auto_(container_release_p) struct container *claimed = NULL;
@@ -239,7 +251,8 @@ int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const c
 	return 0;
 }
 
-/* docker's rule: SIGKILL and the stop signal say that the user wants it stopped; others are messages. */
+/* docker's rule: SIGKILL and the stop signal say that the user wants it stopped; others are
+ * messages. */
 static int intend_kill(struct engine *e, struct container *c, int sig, struct err *err)
 {
 	hold(&c->lock);
@@ -265,7 +278,8 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 	{
 		hold(&c->lock);
 		if (!phase_is_alive(c->phase))
-			return err_set(err, ERR_CONFLICT, "Cannot kill container: %s: Container %s is not running",
+			return err_set(err, ERR_CONFLICT,
+				       "Cannot kill container: %s: Container %s is not running",
 				       ref, c->id);
 		paused = c->phase == PHASE_PAUSED;
 	}
@@ -282,7 +296,8 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 			container_move_locked(e->store, c, PHASE_RUNNING, "signalled");
 	}
 	if (sig == SIGKILL && wait_ended(e, c, KILL_GRACE_S) < 0)
-		return err_set(err, ERR_CONFLICT, "Cannot kill container: %s: it did not end within %d s", ref,
+		return err_set(err, ERR_CONFLICT,
+			       "Cannot kill container: %s: it did not end within %d s", ref,
 			       KILL_GRACE_S);
 	return 0;
 }

@@ -36,7 +36,8 @@ void container_view_free(struct container_view *v)
 	memset(v, 0, sizeof *v);
 }
 
-int engine_inspect(struct engine *e, const char *ref, bool size, struct container_view *ret, struct err *err)
+int engine_inspect(struct engine *e, const char *ref, bool size, struct container_view *ret,
+		   struct err *err)
 {
 	auto_(container_unref_p) struct container *c = NULL;
 
@@ -47,8 +48,8 @@ int engine_inspect(struct engine *e, const char *ref, bool size, struct containe
 }
 
 const char *const container_filter_keys[] = {
-	"ancestor", "before", "expose", "exited",  "health", "id",     "isolation", "is-task", "label",
-	"name",	    "network", "publish", "since", "status", "volume", NULL,
+	"ancestor", "before", "expose",	 "exited",  "health", "id",	"isolation", "is-task",
+	"label",    "name",   "network", "publish", "since",  "status", "volume",    NULL,
 };
 
 /* What the filters say, with references resolved once. */
@@ -75,12 +76,11 @@ static int resolve_instant(struct engine *e, const struct filters *f, const char
 
 static int check_status_values(const struct filters *f, struct err *err)
 {
-	static const char *const known[] = {"created", "running", "paused", "restarting",
-					    "removing", "exited", "dead", NULL};
+	static const char *const known[] = {"created",	"running", "paused", "restarting",
+					    "removing", "exited",  "dead",   NULL};
 	const char *k, *v;
 
-	strmap_foreach(&f->pairs, k, v)
-	{
+	strmap_foreach (&f->pairs, k, v) {
 		int64_t code;
 
 		if (!strcmp(k, "status") && !strv_contains((char *const *) known, v))
@@ -91,16 +91,17 @@ static int check_status_values(const struct filters *f, struct err *err)
 	return 0;
 }
 
-static int list_filter_init(struct engine *e, const struct filters *f, struct list_filter *ret, struct err *err)
+static int list_filter_init(struct engine *e, const struct filters *f, struct list_filter *ret,
+			    struct err *err)
 {
 	const char *k, *v;
 
 	*ret = (struct list_filter){.f = f};
-	if (check_status_values(f, err) < 0 || resolve_instant(e, f, "before", &ret->before_ns, err) < 0 ||
+	if (check_status_values(f, err) < 0 ||
+	    resolve_instant(e, f, "before", &ret->before_ns, err) < 0 ||
 	    resolve_instant(e, f, "since", &ret->since_ns, err) < 0)
 		return -1;
-	strmap_foreach(&f->pairs, k, v)
-	{
+	strmap_foreach (&f->pairs, k, v) {
 		auto_(image_unref_p) struct image *image = NULL;
 
 		if (strcmp(k, "ancestor") != 0)
@@ -134,7 +135,8 @@ static bool matches_volume(const struct filters *f, const struct objects *mounts
 	for (size_t i = 0; i < mounts->n; i++) {
 		const struct mount_point *m = objects_at(mounts, struct mount_point, i);
 
-		if (filters_match(f, "volume", m->destination) || filters_match(f, "volume", m->source) ||
+		if (filters_match(f, "volume", m->destination) ||
+		    filters_match(f, "volume", m->source) ||
 		    (m->name && filters_match(f, "volume", m->name)))
 			return true;
 	}
@@ -148,8 +150,8 @@ static bool matches_state(const struct filters *f, const struct container_view *
 	snprintf(code, sizeof code, "%lld", (long long) v->state.exit_code);
 	if (!filters_match(f, "status", phase_docker_text(v->phase)))
 		return false;
-	if (filters_has(f, "exited") &&
-	    (v->phase == PHASE_CREATED || phase_is_alive(v->phase) || !filters_match(f, "exited", code)))
+	if (filters_has(f, "exited") && (v->phase == PHASE_CREATED || phase_is_alive(v->phase) ||
+					 !filters_match(f, "exited", code)))
 		return false;
 	return filters_match(f, "health", "none") && filters_match(f, "is-task", "false");
 }
@@ -167,28 +169,34 @@ static bool matches(const struct list_filter *lf, const struct container_view *v
 	const struct container_config *cc = v->config;
 	int64_t created = cc ? cc->created_ns : 0;
 
-	if (!filters_match_prefix(f, "id", v->id) || !matches_name(f, v->name) || !matches_state(f, v))
+	if (!filters_match_prefix(f, "id", v->id) || !matches_name(f, v->name) ||
+	    !matches_state(f, v))
 		return false;
-	if ((lf->before_ns && created >= lf->before_ns) || (lf->since_ns && created <= lf->since_ns))
+	if ((lf->before_ns && created >= lf->before_ns) ||
+	    (lf->since_ns && created <= lf->since_ns))
 		return false;
 	if (!cc)
 		return !filters_has(f, "label") && !lf->ancestors && !filters_has(f, "network") &&
-		       !filters_has(f, "volume") && !filters_has(f, "expose") && !filters_has(f, "publish");
+		       !filters_has(f, "volume") && !filters_has(f, "expose") &&
+		       !filters_has(f, "publish");
 	return filters_match_labels(f, "label", &cc->config.labels) &&
 	       (!lf->ancestors || strv_contains(lf->ancestors, cc->image_id)) &&
-	       filters_match(f, "network", cc->host.network_mode ?: "") && matches_volume(f, &cc->mounts) &&
-	       matches_ports(f, "expose", cc->config.exposed_ports) && matches_ports(f, "publish", NULL);
+	       filters_match(f, "network", cc->host.network_mode ?: "") &&
+	       matches_volume(f, &cc->mounts) &&
+	       matches_ports(f, "expose", cc->config.exposed_ports) &&
+	       matches_ports(f, "publish", NULL);
 }
 
 static bool shown(const struct list_query *q, const struct container_view *v)
 {
-	if (q->all || q->limit > 0 || filters_has(&q->filters, "status") || filters_has(&q->filters, "exited"))
+	if (q->all || q->limit > 0 || filters_has(&q->filters, "status") ||
+	    filters_has(&q->filters, "exited"))
 		return true;
 	return phase_is_alive(v->phase) || v->phase == PHASE_RESTARTING;
 }
 
-int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret, size_t *ret_n,
-		struct err *err)
+int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret,
+		size_t *ret_n, struct err *err)
 {
 	struct container **list;
 	struct container_view *views;
@@ -259,7 +267,8 @@ void container_view_status(const struct container_view *v, int64_t now, char *re
 		snprintf(ret, size, "Up %s (Paused)", up);
 		return;
 	case PHASE_RESTARTING:
-		snprintf(ret, size, "Restarting (%lld) %s ago", (long long) v->state.exit_code, ago);
+		snprintf(ret, size, "Restarting (%lld) %s ago", (long long) v->state.exit_code,
+			 ago);
 		return;
 	case PHASE_REMOVING:
 		snprintf(ret, size, "Removal In Progress");

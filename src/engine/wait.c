@@ -1,4 +1,5 @@
-/* `docker wait` and `docker logs`: begun, then waited for by descriptor, so that the API may watch its client too. */
+/* `docker wait` and `docker logs`: begun, then waited for by descriptor, so that the API may watch
+ * its client too. */
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,8 +16,8 @@ static bool resting(enum phase p)
 	return !phase_is_alive(p) && p != PHASE_STARTING && p != PHASE_RESTARTING;
 }
 
-static int waiter_new(struct engine *e, const char *ref, enum wait_condition condition, struct engine_wait **ret,
-		      struct err *err)
+static int waiter_new(struct engine *e, const char *ref, enum wait_condition condition,
+		      struct engine_wait **ret, struct err *err)
 {
 	struct engine_wait *w = xnew(struct engine_wait);
 
@@ -99,12 +100,13 @@ struct engine_logs {
 static int logs_readable(const struct container_config *config, struct err *err)
 {
 	if (str_eq(config->host.log.type, "none"))
-		return err_set(err, ERR_NOT_SUPPORTED, "configured logging driver does not support reading");
+		return err_set(err, ERR_NOT_SUPPORTED,
+			       "configured logging driver does not support reading");
 	return 0;
 }
 
-int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q, struct engine_logs **ret,
-		     bool *ret_tty, struct err *err)
+int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q,
+		     struct engine_logs **ret, bool *ret_tty, struct err *err)
 {
 	auto_(container_unref_p) struct container *c = NULL;
 	auto_(container_config_unref_p) struct container_config *config = NULL;
@@ -141,7 +143,8 @@ int engine_logs_next(struct engine_logs *l, struct log_entry *ret, struct err *e
 		return r;
 	if (!l->wait || l->ended)
 		return 2;
-	/* The shim writes its last line before it says that the run has ended: one more look, then no more comes. */
+	/* The shim writes its last line before it says that the run has ended: one more look, then
+	 * no more comes. */
 	if (engine_wait_result(l->wait, &code, &error)) {
 		l->ended = true;
 		return engine_logs_next(l, ret, err);

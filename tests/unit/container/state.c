@@ -125,9 +125,14 @@ TEST(a_wish_to_be_gone_outlives_everything)
 
 TEST(an_unreadable_config_makes_it_dead_and_names_the_file)
 {
-	static const char *const damaged[] = {"", "{", "[]", "{\"Version\":1}", "{\"Version\":99,\"Id\":\"" ID "\"}",
+	static const char *const damaged[] = {"",
+					      "{",
+					      "[]",
+					      "{\"Version\":1}",
+					      "{\"Version\":99,\"Id\":\"" ID "\"}",
 					      "{\"Version\":1,\"Id\":\"ff\",\"Name\":\"x\"}",
-					      "{\"Version\":1,\"Id\":\"" ID "\",\"Name\":\"x\",\"HostConfig\":3}"};
+					      "{\"Version\":1,\"Id\":\"" ID
+					      "\",\"Name\":\"x\",\"HostConfig\":3}"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(damaged); i++) {
 		auto_(place_free) struct place p = {0};

@@ -5,7 +5,8 @@
 
 static struct container_store *open_store(const char *name)
 {
-	autofree char *data = xasprintf("%s/%s-d", test_dir(), name), *exec = xasprintf("%s/%s-e", test_dir(), name);
+	autofree char *data = xasprintf("%s/%s-d", test_dir(), name),
+		      *exec = xasprintf("%s/%s-e", test_dir(), name);
 	struct container_store *s;
 
 	assert_int_equal(container_store_open(data, exec, &s, NULL), 0);
@@ -48,8 +49,11 @@ TEST(found_by_id_prefix_and_name)
 TEST(not_found_and_ambiguous_are_told_apart)
 {
 	struct container_store *s = open_store("ambiguous");
-	struct container *found, *x = container_new("ab00000000000000000000000000000000000000000000000000000000000000"),
-				*y = container_new("ab11111111111111111111111111111111111111111111111111111111111111");
+	struct container *found,
+		*x = container_new(
+			"ab00000000000000000000000000000000000000000000000000000000000000"),
+		*y = container_new(
+			"ab11111111111111111111111111111111111111111111111111111111111111");
 	struct err err = {0};
 
 	container_store_add(s, x);

@@ -3,11 +3,10 @@
 
 #include "engine/internal.h"
 
-static const char systemd_host[] =
-	"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
-	"25 22 0:21 / /run rw,nosuid shared:5 - tmpfs tmpfs rw\n"
-	"80 25 0:21 /holdfast /run/holdfast rw,nosuid - tmpfs tmpfs rw\n"
-	"90 22 8:2 / /data rw master:3 - ext4 /dev/sdb rw\n";
+static const char systemd_host[] = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+				   "25 22 0:21 / /run rw,nosuid shared:5 - tmpfs tmpfs rw\n"
+				   "80 25 0:21 /holdfast /run/holdfast rw,nosuid - tmpfs tmpfs rw\n"
+				   "90 22 8:2 / /data rw master:3 - ext4 /dev/sdb rw\n";
 
 TEST(the_innermost_mount_counts)
 {

@@ -1,4 +1,5 @@
-/* The judge's table: no cell is empty, and the cells that users' data hangs on say what DESIGN says. */
+/* The judge's table: no cell is empty, and the cells that users' data hangs on say what DESIGN
+ * says. */
 #include "test.h"
 
 #include "engine/internal.h"
@@ -26,8 +27,9 @@ TEST(what_lives_is_never_settled_or_released)
 		for (size_t i = 0; i < ARRAY_SIZE(living); i++) {
 			enum verdict v = judge(p, living[i]);
 
-			assert_true(v == VERDICT_ADOPT || v == VERDICT_ADOPT_WARN || v == VERDICT_ADOPT_ORPHAN ||
-				    v == VERDICT_RESUME_STOP || v == VERDICT_STOP_THEN_REMOVE || v == VERDICT_LEAVE);
+			assert_true(v == VERDICT_ADOPT || v == VERDICT_ADOPT_WARN ||
+				    v == VERDICT_ADOPT_ORPHAN || v == VERDICT_RESUME_STOP ||
+				    v == VERDICT_STOP_THEN_REMOVE || v == VERDICT_LEAVE);
 			assert_true(v != VERDICT_LEAVE || p == PHASE_DEAD);
 		}
 }
