@@ -256,8 +256,10 @@ static int load_file(struct options *o, const char *path, bool must_exist, struc
 	const char *key;
 	json_t *value;
 
+	if (!must_exist && !exists_at(AT_FDCWD, path))
+		return 0;
 	if (json_read_at(AT_FDCWD, path, CONFIG_MAX, &json, err) < 0)
-		return !must_exist && err->errnum == ENOENT ? 0 : -1;
+		return -1;
 	if (!json_is_object(json))
 		return err_set(err, ERR_INVALID, "%s: must be a JSON object", path);
 	json_object_foreach (json, key, value) {

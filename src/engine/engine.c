@@ -101,6 +101,7 @@ void engine_end(struct engine *e)
 
 	__atomic_store_n(&e->ending, true, __ATOMIC_RELEASE);
 	(void) eventfd_write(e->end_fd, 1);
+	events_end(e->events);
 	/* Verbs that wait for an end go home: their intent is on disk, and the next daemon goes on
 	 * with it. */
 	container_store_all(e->store, &list, &n);
