@@ -1,0 +1,111 @@
+/* inspect: containers and images, as the daemon tells of them. */
+#include "cli/cli.h"
+#include "cli/list.h"
+
+struct inspect_options {
+	const char *format, *type;
+	bool size;
+};
+
+#define O(letter, name, type, member, value, help)                                                 \
+	OPTION(struct inspect_options, letter, name, type, member, value, help)
+
+const struct option inspect_options[] = {
+	O('f', "format", OPTION_STR, format, "string", "Format output: 'json', or a Go template such as {{.State.Status}}"),
+	O('s', "size", OPTION_FLAG, size, NULL, "Display total file sizes if the type is container"),
+	O(0, "type", OPTION_STR, type, "string", "Only inspect objects of the given type (container, image)"),
+	OPTION_END,
+};
+
+static int get_container(const struct cli *cli, const struct inspect_options *o, const char *ref,
+			 json_t **ret, struct err *err)
+{
+	autobuf target = {0};
+
+	target_container(&target, ref, "json");
+	if (o->size)
+		url_query(&target, "size", "1");
+	return client_call(cli->address, "GET", target.text, NULL, ret, err);
+}
+
+static int get_image(const struct cli *cli, const char *ref, json_t **ret, struct err *err)
+{
+	autobuf target = {0};
+
+	target_image(&target, ref, "json");
+	return client_call(cli->address, "GET", target.text, NULL, ret, err);
+}
+
+/* Without a type: a container of this name, else an image. */
+static int get(const struct cli *cli, const struct inspect_options *o, const char *ref, json_t **ret,
+	       struct err *err)
+{
+	if (str_eq(o->type, "container"))
+		return get_container(cli, o, ref, ret, err);
+	if (str_eq(o->type, "image"))
+		return get_image(cli, ref, ret, err);
+	if (get_container(cli, o, ref, ret, err) == 0)
+		return 0;
+	if (err->kind != ERR_NOT_FOUND)
+		return -1;
+	if (get_image(cli, ref, ret, err) == 0)
+		return 0;
+	if (err->kind != ERR_NOT_FOUND)
+		return -1;
+	return err_set(err, ERR_NOT_FOUND, "No such object: %s", ref);
+}
+
+static int inspect(const struct cli *cli, const struct inspect_options *o, int n, char **refs)
+{
+	autojson json_t *found = json_array();
+	int exit_code = EXIT_OK;
+	bool whole = str_empty(o->format) || str_eq(o->format, "json");
+	struct err err = {0};
+
+	for (int i = 0; i < n; i++) {
+		autojson json_t *object = NULL;
+
+		err_clear(&err);
+		if (get(cli, o, refs[i], &object, &err) < 0) {
+			exit_code = cli_fail(&err); /* and the others are shown all the same */
+			if (client_lost(&err))
+				return exit_code;
+			continue;
+		}
+		if (whole)
+			json_array_append(found, object);
+		else if (value_print(o->format, object, &err) < 0)
+			exit_code = cli_fail(&err);
+	}
+	if (whole && value_print(o->format, found, &err) < 0)
+		exit_code = cli_fail(&err);
+	return exit_code;
+}
+
+static int inspect_type(struct cli *cli, const char *type, int argc, char **argv)
+{
+	struct inspect_options o = {0};
+	int n = cli_begin(cli, &o, argc, argv);
+
+	if (type)
+		o.type = type;
+	if (o.type && !str_eq(o.type, "container") && !str_eq(o.type, "image"))
+		return cli_failf("inspect: \"%s\" is not a type that can be inspected (container, image)",
+				 o.type);
+	return inspect(cli, &o, n, argv);
+}
+
+int command_inspect(struct cli *cli, int argc, char **argv)
+{
+	return inspect_type(cli, NULL, argc, argv);
+}
+
+int command_inspect_container(struct cli *cli, int argc, char **argv)
+{
+	return inspect_type(cli, "container", argc, argv);
+}
+
+int command_inspect_image(struct cli *cli, int argc, char **argv)
+{
+	return inspect_type(cli, "image", argc, argv);
+}

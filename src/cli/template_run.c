@@ -1,0 +1,614 @@
+/* The evaluator of templates; see template.h. */
+#include <ctype.h>
+#include <string.h>
+
+#include "cli/template.h"
+#include "cli/template_ast.h"
+
+#define VARS_MAX 32
+
+struct run {
+	json_t *root;
+	struct buf *out;
+	struct err *err;
+	struct {
+		const char *name;
+		json_t *value;
+	} vars[VARS_MAX];
+	size_t n_vars;
+};
+
+/* printing as Go does ------------------------------------------------------------------------ */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+static void print_value(struct buf *out, const json_t *v);
+
+static void print_map(struct buf *out, const json_t *v)
+{
+	size_t n = json_object_size(v), i = 0;
+	autofree const char **keys = xcalloc(n + 1, sizeof *keys);
+	const char *key;
+	json_t *member;
+
+	json_object_foreach((json_t *) v, key, member)
+		keys[i++] = key;
+	qsort(keys, n, sizeof *keys, by_text);
+	buf_adds(out, "map[");
+	for (i = 0; i < n; i++) {
+		buf_addf(out, "%s%s:", i ? " " : "", keys[i]);
+		print_value(out, json_object_get(v, keys[i]));
+	}
+	buf_addc(out, ']');
+}
+
+static void print_value(struct buf *out, const json_t *v)
+{
+	switch (json_typeof(v)) {
+	case JSON_NULL:
+		buf_adds(out, "<nil>");
+		break;
+	case JSON_TRUE:
+	case JSON_FALSE:
+		buf_adds(out, json_is_true(v) ? "true" : "false");
+		break;
+	case JSON_INTEGER:
+		buf_addf(out, "%lld", (long long) json_integer_value(v));
+		break;
+	case JSON_REAL:
+		buf_addf(out, "%g", json_real_value(v));
+		break;
+	case JSON_STRING:
+		buf_add(out, json_string_value(v), json_string_length(v));
+		break;
+	case JSON_ARRAY:
+		buf_addc(out, '[');
+		for (size_t i = 0; i < json_array_size(v); i++) {
+			if (i)
+				buf_addc(out, ' ');
+			print_value(out, json_array_get(v, i));
+		}
+		buf_addc(out, ']');
+		break;
+	case JSON_OBJECT:
+		print_map(out, v);
+		break;
+	}
+}
+
+static char *value_text(const json_t *v)
+{
+	autobuf b = {0};
+
+	print_value(&b, v);
+	return buf_take(&b);
+}
+
+static bool truth(const json_t *v)
+{
+	switch (json_typeof(v)) {
+	case JSON_NULL:
+	case JSON_FALSE:
+		return false;
+	case JSON_TRUE:
+		return true;
+	case JSON_INTEGER:
+		return json_integer_value(v) != 0;
+	case JSON_REAL:
+		return json_real_value(v) < 0 || json_real_value(v) > 0;
+	case JSON_STRING:
+		return json_string_length(v) > 0;
+	case JSON_ARRAY:
+		return json_array_size(v) > 0;
+	case JSON_OBJECT:
+		return json_object_size(v) > 0;
+	}
+	return false;
+}
+
+/* functions ---------------------------------------------------------------------------------- */
+
+/* A string value; bytes that JSON cannot hold cannot come out of JSON. */
+static json_t *string_of(const char *s, size_t n)
+{
+	return json_stringn_nocheck(s, n);
+}
+
+static json_t *call_json(struct run *run, json_t **v, size_t n)
+{
+	autofree char *text = json_dumps(v[0], JSON_COMPACT | JSON_ENCODE_ANY);
+
+	return json_string_nocheck(text ? text : "null");
+}
+
+static json_t *change_case(const json_t *v, int (*fn)(int), bool words)
+{
+	autofree char *s = value_text(v);
+
+	for (char *p = s; *p; p++)
+		if (!words || p == s || p[-1] == ' ')
+			*p = (char) fn((unsigned char) *p);
+	return string_of(s, strlen(s));
+}
+
+static json_t *call_lower(struct run *run, json_t **v, size_t n)
+{
+	return change_case(v[0], tolower, false);
+}
+
+static json_t *call_upper(struct run *run, json_t **v, size_t n)
+{
+	return change_case(v[0], toupper, false);
+}
+
+static json_t *call_title(struct run *run, json_t **v, size_t n)
+{
+	return change_case(v[0], toupper, true);
+}
+
+static json_t *call_trim(struct run *run, json_t **v, size_t n)
+{
+	autofree char *s = value_text(v[0]);
+	char *p = s + strspn(s, " \t\r\n");
+	size_t len = strlen(p);
+
+	while (len && isspace((unsigned char) p[len - 1]))
+		len--;
+	return string_of(p, len);
+}
+
+static json_t *call_join(struct run *run, json_t **v, size_t n)
+{
+	autobuf b = {0};
+
+	for (size_t i = 0; i < json_array_size(v[0]); i++) {
+		if (i)
+			print_value(&b, v[1]);
+		print_value(&b, json_array_get(v[0], i));
+	}
+	return string_of(b.text ? b.text : "", b.len);
+}
+
+static json_t *call_split(struct run *run, json_t **v, size_t n)
+{
+	autofree char *s = value_text(v[0]), *sep = value_text(v[1]);
+	json_t *parts = json_array();
+	char *p = s, *end;
+
+	while (*sep && (end = strstr(p, sep))) {
+		json_array_append_new(parts, string_of(p, (size_t) (end - p)));
+		p = end + strlen(sep);
+	}
+	json_array_append_new(parts, string_of(p, strlen(p)));
+	return parts;
+}
+
+static json_t *call_truncate(struct run *run, json_t **v, size_t n)
+{
+	autofree char *s = value_text(v[0]);
+	json_int_t max = json_integer_value(v[1]);
+	size_t len = strlen(s);
+
+	return string_of(s, max >= 0 && (size_t) max < len ? (size_t) max : len);
+}
+
+/* pad text before after */
+static json_t *call_pad(struct run *run, json_t **v, size_t n)
+{
+	autobuf b = {0};
+	json_int_t before = json_integer_value(v[1]), after = json_integer_value(v[2]);
+
+	if (before < 0 || before > 4096 || after < 0 || after > 4096 || json_string_length(v[0]) == 0)
+		return json_incref(v[0]);
+	buf_addf(&b, "%*s", (int) before, "");
+	print_value(&b, v[0]);
+	buf_addf(&b, "%*s", (int) after, "");
+	return string_of(b.text, b.len);
+}
+
+static json_t *call_print(struct run *run, json_t **v, size_t n)
+{
+	autobuf b = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		if (i && !json_is_string(v[i]) && !json_is_string(v[i - 1]))
+			buf_addc(&b, ' ');
+		print_value(&b, v[i]);
+	}
+	return string_of(b.text ? b.text : "", b.len);
+}
+
+static json_t *call_println(struct run *run, json_t **v, size_t n)
+{
+	autobuf b = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			buf_addc(&b, ' ');
+		print_value(&b, v[i]);
+	}
+	buf_addc(&b, '\n');
+	return string_of(b.text, b.len);
+}
+
+static json_t *call_printf(struct run *run, json_t **v, size_t n)
+{
+	autofree char *format = value_text(v[0]);
+	autobuf b = {0};
+	size_t next = 1;
+
+	for (const char *p = format; *p; p++) {
+		if (*p != '%') {
+			buf_addc(&b, *p);
+			continue;
+		}
+
+		const char *from = p + 1;
+		size_t flags = strspn(from, "-0123456789.");
+
+		p = from + flags;
+		if (*p == '%') {
+			buf_addc(&b, '%');
+			continue;
+		}
+		if (!*p || !strchr("sdvq", *p) || next >= n || flags > 8) {
+			(void) err_set(run->err, ERR_INVALID, "printf: cannot format \"%s\"", format);
+			return NULL;
+		}
+
+		autofree char *text = value_text(v[next++]);
+		autofree char *how = xasprintf("%%%.*ss", (int) flags, from);
+
+		if (*p == 'q') {
+			buf_addc(&b, '"');
+			buf_add_json(&b, text, strlen(text));
+			buf_addc(&b, '"');
+		} else {
+			buf_addf(&b, how, text);
+		}
+	}
+	return string_of(b.text ? b.text : "", b.len);
+}
+
+static json_t *call_len(struct run *run, json_t **v, size_t n)
+{
+	switch (json_typeof(v[0])) {
+	case JSON_STRING:
+		return json_integer((json_int_t) json_string_length(v[0]));
+	case JSON_ARRAY:
+		return json_integer((json_int_t) json_array_size(v[0]));
+	case JSON_OBJECT:
+		return json_integer((json_int_t) json_object_size(v[0]));
+	case JSON_NULL:
+		return json_integer(0);
+	case JSON_INTEGER:
+	case JSON_REAL:
+	case JSON_TRUE:
+	case JSON_FALSE:
+		break;
+	}
+	(void) err_set(run->err, ERR_INVALID, "len of a value that has no length");
+	return NULL;
+}
+
+static json_t *call_index(struct run *run, json_t **v, size_t n)
+{
+	json_t *at = v[0];
+
+	for (size_t i = 1; i < n; i++) {
+		if (json_is_array(at) && json_is_integer(v[i])) {
+			json_int_t index = json_integer_value(v[i]);
+
+			at = index < 0 ? NULL : json_array_get(at, (size_t) index);
+			if (!at) {
+				(void) err_set(run->err, ERR_INVALID, "index out of range: %lld",
+					       (long long) index);
+				return NULL;
+			}
+		} else if (json_is_object(at) && json_is_string(v[i])) {
+			at = json_object_get(at, json_string_value(v[i]));
+			if (!at)
+				return json_string("");
+		} else if (json_is_null(at)) {
+			return json_string("");
+		} else {
+			(void) err_set(run->err, ERR_INVALID, "index of a value that cannot be indexed so");
+			return NULL;
+		}
+	}
+	return json_incref(at);
+}
+
+static int compare(const json_t *a, const json_t *b)
+{
+	if (json_is_number(a) && json_is_number(b)) {
+		double x = json_number_value(a), y = json_number_value(b);
+
+		return x < y ? -1 : x > y;
+	}
+
+	autofree char *x = value_text(a), *y = value_text(b);
+
+	return strcmp(x, y);
+}
+
+static json_t *call_eq(struct run *run, json_t **v, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (compare(v[0], v[i]) == 0)
+			return json_true();
+	return json_false();
+}
+
+static json_t *call_ne(struct run *run, json_t **v, size_t n)
+{
+	return json_boolean(compare(v[0], v[1]) != 0);
+}
+
+static json_t *call_lt(struct run *run, json_t **v, size_t n)
+{
+	return json_boolean(compare(v[0], v[1]) < 0);
+}
+
+static json_t *call_le(struct run *run, json_t **v, size_t n)
+{
+	return json_boolean(compare(v[0], v[1]) <= 0);
+}
+
+static json_t *call_gt(struct run *run, json_t **v, size_t n)
+{
+	return json_boolean(compare(v[0], v[1]) > 0);
+}
+
+static json_t *call_ge(struct run *run, json_t **v, size_t n)
+{
+	return json_boolean(compare(v[0], v[1]) >= 0);
+}
+
+static json_t *call_and(struct run *run, json_t **v, size_t n)
+{
+	size_t i = 0;
+
+	while (i + 1 < n && truth(v[i]))
+		i++;
+	return json_incref(v[i]);
+}
+
+static json_t *call_or(struct run *run, json_t **v, size_t n)
+{
+	size_t i = 0;
+
+	while (i + 1 < n && !truth(v[i]))
+		i++;
+	return json_incref(v[i]);
+}
+
+static json_t *call_not(struct run *run, json_t **v, size_t n)
+{
+	return json_boolean(!truth(v[0]));
+}
+
+static const struct function {
+	const char *name;
+	json_t *(*fn)(struct run *run, json_t **v, size_t n);
+	size_t min, max;
+} functions[] = {
+	{"json", call_json, 1, 1},	   {"lower", call_lower, 1, 1},
+	{"upper", call_upper, 1, 1},	   {"title", call_title, 1, 1},
+	{"trim", call_trim, 1, 1},	   {"join", call_join, 2, 2},
+	{"split", call_split, 2, 2},	   {"truncate", call_truncate, 2, 2},
+	{"pad", call_pad, 3, 3},	   {"print", call_print, 1, 16},
+	{"println", call_println, 0, 16}, {"printf", call_printf, 1, 16},
+	{"len", call_len, 1, 1},	   {"index", call_index, 1, 16},
+	{"eq", call_eq, 2, 16},		   {"ne", call_ne, 2, 2},
+	{"lt", call_lt, 2, 2},		   {"le", call_le, 2, 2},
+	{"gt", call_gt, 2, 2},		   {"ge", call_ge, 2, 2},
+	{"and", call_and, 1, 16},	   {"or", call_or, 1, 16},
+	{"not", call_not, 1, 1},
+};
+
+/* evaluation --------------------------------------------------------------------------------- */
+
+#define ARGS_MAX 16
+
+static json_t *evaluate(struct run *run, const struct expr *e, json_t *dot);
+
+static json_t *call(struct run *run, const struct expr *e, json_t **args)
+{
+	if (e->kind == EXPR_INDEX)
+		return call_index(run, args, e->n_args);
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++) {
+		const struct function *f = &functions[i];
+
+		if (!str_eq(f->name, e->name))
+			continue;
+		if (e->n_args < f->min || e->n_args > f->max) {
+			(void) err_set(run->err, ERR_INVALID, "wrong number of arguments for %s", f->name);
+			return NULL;
+		}
+		return f->fn(run, args, e->n_args);
+	}
+	(void) err_set(run->err, ERR_INVALID, "function \"%s\" not defined", e->name);
+	return NULL;
+}
+
+static json_t *evaluate_call(struct run *run, const struct expr *e, json_t *dot)
+{
+	json_t *args[ARGS_MAX];
+	json_t *result = NULL;
+	size_t n = 0;
+
+	if (e->n_args > ARGS_MAX) {
+		(void) err_set(run->err, ERR_INVALID, "too many arguments");
+		return NULL;
+	}
+	while (n < e->n_args && (args[n] = evaluate(run, e->args[n], dot)))
+		n++;
+	if (n == e->n_args)
+		result = call(run, e, args);
+	while (n > 0)
+		json_decref(args[--n]);
+	return result;
+}
+
+static json_t *evaluate_field(struct run *run, const struct expr *e, json_t *dot)
+{
+	autojson json_t *of = evaluate(run, e->args[0], dot);
+	json_t *member = of ? json_object_get(of, e->name) : NULL;
+
+	if (of && !member)
+		(void) err_set(run->err, ERR_INVALID, "no field .%s here", e->name);
+	return member ? json_incref(member) : NULL;
+}
+
+static json_t *evaluate_var(struct run *run, const struct expr *e)
+{
+	if (!*e->name)
+		return json_incref(run->root);
+	for (size_t i = run->n_vars; i > 0; i--)
+		if (str_eq(run->vars[i - 1].name, e->name))
+			return json_incref(run->vars[i - 1].value);
+	(void) err_set(run->err, ERR_INVALID, "undefined variable \"$%s\"", e->name);
+	return NULL;
+}
+
+/* New reference, or NULL with err. */
+static json_t *evaluate(struct run *run, const struct expr *e, json_t *dot)
+{
+	switch (e->kind) {
+	case EXPR_LITERAL:
+		return json_incref(e->literal);
+	case EXPR_DOT:
+		return json_incref(dot);
+	case EXPR_VAR:
+		return evaluate_var(run, e);
+	case EXPR_FIELD:
+		return evaluate_field(run, e, dot);
+	case EXPR_CALL:
+	case EXPR_INDEX:
+		return evaluate_call(run, e, dot);
+	}
+	return NULL;
+}
+
+static int push_var(struct run *run, const char *name, json_t *value)
+{
+	if (!name)
+		return 0;
+	if (run->n_vars == VARS_MAX)
+		return err_set(run->err, ERR_INVALID, "too many variables");
+	run->vars[run->n_vars].name = name;
+	run->vars[run->n_vars++].value = json_incref(value);
+	return 0;
+}
+
+static void pop_vars(struct run *run, size_t to)
+{
+	while (run->n_vars > to)
+		json_decref(run->vars[--run->n_vars].value);
+}
+
+static int run_nodes(struct run *run, const struct node *n, json_t *dot);
+
+/* One turn of a range. */
+static int run_item(struct run *run, const struct node *n, json_t *key, json_t *value)
+{
+	size_t vars = run->n_vars;
+	int r = push_var(run, n->vars[0], key);
+
+	if (r == 0)
+		r = push_var(run, n->vars[1], value);
+	if (r == 0)
+		r = run_nodes(run, n->body, value);
+	pop_vars(run, vars);
+	return r;
+}
+
+static int run_range(struct run *run, const struct node *n, json_t *over, json_t *dot)
+{
+	if (!truth(over))
+		return run_nodes(run, n->otherwise, dot);
+	if (json_is_array(over)) {
+		for (size_t i = 0; i < json_array_size(over); i++) {
+			autojson json_t *key = json_integer((json_int_t) i);
+
+			if (run_item(run, n, key, json_array_get(over, i)) < 0)
+				return -1;
+		}
+		return 0;
+	}
+	if (json_is_object(over)) {
+		const char *name;
+		json_t *member;
+
+		json_object_foreach(over, name, member) {
+			autojson json_t *key = json_string_nocheck(name);
+
+			if (run_item(run, n, key, member) < 0)
+				return -1;
+		}
+		return 0;
+	}
+	return err_set(run->err, ERR_INVALID, "range over a value that has no members");
+}
+
+static int run_node(struct run *run, const struct node *n, json_t *dot)
+{
+	if (n->kind == NODE_TEXT) {
+		buf_adds(run->out, n->text);
+		return 0;
+	}
+
+	autojson json_t *v = evaluate(run, n->expr, dot);
+	size_t vars = run->n_vars;
+	int r = 0;
+
+	if (!v)
+		return -1;
+	switch (n->kind) {
+	case NODE_TEXT:
+		break;
+	case NODE_PRINT:
+		/* {{$v := ...}} prints nothing, and holds to the end of the list. */
+		if (n->vars[1])
+			return push_var(run, n->vars[1], v);
+		print_value(run->out, v);
+		break;
+	case NODE_RANGE:
+		r = run_range(run, n, v, dot);
+		break;
+	case NODE_IF:
+	case NODE_WITH:
+		r = push_var(run, n->vars[1], v);
+		if (r == 0 && truth(v))
+			r = run_nodes(run, n->body, n->kind == NODE_WITH ? v : dot);
+		else if (r == 0)
+			r = run_nodes(run, n->otherwise, dot);
+		pop_vars(run, vars);
+		break;
+	}
+	return r;
+}
+
+static int run_nodes(struct run *run, const struct node *n, json_t *dot)
+{
+	size_t vars = run->n_vars;
+	int r = 0;
+
+	for (; n && r == 0; n = n->next)
+		r = run_node(run, n, dot);
+	pop_vars(run, vars);
+	return r;
+}
+
+int template_run(const struct template *t, json_t *value, struct buf *out, struct err *err)
+{
+	struct run run = {.root = value, .out = out, .err = err};
+
+	if (run_nodes(&run, t->nodes, value) < 0)
+		return err_wrap(err, "template");
+	return 0;
+}
