@@ -19,7 +19,7 @@ struct runtime {
 	char *name;    /* "crun", "runc", or as --add-runtime named it */
 	char *path;    /* absolute */
 	char *root;    /* its --root: <exec-root>/runtime/<name> */
-	char *version; /* first line of --version; filled by runtime_version() */
+	char *version; /* NULL until somebody asked: use runtime_version() */
 };
 
 struct runtime_options {
@@ -37,6 +37,8 @@ const struct runtime *runtime_find(struct runtimes *rs, const char *name);
 const struct runtime *runtime_default(struct runtimes *rs);
 /* i-th, NULL behind the last. */
 const struct runtime *runtime_at(struct runtimes *rs, size_t i);
+/* First line of its --version, asked for once; "" where it does not say. Borrowed. */
+const char *runtime_version(struct runtimes *rs, const struct runtime *rt);
 
 enum runtime_status {
 	RUNTIME_UNKNOWN = 0, /* it failed, hung, or said something we do not understand */
@@ -64,3 +66,16 @@ enum cgroup_mode cgroup_mode(void);
 int cgroup_populated(const char *path);
 /* rmdir of the cgroup in all hierarchies, with what is below it; 0 where it is not there; -EBUSY with processes. */
 int cgroup_remove(const char *path);
+
+/* Mount point of a v1 controller's hierarchy ("memory"), of cgroup v2 for NULL; NULL where there is none. */
+const char *cgroup_mount_of(const char *controller);
+
+/* What this host's cgroups can do, found once; for limits that have to be discarded, and for `info`. */
+struct cgroup_features {
+	bool memory, swap, memory_reservation, swappiness, oom_kill_disable, kernel_memory_tcp;
+	bool cpu_shares, cpu_cfs, cpu_realtime, cpuset, pids;
+	bool blkio_weight, blkio_weight_device, blkio_throttle;
+	char cpus[256]; /* "0-3": those a container may be pinned to; "" where unknown */
+	char mems[256];
+};
+const struct cgroup_features *cgroup_features(void);

@@ -1,0 +1,270 @@
+/*
+ * The host's cgroup hierarchies: where they are mounted, what they can limit, and the two acts that the
+ * engine needs on a container's cgroup when nobody else is left to do them (is anyone in it, remove it).
+ *
+ * Mount points come from /proc/self/mountinfo, read once: hosts do not move their cgroups about.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "runtime/private.h"
+#include "runtime/runtime.h"
+
+#define MOUNTINFO_MAX (4 << 20)
+
+static struct cgroup_hosts host;
+static pthread_once_t host_once = PTHREAD_ONCE_INIT;
+
+/* mountinfo writes space, tab, newline and backslash as \ooo. */
+static void unescape_octal(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] && s[3]) {
+			*to++ = (char) ((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 3;
+		} else {
+			*to++ = *s;
+		}
+	}
+	*to = '\0';
+}
+
+/* One line: "31 23 0:28 / /sys/fs/cgroup rw,relatime shared:1 - cgroup cgroup rw,cpu". */
+static void take_mount(struct cgroup_hosts *h, char *line)
+{
+	char *dash = strstr(line, " - "), *at, *save = NULL;
+	char *type, *options;
+	struct cgroup_mount *m;
+
+	if (!dash)
+		return;
+	*dash = '\0';
+	strtok_r(line, " ", &save);
+	for (int i = 0; i < 3; i++)
+		strtok_r(NULL, " ", &save);
+	at = strtok_r(NULL, " ", &save);
+	type = strtok_r(dash + 3, " ", &save);
+	if (!at || !type || (strcmp(type, "cgroup") != 0 && strcmp(type, "cgroup2") != 0))
+		return;
+	strtok_r(NULL, " ", &save);
+	options = strtok_r(NULL, " ", &save);
+
+	unescape_octal(at);
+	for (size_t i = 0; i < h->n; i++) {
+		if (strcmp(h->mounts[i].path, at) == 0)
+			return;
+	}
+	h->mounts = xreallocarray(h->mounts, h->n + 1, sizeof *h->mounts);
+	m = &h->mounts[h->n++];
+	*m = (struct cgroup_mount){
+		.path = xstrdup(at),
+		.v2 = strcmp(type, "cgroup2") == 0,
+		.options = strv_split(options ? options : "", ','),
+	};
+}
+
+struct cgroup_hosts *cgroup_hosts_parse(char *mountinfo)
+{
+	struct cgroup_hosts *h = xnew(struct cgroup_hosts);
+	char *save = NULL;
+
+	for (char *line = strtok_r(mountinfo, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		take_mount(h, line);
+	return h;
+}
+
+void cgroup_hosts_free(struct cgroup_hosts *h)
+{
+	if (!h)
+		return;
+	for (size_t i = 0; i < h->n; i++) {
+		free(h->mounts[i].path);
+		strv_free(h->mounts[i].options);
+	}
+	free(h->mounts);
+	free(h);
+}
+
+enum cgroup_mode cgroup_hosts_mode(const struct cgroup_hosts *h)
+{
+	bool v1 = false, v2 = false;
+
+	for (size_t i = 0; i < h->n; i++) {
+		if (h->mounts[i].v2)
+			v2 = true;
+		else
+			v1 = true;
+	}
+	if (v1)
+		return v2 ? CGROUP_HYBRID : CGROUP_V1;
+	return v2 ? CGROUP_V2 : CGROUP_NONE;
+}
+
+static void find_host(void)
+{
+	autofree struct cgroup_hosts *h = NULL;
+	autofree char *text = NULL;
+
+	if (read_file_at(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, NULL) < 0)
+		return;
+	h = cgroup_hosts_parse(text);
+	host = *h;
+}
+
+static const struct cgroup_hosts *the_host(void)
+{
+	pthread_once(&host_once, find_host);
+	return &host;
+}
+
+enum cgroup_mode cgroup_mode(void)
+{
+	return cgroup_hosts_mode(the_host());
+}
+
+const char *cgroup_mount_of(const char *controller)
+{
+	const struct cgroup_hosts *h = the_host();
+
+	for (size_t i = 0; i < h->n; i++) {
+		if (controller ? !h->mounts[i].v2 && strv_contains(h->mounts[i].options, controller)
+			       : h->mounts[i].v2)
+			return h->mounts[i].path;
+	}
+	return NULL;
+}
+
+/* An absolute path with at least one name in it and no "..": what we may look into and remove. */
+static bool path_is_ours(const char *path)
+{
+	size_t n = strspn(path, "/");
+
+	return n > 0 && path[n] != '\0' && !strstr(path, "/../") && !str_has_suffix(path, "/..");
+}
+
+/* The next directory below d, "" at the end. */
+static const char *next_child(DIR *d)
+{
+	for (struct dirent *e; (e = readdir(d));) {
+		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			return e->d_name;
+	}
+	return NULL;
+}
+
+static DIR *open_children(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (fd >= 0 && !d)
+		(void) close(fd);
+	return d;
+}
+
+static void closedir_p(DIR **d)
+{
+	if (*d)
+		closedir(*d);
+}
+
+/* v1 has no cgroup.events: look for a pid here, then below. */
+static int v1_populated(int dir, const char *name)
+{
+	auto_(closedir_p) DIR *d = open_children(dir, name);
+	char procs[64];
+	int r;
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	r = read_small_at(dirfd(d), "cgroup.procs", procs, sizeof procs);
+	if (r == -EFBIG)
+		return 1;
+	if (r < 0)
+		return r == -ENOENT || r == -ENODEV ? 0 : r;
+	if (procs[0])
+		return 1;
+	for (const char *child; (child = next_child(d));) {
+		r = v1_populated(dirfd(d), child);
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int v2_populated(const char *path)
+{
+	autofree char *file = xasprintf("%s/cgroup.events", path);
+	char text[256];
+	int r = read_small_at(AT_FDCWD, file, text, sizeof text);
+
+	if (r < 0)
+		return r == -ENOENT || r == -ENODEV ? 0 : r;
+	return strstr(text, "populated 1") != NULL;
+}
+
+int cgroup_populated(const char *path)
+{
+	const struct cgroup_hosts *h = the_host();
+	int failed = 0;
+
+	if (!path_is_ours(path))
+		return -EINVAL;
+	for (size_t i = 0; i < h->n; i++) {
+		autofree char *at = xasprintf("%s%s", h->mounts[i].path, path);
+		int r = h->mounts[i].v2 ? v2_populated(at) : v1_populated(AT_FDCWD, at);
+
+		if (r > 0)
+			return 1;
+		if (r < 0)
+			failed = r;
+	}
+	return failed;
+}
+
+/* Children first. A cgroup's files go with it. */
+static int remove_below(int dir, const char *name)
+{
+	auto_(closedir_p) DIR *d = open_children(dir, name);
+	int failed = 0;
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	for (const char *child; (child = next_child(d));) {
+		int r = remove_below(dirfd(d), child);
+
+		if (r < 0)
+			failed = r;
+	}
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return failed ? failed : -errno;
+	return 0;
+}
+
+int cgroup_remove(const char *path)
+{
+	const struct cgroup_hosts *h = the_host();
+	int failed = 0;
+
+	if (!path_is_ours(path))
+		return -EINVAL;
+	for (size_t i = 0; i < h->n; i++) {
+		autofree char *at = xasprintf("%s%s", h->mounts[i].path, path);
+		int r = remove_below(AT_FDCWD, at);
+
+		if (r < 0)
+			failed = r;
+	}
+	return failed;
+}

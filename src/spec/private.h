@@ -1,0 +1,99 @@
+/*
+ * What the files of spec/ share. spec.c puts the document together; each of its parts is written by the
+ * file of its name, out of a `struct build`.
+ */
+#pragma once
+
+#include <string.h>
+
+#include "base/str.h"
+#include "spec/spec.h"
+
+/* JSON being written, front to back: commas are put where they belong. key NULL: a member of an array. */
+struct out {
+	struct buf b;
+	bool comma;
+};
+void out_open(struct out *o, const char *key, char bracket);
+void out_close(struct out *o, char bracket);
+void out_str(struct out *o, const char *key, const char *value);
+void out_int(struct out *o, const char *key, int64_t value);
+void out_uint(struct out *o, const char *key, uint64_t value);
+void out_bool(struct out *o, const char *key, bool value);
+void out_strv(struct out *o, const char *key, char *const *v);
+/* text is JSON already. */
+void out_raw(struct out *o, const char *key, const char *text);
+
+/* SecurityOpt, read. The strings are borrowed from the options. */
+struct security {
+	bool no_new_privileges;
+	const char *apparmor; /* NULL: not said */
+	const char *seccomp;  /* NULL: not said; "unconfined", "builtin", else the JSON of a profile */
+};
+int security_parse(char *const *options, struct security *ret, char ***warnings, struct err *err);
+/* The profile to name in the document, or NULL for none. */
+const char *security_apparmor(const struct security *s, bool privileged);
+
+struct build {
+	const struct spec_input *in;
+	struct out out;
+	char ***warnings;
+	struct spec_user user;
+	struct security security;
+	uint64_t caps; /* bit n: capability number n */
+};
+
+int process_write(struct build *b, struct err *err);
+int mounts_write(struct build *b, struct err *err);
+int namespaces_write(struct build *b, struct err *err);
+int sysctls_write(struct build *b, struct err *err);
+int resources_write(struct build *b, struct err *err);
+int devices_write(struct build *b, struct err *err);	  /* linux.devices */
+int device_rules_write(struct build *b, struct err *err); /* linux.resources.devices */
+int seccomp_write(struct build *b, struct err *err);
+/* linux.rootfsPropagation as the binds want it, or NULL. */
+const char *mounts_root_propagation(const struct objects *mounts);
+
+/* Capabilities that this process may lend. */
+uint64_t caps_of_host(void);
+const char *cap_name(unsigned number); /* "CAP_CHOWN", NULL behind the last */
+/* What the container gets by CapAdd, CapDrop and Privileged of what the host has; *ret_missing are those of docker's
+ * default set that the host lacks. */
+int caps_resolve(const struct host_config *host, uint64_t host_caps, uint64_t *ret, uint64_t *ret_missing,
+		 struct err *err);
+#define CAP_BIT(n) (UINT64_C(1) << (n))
+
+/* The container's environment in dockerd's order: PATH, HOSTNAME, TERM, then Config.Env, then HOME. */
+char **env_build(const struct config *config, const char *home);
+
+int ulimits_check(const struct objects *ulimits, struct err *err);
+int sysctls_check(const struct host_config *host, struct err *err);
+int namespaces_check(const struct config *config, const struct host_config *host, struct err *err);
+int resources_check(const struct host_config *host, char ***warnings, struct err *err);
+int devices_check(const struct host_config *host, struct err *err);
+int binds_check(const struct config *config, const struct host_config *host, struct err *err);
+/* "0-3,7" -> members as bits of a 1024-bit set; 0 or -EINVAL. */
+#define CPU_LIST_MAX 1024
+int cpu_list_parse(const char *s, bool ret[static CPU_LIST_MAX]);
+
+/* Compiles a profile in docker's format for one machine and one set of capabilities to the value of linux.seccomp.
+ * arch is Go's name ("amd64"), kernel is major << 16 | minor. An empty profile gives an empty buf. */
+int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsigned kernel, struct buf *ret,
+		    struct err *err);
+int seccomp_parse(const char *text, json_t **ret, struct err *err);
+
+/* tmpfs options merged as docker does: the last of contradicting flags wins. Caller frees. */
+int tmpfs_options(const char *user, char ***ret, struct err *err);
+
+/* Lexically clean path, as Go's path.Clean. Caller frees. */
+char *path_clean(const char *path);
+size_t path_depth(const char *clean);
+
+extern const char *const default_masked_paths[];
+extern const char *const default_readonly_paths[];
+char **masked_paths_default(void); /* with those of the CPUs of this host; caller frees */
+
+static inline bool mode_is(const char *mode, const char *word)
+{
+	return mode && strcmp(mode, word) == 0;
+}

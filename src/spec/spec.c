@@ -1,0 +1,136 @@
+/* The OCI document, put together; see spec.h. Its parts are written by the files of their names. */
+#include "spec/spec.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "spec/private.h"
+
+static const char *found_init;
+static pthread_once_t init_once = PTHREAD_ONCE_INIT;
+
+static void find_init(void)
+{
+	/* catatonit and tini-static run in any image; tini only where the image has its libc. */
+	static const char *const paths[] = {"/usr/bin/catatonit", "/usr/libexec/catatonit/catatonit",
+					    "/usr/libexec/podman/catatonit", "/usr/bin/tini-static",
+					    "/usr/bin/docker-init", "/usr/bin/tini"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths) && !found_init; i++) {
+		if (access(paths[i], X_OK) == 0)
+			found_init = paths[i];
+	}
+}
+
+const char *spec_init_path(void)
+{
+	pthread_once(&init_once, find_init);
+	return found_init;
+}
+
+static void write_annotations(struct out *o, const struct strmap *annotations)
+{
+	const char *key, *value;
+
+	if (!annotations->kv || !annotations->kv[0])
+		return;
+	out_open(o, "annotations", '{');
+	strmap_foreach(annotations, key, value)
+		out_str(o, key, value);
+	out_close(o, '}');
+}
+
+/* NULL is "as by default", empty is "none"; a privileged container sees everything. */
+static void write_paths(struct build *b, const char *key, char *const *wish, const char *const *otherwise)
+{
+	if (b->in->host->privileged)
+		return;
+	out_strv(&b->out, key, wish ? wish : (char *const *) otherwise);
+}
+
+static int write_linux(struct build *b, struct err *err)
+{
+	const struct spec_input *in = b->in;
+	const char *propagation = mounts_root_propagation(in->mounts);
+	struct out *o = &b->out;
+
+	out_open(o, "linux", '{');
+	if (namespaces_write(b, err) < 0 || devices_write(b, err) < 0 || resources_write(b, err) < 0 ||
+	    sysctls_write(b, err) < 0)
+		return -1;
+	out_str(o, "cgroupsPath", in->cgroup_path);
+	if (propagation)
+		out_str(o, "rootfsPropagation", propagation);
+	write_paths(b, "maskedPaths", in->host->masked_paths, default_masked_paths);
+	write_paths(b, "readonlyPaths", in->host->readonly_paths, default_readonly_paths);
+	if (seccomp_write(b, err) < 0)
+		return -1;
+	out_close(o, '}');
+	return 0;
+}
+
+static int write_document(struct build *b, struct err *err)
+{
+	const struct spec_input *in = b->in;
+	struct out *o = &b->out;
+
+	out_open(o, NULL, '{');
+	out_str(o, "ociVersion", "1.0.2");
+	if (process_write(b, err) < 0)
+		return -1;
+	out_open(o, "root", '{');
+	out_str(o, "path", "rootfs");
+	out_bool(o, "readonly", in->host->readonly_rootfs);
+	out_close(o, '}');
+	if (!mode_is(in->host->uts_mode, "host") && !str_empty(in->config->hostname))
+		out_str(o, "hostname", in->config->hostname);
+	if (mounts_write(b, err) < 0)
+		return -1;
+	write_annotations(o, &in->host->annotations);
+	if (write_linux(b, err) < 0)
+		return -1;
+	out_close(o, '}');
+	return 0;
+}
+
+static void warn_missing_caps(struct build *b, uint64_t missing)
+{
+	autobuf text = {0};
+
+	if (!missing)
+		return;
+	buf_adds(&text, "this host lacks capabilities that containers have by default:");
+	for (unsigned i = 0; cap_name(i); i++) {
+		if (missing & CAP_BIT(i))
+			buf_addf(&text, " %s", cap_name(i));
+	}
+	strv_add(b->warnings, text.text);
+}
+
+static void build_free(struct build *b)
+{
+	spec_user_free(&b->user);
+	buf_free(&b->out.b);
+}
+
+int spec_build(const struct spec_input *in, char **ret, char ***warnings, struct err *err)
+{
+	auto_(build_free) struct build b = {.in = in, .warnings = warnings};
+	const struct host_config *h = in->host;
+	uint64_t missing;
+
+	if (h->init > 0 && !in->init_path)
+		return err_set(err, ERR_NOT_SUPPORTED, "HostConfig.Init: neither catatonit nor tini is installed");
+	if (security_parse(h->security_opt, &b.security, NULL, err) < 0 ||
+	    caps_resolve(h, caps_of_host(), &b.caps, &missing, err) < 0 ||
+	    spec_user_lookup(in->roots, in->config->user, h->group_add, &b.user, err) < 0)
+		return -1;
+	warn_missing_caps(&b, missing);
+	buf_reserve(&b.out.b, 16384);
+	if (write_document(&b, err) < 0)
+		return -1;
+	*ret = buf_take(&b.out.b);
+	return 0;
+}
