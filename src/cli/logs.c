@@ -48,28 +48,45 @@ struct reader {
 	int64_t last_ns;  /* time of the last entry shown; 0: none yet */
 	int64_t count;	  /* entries shown of that time */
 	int64_t skip;	  /* of these, still to be skipped after a reconnection */
-	bool dropping;	  /* tty: in an entry that is skipped */
+	size_t shown;	  /* tty: bytes shown of the last entry, which a loss may tear */
+	size_t drop;	  /* tty: bytes of the current entry that were shown before */
 	struct buf input; /* what came and is not whole yet */
+	struct buf out;	  /* what is shown with the next write to out_fd */
+	int out_fd;
 	struct patience patience;
 };
 
 /* what is shown ------------------------------------------------------------------------------ */
 
-static int show(int fd, const char *text, size_t n, struct err *err)
+static int flush(struct reader *r, struct err *err)
 {
-	int r = write_all(fd, text, n);
+	int result = write_all(r->out_fd, r->out.text, r->out.len);
 
-	return r < 0 ? err_sys(err, -r, "write the output") : 0;
+	r->out.len = 0;
+	return result < 0 ? err_sys(err, -result, "write the output") : 0;
 }
 
-/* An entry of this time begins: false where it was shown before the connection was lost. */
+/* Many lines make one write; the order of the two descriptors stays. */
+static int show(struct reader *r, int fd, const char *text, size_t n, struct err *err)
+{
+	if (fd != r->out_fd && r->out.len && flush(r, err) < 0)
+		return -1;
+	r->out_fd = fd;
+	buf_add(&r->out, text, n);
+	return 0;
+}
+
+/* An entry of this time begins: false where it was shown before the connection was lost. Of the last of
+ * those, a tty's may have been shown in part. */
 static bool begin_entry(struct reader *r, int64_t ns)
 {
 	if (r->skip > 0 && ns == r->last_ns) {
 		r->skip--;
+		r->drop = r->skip ? SIZE_MAX : r->shown;
 		return false;
 	}
 	r->skip = 0;
+	r->drop = r->shown = 0;
 	r->count = ns == r->last_ns ? r->count + 1 : 1;
 	r->last_ns = ns;
 	return true;
@@ -88,7 +105,7 @@ static int show_entry(struct reader *r, int fd, const char *text, size_t n, stru
 			n -= stamp;
 		}
 	}
-	return show(fd, text, n, err);
+	return show(r, fd, text, n, err);
 }
 
 /* Shows the whole frames of the input: {stream, 0, 0, 0, length (big endian)}, text. */
@@ -106,14 +123,27 @@ static int show_frames(struct reader *r, struct err *err)
 			return err_set(err, ERR_SYSTEM, "the daemon's log stream is damaged");
 		if (r->input.len - at - 8 < n)
 			break;
-		if (head[0] == 3)
+		if (head[0] == 3) {
+			(void) flush(r, NULL);
 			return err_set(err, ERR_SYSTEM, "%.*s", (int) n, head + 8);
+		}
 		if (show_entry(r, head[0] == 2 ? STDERR_FILENO : STDOUT_FILENO, head + 8, n, err) < 0)
 			return -1;
 		at += 8 + n;
 	}
 	buf_consume(&r->input, at);
 	return 0;
+}
+
+/* Shows a part of the current entry of a raw stream. */
+static int show_part(struct reader *r, const char *text, size_t n, struct err *err)
+{
+	size_t drop = r->drop < n ? r->drop : n;
+
+	if (r->drop != SIZE_MAX)
+		r->drop -= drop;
+	r->shown += n - drop;
+	return show(r, STDOUT_FILENO, text + drop, n - drop, err);
 }
 
 /* Shows what is there of a raw stream, and keeps what may be half a time at its end. A time before the
@@ -133,15 +163,15 @@ static int show_raw(struct reader *r, struct err *err)
 			at++;
 			continue;
 		}
-		if (!r->dropping && show(STDOUT_FILENO, text + from, at - from, err) < 0)
+		if (show_part(r, text + from, at - from, err) < 0)
 			return -1;
-		r->dropping = !begin_entry(r, ns);
+		(void) begin_entry(r, ns);
 		from = r->o->timestamps ? at : at + stamp;
 		at += stamp;
 	}
 	if (!r->stamped)
 		at = n;
-	if (!r->dropping && show(STDOUT_FILENO, text + from, at - from, err) < 0)
+	if (show_part(r, text + from, at - from, err) < 0)
 		return -1;
 	buf_consume(&r->input, at);
 	return 0;
@@ -158,12 +188,12 @@ static int show_stream(struct reader *r, struct response *response, struct err *
 		if (n == 0)
 			break;
 		r->input.len += (size_t) n;
-		if ((r->tty ? show_raw(r, err) : show_frames(r, err)) < 0)
+		if ((r->tty ? show_raw(r, err) : show_frames(r, err)) < 0 || flush(r, err) < 0)
 			return -1;
 	}
-	if (r->tty && r->input.len && !r->dropping)
-		return show(STDOUT_FILENO, r->input.text, r->input.len, err);
-	return 0;
+	if (r->tty && r->input.len && show_part(r, r->input.text, r->input.len, err) < 0)
+		return -1;
+	return flush(r, err);
 }
 
 /* asking ------------------------------------------------------------------------------------- */
@@ -206,7 +236,7 @@ static int ask(struct reader *r, bool follow, struct response **ret, struct err 
 		r->tty = str_eq(type, "application/vnd.docker.raw-stream");
 	r->input.len = 0;
 	r->skip = r->count;
-	r->dropping = false;
+	r->drop = 0;
 	return 0;
 }
 
@@ -299,7 +329,7 @@ static int run(struct reader *r, struct err *err)
 int command_logs(struct cli *cli, int argc, char **argv)
 {
 	struct logs_options o = {0};
-	struct reader r = {.cli = cli, .o = &o};
+	struct reader r = {.cli = cli, .o = &o, .out_fd = STDOUT_FILENO};
 	struct err err = {0};
 	int result;
 
@@ -309,5 +339,6 @@ int command_logs(struct cli *cli, int argc, char **argv)
 	buf_free(&r.since);
 	buf_free(&r.until);
 	buf_free(&r.input);
+	buf_free(&r.out);
 	return result < 0 ? cli_fail(&err) : EXIT_OK;
 }
