@@ -98,6 +98,7 @@ struct container_phase {
 	char *verb;	     /* in progress, NULL: none */
 	int64_t deadline_ns; /* of the verb, wall clock */
 	int64_t signal;	     /* of the stop in progress */
+	int64_t started_ns;  /* of `run`, until state.json has it */
 	int64_t told_run;    /* newest run whose start has been published */
 };
 extern const struct field container_phase_fields[];

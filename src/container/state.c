@@ -44,6 +44,7 @@ const struct field container_phase_fields[] = {
 	FIELD_F(struct container_phase, "Verb", FIELD_STR, verb, FIELD_OMIT),
 	FIELD_F(struct container_phase, "Deadline", FIELD_TIME, deadline_ns, FIELD_OMIT),
 	FIELD_F(struct container_phase, "Signal", FIELD_INT, signal, FIELD_OMIT),
+	FIELD_F(struct container_phase, "StartedAt", FIELD_TIME, started_ns, FIELD_OMIT),
 	FIELD_F(struct container_phase, "ToldRun", FIELD_INT, told_run, FIELD_OMIT),
 	FIELD_END,
 };
@@ -179,6 +180,8 @@ static void load_state_and_phase(struct container_store *s, int dir, struct cont
 			log_warn("container %.12s: %s; asking its shim instead", c->id, err.text);
 	}
 	c->phase = written_phase(c, p > 0);
+	if (p > 0 && c->disk.started_ns && c->disk.run == c->state.run)
+		c->state.started_ns = c->disk.started_ns;
 	c->handled = exec < 0 && (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED);
 }
 

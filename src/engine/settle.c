@@ -32,13 +32,15 @@ static void replace(char **s, const char *text)
 
 static void apply_started(struct engine *e, struct container *c, const struct run_record *r)
 {
-	if (c->disk.told_run >= r->run)
-		return;
+	bool news = c->disk.told_run < r->run;
+
 	c->state.run = r->run;
-	c->state.started_ns = r->time_ns;
-	replace(&c->state.error, NULL);
+	c->state.started_ns = c->disk.started_ns = r->time_ns;
 	c->disk.pid = r->pid;
 	c->disk.pid_ticks = (int64_t) r->pid_ticks;
+	if (!news)
+		return;
+	replace(&c->state.error, NULL);
 	notify_locked(e, c, r->time_ns, "start", NULL);
 	c->disk.told_run = r->run;
 	if (!phase_is_alive(c->phase) && c->phase != PHASE_REMOVING)

@@ -4,6 +4,9 @@
 
 #include "engine/internal.h"
 
+#define INSPECT_WAIT_NS (5 * NSEC_PER_SEC)
+#define LIST_WAIT_NS	(1 * NSEC_PER_SEC)
+
 static void view_of(struct engine *e, struct container *c, bool size, struct container_view *v)
 {
 	memset(v, 0, sizeof *v);
@@ -36,13 +39,26 @@ void container_view_free(struct container_view *v)
 	memset(v, 0, sizeof *v);
 }
 
+/* What restore has not looked at yet is not told, but nobody waits for long: a shim that does not
+ * answer delays its own container only. */
+static void wait_handled(struct container *c, const struct timespec *deadline)
+{
+	hold(&c->lock);
+
+	while (!c->handled && !c->gone && container_wait_changed_locked(c, deadline) == 0)
+		;
+}
+
 int engine_inspect(struct engine *e, const char *ref, bool size, struct container_view *ret,
 		   struct err *err)
 {
 	auto_(container_unref_p) struct container *c = NULL;
+	struct timespec deadline;
 
 	if (container_lookup(e->store, ref, &c, err) < 0)
 		return -1;
+	deadline = deadline_in(INSPECT_WAIT_NS);
+	wait_handled(c, &deadline);
 	view_of(e, c, size, ret);
 	return 0;
 }
@@ -200,6 +216,7 @@ int engine_list(struct engine *e, const struct list_query *q, struct container_v
 {
 	struct container **list;
 	struct container_view *views;
+	struct timespec deadline = deadline_in(LIST_WAIT_NS);
 	struct list_filter lf;
 	size_t n, found = 0;
 
@@ -208,6 +225,8 @@ int engine_list(struct engine *e, const struct list_query *q, struct container_v
 		return -1;
 	}
 	container_store_all(e->store, &list, &n);
+	for (size_t i = 0; i < n; i++)
+		wait_handled(list[i], &deadline);
 	views = xcalloc(n, sizeof *views);
 	for (size_t i = 0; i < n && (q->limit <= 0 || (int64_t) found < q->limit); i++) {
 		view_of(e, list[i], false, &views[found]);
