@@ -1,7 +1,7 @@
 /*
- * holdfast, the native command line: a table of commands (commands.c), one file for each verb or small
- * family of verbs. A command reads its options into a struct of its own, asks the daemon through
- * client.h, and prints.
+ * holdfast, the native command line: a table of commands (commands.c), one file for each verb or
+ * small family of verbs. A command reads its options into a struct of its own, asks the daemon
+ * through client.h, and prints.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
 enum {
 	EXIT_OK = 0,
 	EXIT_ERROR = 1,
-	EXIT_USAGE = 125,	  /* wrong flags; and any error of `run` before the command runs */
+	EXIT_USAGE = 125, /* wrong flags; and any error of `run` before the command runs */
 	EXIT_NOT_EXECUTABLE = 126,
 	EXIT_NO_SUCH_COMMAND = 127,
 };
@@ -44,8 +44,9 @@ struct cli {
 	unsigned width; /* of the terminal on stdout; 0: it is none */
 };
 
-/* Reads the options of cli->command into obj; returns the number of arguments, which are then argv[0...].
- * Prints help, or what is wrong, and ends the program where there is nothing more to do. */
+/* Reads the options of cli->command into obj; returns the number of arguments, which are then
+ * argv[0...]. Prints help, or what is wrong, and ends the program where there is nothing more to
+ * do. */
 int cli_begin(const struct cli *cli, void *obj, int argc, char **argv);
 
 /* "holdfast: <text>" on stderr. Returns EXIT_ERROR. */
@@ -76,7 +77,8 @@ struct patience {
 	int64_t since_ns; /* monotonic; 0: the daemon is there */
 	int64_t pause_ns;
 };
-/* 0 where to try again; < 0 where err is the daemon's refusal, or patience has ended (err says so). */
+/* 0 where to try again; < 0 where err is the daemon's refusal, or patience has ended (err says so).
+ */
 int patience_wait(struct patience *p, struct err *err);
 /* The daemon answered. */
 void patience_reset(struct patience *p);

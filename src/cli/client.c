@@ -13,7 +13,7 @@
 #include "base/file.h"
 
 #define CHUNK	     (64 * 1024)
-#define MESSAGE_MAX  (64 * 1024)	  /* of an error's body */
+#define MESSAGE_MAX  (64 * 1024)	 /* of an error's body */
 #define DOCUMENT_MAX (256 * 1024 * 1024) /* of a JSON answer */
 
 struct response {
@@ -118,16 +118,18 @@ static const http_parser_settings settings = {
 static int connect_failed(struct err *err, int errnum, const char *address)
 {
 	if (errnum == EACCES || errnum == EPERM)
-		return err_set(err, ERR_FORBIDDEN,
-			       "permission denied at the daemon's socket %s: only root and the members "
-			       "of its group may use it",
-			       address);
+		return err_set(
+			err, ERR_FORBIDDEN,
+			"permission denied at the daemon's socket %s: only root and the members "
+			"of its group may use it",
+			address);
 	if (errnum == ENOENT || errnum == ECONNREFUSED)
 		err_set(err, ERR_UNAVAILABLE,
-			"Cannot connect to the Holdfast daemon at %s. Is holdfastd running?", address);
+			"Cannot connect to the Holdfast daemon at %s. Is holdfastd running?",
+			address);
 	else
-		err_set(err, ERR_UNAVAILABLE, "Cannot connect to the Holdfast daemon at %s: %s", address,
-			strerror(errnum));
+		err_set(err, ERR_UNAVAILABLE, "Cannot connect to the Holdfast daemon at %s: %s",
+			address, strerror(errnum));
 	if (err)
 		err->errnum = errnum;
 	return -1;
@@ -140,9 +142,10 @@ static int connect_to(const char *address, struct err *err)
 	autoclose int fd = -1;
 
 	if (!path)
-		return err_set(err, ERR_INVALID,
-			       "unable to use the daemon's address \"%s\": only unix:///PATH is supported",
-			       address);
+		return err_set(
+			err, ERR_INVALID,
+			"unable to use the daemon's address \"%s\": only unix:///PATH is supported",
+			address);
 	if (strlen(path) >= sizeof sa.sun_path)
 		return err_set(err, ERR_INVALID, "the path of the socket %s is too long", address);
 	strcpy(sa.sun_path, path);
@@ -213,7 +216,9 @@ static int send_request(int fd, const char *address, const struct request *rq, s
 	struct stat st;
 	bool chunked = false;
 
-	buf_addf(&head, "%s %s HTTP/1.1\r\nHost: holdfast\r\nUser-Agent: holdfast/" HOLDFAST_VERSION "\r\n",
+	buf_addf(&head,
+		 "%s %s HTTP/1.1\r\nHost: holdfast\r\nUser-Agent: holdfast/" HOLDFAST_VERSION
+		 "\r\n",
 		 rq->method, rq->target);
 	if (rq->content_type)
 		buf_addf(&head, "Content-Type: %s\r\n", rq->content_type);
@@ -419,8 +424,8 @@ int response_json(struct response *r, json_t **ret, struct err *err)
 	}
 	json = json_loadb(r->body.text + r->at, unread(r), JSON_DECODE_ANY, &at);
 	if (!json)
-		return err_set(err, ERR_SYSTEM, "the daemon's answer is not JSON: %s at line %d", at.text,
-			       at.line);
+		return err_set(err, ERR_SYSTEM, "the daemon's answer is not JSON: %s at line %d",
+			       at.text, at.line);
 	*ret = json;
 	return 0;
 }
@@ -459,7 +464,8 @@ int client_call(const char *address, const char *method, const char *target, con
 
 void url_add(struct buf *b, const char *text)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@";
+	static const char plain[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@";
 
 	for (; *text; text++) {
 		if (strchr(plain, *text))

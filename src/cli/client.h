@@ -1,6 +1,6 @@
 /*
- * HTTP/1.1 to the daemon's unix socket. One connection for each request: connecting costs some 30 us,
- * and a request that waits never stands in the way of another.
+ * HTTP/1.1 to the daemon's unix socket. One connection for each request: connecting costs some 30
+ *us, and a request that waits never stands in the way of another.
  *
  *	struct request rq = {.method = "GET", .target = "/v1.44/info"};
  *	auto_(response_free_p) struct response *r = NULL;
@@ -48,7 +48,8 @@ int response_status(const struct response *r);
 const char *response_content_type(const struct response *r);
 /* Body bytes, de-chunked: > 0, 0 at its true end, < 0 where it breaks off (client_lost()). */
 ssize_t response_read(struct response *r, void *data, size_t n, struct err *err);
-/* The next line of the body into `line`, newline cut: 1, 0 at the end, < 0. A last line needs no newline. */
+/* The next line of the body into `line`, newline cut: 1, 0 at the end, < 0. A last line needs no
+ * newline. */
 int response_line(struct response *r, struct buf *line, struct err *err);
 /* The whole rest as JSON; an empty body is NULL. */
 int response_json(struct response *r, json_t **ret, struct err *err);
@@ -65,7 +66,7 @@ bool client_lost(const struct err *err);
 /* Makes err say so: for streams that end cleanly, but before what they were to tell has come. */
 void client_gone(struct err *err);
 
-/* Targets: url_add() appends text percent-encoded, url_query() adds "?name=value" or "&name=value" to a
- * target (NULL value: nothing). */
+/* Targets: url_add() appends text percent-encoded, url_query() adds "?name=value" or "&name=value"
+ * to a target (NULL value: nothing). */
 void url_add(struct buf *b, const char *text);
 void url_query(struct buf *target, const char *name, const char *value);

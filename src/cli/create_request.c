@@ -23,7 +23,8 @@ static void add_env(char ***env, const char *text)
 	strv_add_owned(env, ours ? xasprintf("%s=%s", text, ours) : xstrdup(text));
 }
 
-/* A line of a file of variables or labels. A bare name takes our value where env is meant, else "". */
+/* A line of a file of variables or labels. A bare name takes our value where env is meant, else "".
+ */
 static int add_line(char ***to, char *line, bool env, const char *file, struct err *err)
 {
 	size_t name;
@@ -36,8 +37,8 @@ static int add_line(char ***to, char *line, bool env, const char *file, struct e
 	if (name == 0)
 		return err_set(err, ERR_INVALID, "no variable name on line '%s' of %s", line, file);
 	if (strcspn(line, " \t") < name)
-		return err_set(err, ERR_INVALID, "variable '%.*s' of %s contains whitespaces", (int) name,
-			       line, file);
+		return err_set(err, ERR_INVALID, "variable '%.*s' of %s contains whitespaces",
+			       (int) name, line, file);
 	if (line[name] == '=')
 		strv_add(to, line);
 	else if (env && getenv(line))
@@ -99,7 +100,8 @@ static int set_strict_pairs(struct strmap *map, char **texts, const char *flag, 
 {
 	for (; texts && *texts; texts++) {
 		if (!strchr(*texts, '=') || **texts == '=')
-			return err_set(err, ERR_INVALID, "invalid argument \"%s\" for \"--%s\": not name=value",
+			return err_set(err, ERR_INVALID,
+				       "invalid argument \"%s\" for \"--%s\": not name=value",
 				       *texts, flag);
 		set_pair(map, *texts);
 	}
@@ -122,11 +124,12 @@ static int set_labels(const struct create_options *o, struct config *c, struct e
 
 static int set_health(const struct create_options *o, struct healthcheck *h, struct err *err)
 {
-	bool given = o->health_cmd || o->health_interval || o->health_timeout || o->health_retries ||
-		     o->health_start_period || o->health_start_interval;
+	bool given = o->health_cmd || o->health_interval || o->health_timeout ||
+		     o->health_retries || o->health_start_period || o->health_start_interval;
 
 	if (o->no_healthcheck && given)
-		return err_set(err, ERR_INVALID, "--no-healthcheck conflicts with --health-* options");
+		return err_set(err, ERR_INVALID,
+			       "--no-healthcheck conflicts with --health-* options");
 	if (o->no_healthcheck)
 		strv_add(&h->test, "NONE");
 	if (!str_empty(o->health_cmd)) {
@@ -177,10 +180,11 @@ static int set_restart(const char *text, struct restart_policy *p, struct err *e
 		return 0;
 	if (!str_eq(p->name, "on-failure") || parse_i64(colon + 1, &p->max_retries) < 0 ||
 	    p->max_retries < 0)
-		return err_set(err, ERR_INVALID,
-			       "invalid restart policy \"%s\": a maximum goes with on-failure only, as in "
-			       "on-failure:3",
-			       text);
+		return err_set(
+			err, ERR_INVALID,
+			"invalid restart policy \"%s\": a maximum goes with on-failure only, as in "
+			"on-failure:3",
+			text);
 	return 0;
 }
 
@@ -342,7 +346,8 @@ static int fill_host(const struct create_options *o, struct config *c, struct ho
 	    set_rights(o, h, err) < 0 || set_networking(o, c, h, err) < 0)
 		return -1;
 	if (o->rm && !str_eq(h->restart.name, "no"))
-		return err_set(err, ERR_INVALID, "conflicting options: cannot specify both --restart and --rm");
+		return err_set(err, ERR_INVALID,
+			       "conflicting options: cannot specify both --restart and --rm");
 	return 0;
 }
 
@@ -366,8 +371,9 @@ static json_t *networking(const struct create_options *o)
 	if (o->mac_address)
 		json_object_set_new(first, "MacAddress", json_string(o->mac_address));
 	if (o->ip || o->ip6)
-		json_object_set_new(first, "IPAMConfig",
-				    json_pack("{s:s*, s:s*}", "IPv4Address", o->ip, "IPv6Address", o->ip6));
+		json_object_set_new(
+			first, "IPAMConfig",
+			json_pack("{s:s*, s:s*}", "IPv4Address", o->ip, "IPv6Address", o->ip6));
 	json_object_set_new(endpoints, o->networks ? o->networks[0] : "default", first);
 	for (size_t i = 1; i < strv_len(o->networks); i++)
 		json_object_set_new(endpoints, o->networks[i], json_object());

@@ -16,19 +16,20 @@ struct events_options {
 	const char *format, *since, *until;
 };
 
-#define O(letter, name, type, member, value, help)                                                 \
+#define O(letter, name, type, member, value, help) \
 	OPTION(struct events_options, letter, name, type, member, value, help)
 
 const struct option events_options[] = {
-	O('f', "filter", OPTION_LIST, filters, "filter", "Filter output based on conditions provided"),
+	O('f', "filter", OPTION_LIST, filters, "filter",
+	  "Filter output based on conditions provided"),
 	O(0, "format", OPTION_STR, format, "string", "Format output: 'json', or a Go template"),
 	O(0, "since", OPTION_STR, since, "string", "Show all events created since timestamp"),
 	O(0, "until", OPTION_STR, until, "string", "Stream events until this timestamp"),
 	OPTION_END,
 };
 
-/* After a loss the question reaches this far back, since an event is told late when the daemon was away
- * at its time; what was shown already is known from the ring. */
+/* After a loss the question reaches this far back, since an event is told late when the daemon was
+ * away at its time; what was shown already is known from the ring. */
 #define OVERLAP_NS (2 * NSEC_PER_SEC)
 #define RING	   512
 
@@ -37,7 +38,7 @@ struct follow {
 	const struct events_options *o;
 	const struct template *template; /* NULL: docker's own line, or JSON */
 	struct buf since, until;	 /* as the API takes them; text NULL: not given */
-	int64_t since_ns;		 /* the same as a number; the time of asking where not given */
+	int64_t since_ns; /* the same as a number; the time of asking where not given */
 	int64_t until_ns;
 	int64_t last_ns; /* the youngest event shown; 0: none yet */
 	bool again;	 /* it is not the first connection */
@@ -118,7 +119,8 @@ static int follow_stream(struct follow *f, struct response *r, struct err *err)
 		autojson json_t *event = line.len ? json_loadb(line.text, line.len, 0, NULL) : NULL;
 		int64_t ns = json_int(event, "timeNano", json_int(event, "time", 0) * NSEC_PER_SEC);
 
-		if (event && is_new(f, line.text, ns) && print_event(f, event, line.text, ns, err) < 0)
+		if (event && is_new(f, line.text, ns) &&
+		    print_event(f, event, line.text, ns, err) < 0)
 			return -1;
 	}
 	return got;
@@ -138,8 +140,8 @@ static int ask(struct follow *f, struct response **ret, struct err *err)
 	url_query(&target, "since", since.text ? since.text : f->since.text);
 	url_query(&target, "until", f->until.text);
 	if (target_filters(&target, f->o->filters, err) < 0 ||
-	    request_send(f->cli->address, &(struct request){.method = "GET", .target = target.text}, ret,
-			 err) < 0)
+	    request_send(f->cli->address, &(struct request){.method = "GET", .target = target.text},
+			 ret, err) < 0)
 		return -1;
 	return response_head(*ret, err);
 }

@@ -14,22 +14,27 @@ struct images_options {
 	bool force, no_prune;
 };
 
-#define O(letter, name, type, member, value, help)                                                 \
+#define O(letter, name, type, member, value, help) \
 	OPTION(struct images_options, letter, name, type, member, value, help)
 
 const struct option images_options[] = {
-	O('a', "all", OPTION_FLAG, all, NULL, "Show all images (default hides intermediate images)"),
+	O('a', "all", OPTION_FLAG, all, NULL,
+	  "Show all images (default hides intermediate images)"),
 	O(0, "digests", OPTION_FLAG, digests, NULL, "Show digests"),
-	O('f', "filter", OPTION_LIST, filters, "filter", "Filter output based on conditions provided"),
-	O(0, "format", OPTION_STR, format, "string", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template"),
+	O('f', "filter", OPTION_LIST, filters, "filter",
+	  "Filter output based on conditions provided"),
+	O(0, "format", OPTION_STR, format, "string",
+	  "Format output: 'table', 'table TEMPLATE', 'json', or a Go template"),
 	O(0, "no-trunc", OPTION_FLAG, whole, NULL, "Don't truncate output"),
 	O('q', "quiet", OPTION_FLAG, quiet, NULL, "Only show image IDs"),
 	OPTION_END,
 };
 
 const struct option history_options[] = {
-	O(0, "format", OPTION_STR, format, "string", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template"),
-	O('H', "human", OPTION_FLAG, human, NULL, "Print sizes and dates in human readable format (default true)"),
+	O(0, "format", OPTION_STR, format, "string",
+	  "Format output: 'table', 'table TEMPLATE', 'json', or a Go template"),
+	O('H', "human", OPTION_FLAG, human, NULL,
+	  "Print sizes and dates in human readable format (default true)"),
 	O(0, "no-trunc", OPTION_FLAG, whole, NULL, "Don't truncate output"),
 	O('q', "quiet", OPTION_FLAG, quiet, NULL, "Only show image IDs"),
 	O(0, "platform", OPTION_STR, platform, "string", NULL),
@@ -52,10 +57,18 @@ static void set_owned(json_t *row, const char *key, char *text)
 /* images ------------------------------------------------------------------------------------- */
 
 static const struct heading image_headings[] = {
-	{"Repository", "REPOSITORY"}, {"Tag", "TAG"},	      {"Digest", "DIGEST"},
-	{"ID", "IMAGE ID"},	      {"CreatedSince", "CREATED"}, {"CreatedAt", "CREATED AT"},
-	{"Size", "SIZE"},	      {"Containers", "CONTAINERS"}, {"SharedSize", "SHARED SIZE"},
-	{"UniqueSize", "UNIQUE SIZE"}, {"VirtualSize", "VIRTUAL SIZE"}, {NULL, NULL},
+	{"Repository", "REPOSITORY"},
+	{"Tag", "TAG"},
+	{"Digest", "DIGEST"},
+	{"ID", "IMAGE ID"},
+	{"CreatedSince", "CREATED"},
+	{"CreatedAt", "CREATED AT"},
+	{"Size", "SIZE"},
+	{"Containers", "CONTAINERS"},
+	{"SharedSize", "SHARED SIZE"},
+	{"UniqueSize", "UNIQUE SIZE"},
+	{"VirtualSize", "VIRTUAL SIZE"},
+	{NULL, NULL},
 };
 
 static const struct list image_list = {
@@ -104,7 +117,7 @@ static const char *digest_of(const json_t *image, const char *repo)
 	size_t i, n = strlen(repo);
 	json_t *digest;
 
-	json_array_foreach(json_object_get(image, "RepoDigests"), i, digest) {
+	json_array_foreach (json_object_get(image, "RepoDigests"), i, digest) {
 		const char *text = json_string_value(digest);
 
 		if (text && !strncmp(text, repo, n) && text[n] == '@')
@@ -125,19 +138,21 @@ static char *cut_tag(char *text)
 }
 
 /* A row for each name of the image, or one without; ids only: one in any case. */
-static void add_image(json_t *rows, const json_t *image, int64_t now, const struct images_options *o)
+static void add_image(json_t *rows, const json_t *image, int64_t now,
+		      const struct images_options *o)
 {
 	size_t before = json_array_size(rows), i;
 	json_t *name;
 
-	json_array_foreach(json_object_get(image, "RepoTags"), i, name) {
-		autofree char *repo = xstrdup(json_string_value(name) ? json_string_value(name) : "");
+	json_array_foreach (json_object_get(image, "RepoTags"), i, name) {
+		autofree char *repo =
+			xstrdup(json_string_value(name) ? json_string_value(name) : "");
 		char *tag = cut_tag(repo);
 
 		if (str_eq(repo, "<none>"))
 			continue;
-		json_array_append_new(rows,
-				      image_row(image, repo, tag, digest_of(image, repo), now, o->whole));
+		json_array_append_new(
+			rows, image_row(image, repo, tag, digest_of(image, repo), now, o->whole));
 	}
 	if (json_array_size(rows) > before)
 		return;
@@ -148,8 +163,9 @@ static void add_image(json_t *rows, const json_t *image, int64_t now, const stru
 
 	if (at)
 		*at++ = '\0';
-	json_array_append_new(rows, image_row(image, at && !str_eq(repo, "<none>") ? repo : NULL, NULL,
-					      at && !str_eq(repo, "<none>") ? at : NULL, now, o->whole));
+	json_array_append_new(rows,
+			      image_row(image, at && !str_eq(repo, "<none>") ? repo : NULL, NULL,
+					at && !str_eq(repo, "<none>") ? at : NULL, now, o->whole));
 }
 
 static int list_images(const struct cli *cli, struct images_options *o, const char *name,
@@ -163,7 +179,8 @@ static int list_images(const struct cli *cli, struct images_options *o, const ch
 	size_t i;
 	json_t *image;
 
-	if (list_format_new(o->digests ? &image_list_with_digests : &image_list, text, &format, err) < 0)
+	if (list_format_new(o->digests ? &image_list_with_digests : &image_list, text, &format,
+			    err) < 0)
 		return -1;
 	buf_adds(&target, CLIENT_API "/images/json");
 	if (o->all)
@@ -175,7 +192,7 @@ static int list_images(const struct cli *cli, struct images_options *o, const ch
 	if (target_filters(&target, o->filters, err) < 0 ||
 	    client_call(cli->address, "GET", target.text, NULL, &images, err) < 0)
 		return -1;
-	json_array_foreach(images, i, image)
+	json_array_foreach (images, i, image)
 		add_image(rows, image, now, o);
 	return list_print(cli, format, rows, o->whole, err);
 }
@@ -218,7 +235,9 @@ static json_t *history_row(const json_t *step, int64_t now, const struct images_
 	set_owned(row, "CreatedAt", xstrdup(rfc3339_format(created, stamp)));
 	set_owned(row, "CreatedBy", o->whole ? xstrdup(by_plain) : text_ellipsis(by_plain, 45));
 	set_owned(row, "CreatedSince",
-		  !o->human ? xstrdup(stamp) : created ? ago_words(created, now) : xstrdup("N/A"));
+		  !o->human ? xstrdup(stamp)
+		  : created ? ago_words(created, now)
+			    : xstrdup("N/A"));
 	set_owned(row, "ID", short_id(str_empty(id) ? "<missing>" : id, o->whole));
 	set_owned(row, "Size", o->human ? size_words(size) : xasprintf("%lld", (long long) size));
 	return row;
@@ -237,11 +256,11 @@ int command_history(struct cli *cli, int argc, char **argv)
 
 	(void) cli_begin(cli, &o, argc, argv);
 	target_image(&target, argv[0], "history");
-	if (list_format_new(&history_list, o.quiet && str_empty(o.format) ? "{{.ID}}" : o.format, &format,
-			    &err) < 0 ||
+	if (list_format_new(&history_list, o.quiet && str_empty(o.format) ? "{{.ID}}" : o.format,
+			    &format, &err) < 0 ||
 	    client_call(cli->address, "GET", target.text, NULL, &steps, &err) < 0)
 		return cli_fail(&err);
-	json_array_foreach(steps, i, step)
+	json_array_foreach (steps, i, step)
 		json_array_append_new(rows, history_row(step, now, &o));
 	return list_print(cli, format, rows, o.whole, &err) < 0 ? cli_fail(&err) : EXIT_OK;
 }
@@ -263,7 +282,7 @@ static int remove_image(const struct cli *cli, const struct images_options *o, c
 		url_query(&target, "noprune", "1");
 	if (client_call(cli->address, "DELETE", target.text, NULL, &changes, err) < 0)
 		return -1;
-	json_array_foreach(changes, i, change) {
+	json_array_foreach (changes, i, change) {
 		if (json_str(change, "Untagged"))
 			printf("Untagged: %s\n", json_str(change, "Untagged"));
 		if (json_str(change, "Deleted"))

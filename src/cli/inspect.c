@@ -7,13 +7,16 @@ struct inspect_options {
 	bool size;
 };
 
-#define O(letter, name, type, member, value, help)                                                 \
+#define O(letter, name, type, member, value, help) \
 	OPTION(struct inspect_options, letter, name, type, member, value, help)
 
 const struct option inspect_options[] = {
-	O('f', "format", OPTION_STR, format, "string", "Format output: 'json', or a Go template such as {{.State.Status}}"),
-	O('s', "size", OPTION_FLAG, size, NULL, "Display total file sizes if the type is container"),
-	O(0, "type", OPTION_STR, type, "string", "Only inspect objects of the given type (container, image)"),
+	O('f', "format", OPTION_STR, format, "string",
+	  "Format output: 'json', or a Go template such as {{.State.Status}}"),
+	O('s', "size", OPTION_FLAG, size, NULL,
+	  "Display total file sizes if the type is container"),
+	O(0, "type", OPTION_STR, type, "string",
+	  "Only inspect objects of the given type (container, image)"),
 	OPTION_END,
 };
 
@@ -37,8 +40,8 @@ static int get_image(const struct cli *cli, const char *ref, json_t **ret, struc
 }
 
 /* Without a type: a container of this name, else an image. */
-static int get(const struct cli *cli, const struct inspect_options *o, const char *ref, json_t **ret,
-	       struct err *err)
+static int get(const struct cli *cli, const struct inspect_options *o, const char *ref,
+	       json_t **ret, struct err *err)
 {
 	if (str_eq(o->type, "container"))
 		return get_container(cli, o, ref, ret, err);
@@ -90,8 +93,9 @@ static int inspect_type(struct cli *cli, const char *type, int argc, char **argv
 	if (type)
 		o.type = type;
 	if (o.type && !str_eq(o.type, "container") && !str_eq(o.type, "image"))
-		return cli_failf("inspect: \"%s\" is not a type that can be inspected (container, image)",
-				 o.type);
+		return cli_failf(
+			"inspect: \"%s\" is not a type that can be inspected (container, image)",
+			o.type);
 	return inspect(cli, &o, n, argv);
 }
 

@@ -10,7 +10,7 @@ struct lifecycle_options {
 	bool force, volumes, link;
 };
 
-#define O(letter, name, type, member, value, help)                                                 \
+#define O(letter, name, type, member, value, help) \
 	OPTION(struct lifecycle_options, letter, name, type, member, value, help)
 
 const struct option start_options[] = {
@@ -21,7 +21,8 @@ const struct option start_options[] = {
 
 const struct option stop_options[] = {
 	O('s', "signal", OPTION_STR, signal, "string", "Signal to send to the container"),
-	O('t', "timeout", OPTION_INT, timeout_s, "int", "Seconds to wait before killing the container"),
+	O('t', "timeout", OPTION_INT, timeout_s, "int",
+	  "Seconds to wait before killing the container"),
 	O(0, "time", OPTION_INT, timeout_s, "int", NULL),
 	OPTION_END,
 };
@@ -32,9 +33,11 @@ const struct option kill_options[] = {
 };
 
 const struct option rm_options[] = {
-	O('f', "force", OPTION_FLAG, force, NULL, "Force the removal of a running container (uses SIGKILL)"),
+	O('f', "force", OPTION_FLAG, force, NULL,
+	  "Force the removal of a running container (uses SIGKILL)"),
 	O('l', "link", OPTION_FLAG, link, NULL, "Remove the specified link"),
-	O('v', "volumes", OPTION_FLAG, volumes, NULL, "Remove anonymous volumes associated with the container"),
+	O('v', "volumes", OPTION_FLAG, volumes, NULL,
+	  "Remove anonymous volumes associated with the container"),
 	OPTION_END,
 };
 
@@ -45,8 +48,9 @@ int command_start(struct cli *cli, int argc, char **argv)
 	int n = cli_begin(cli, &o, argc, argv), exit_code = EXIT_OK;
 
 	if (o.attach || o.interactive)
-		return cli_failf("start: attached starts come with a later version; start it without -a and "
-				 "-i, then 'holdfast logs -f'");
+		return cli_failf(
+			"start: attached starts come with a later version; start it without -a and "
+			"-i, then 'holdfast logs -f'");
 	for (int i = 0; i < n; i++) {
 		struct each each = {.method = "POST", .verb = "start"};
 
@@ -68,8 +72,8 @@ static int stop_by(struct cli *cli, const char *verb, int argc, char **argv)
 		buf_adds(&query, query.len ? "&signal=" : "signal=");
 		url_add(&query, o.signal);
 	}
-	return each_container(cli, &(struct each){.method = "POST", .verb = verb, .query = query.text}, n,
-			      argv);
+	return each_container(
+		cli, &(struct each){.method = "POST", .verb = verb, .query = query.text}, n, argv);
 }
 
 int command_stop(struct cli *cli, int argc, char **argv)
@@ -90,8 +94,9 @@ int command_kill(struct cli *cli, int argc, char **argv)
 
 	buf_adds(&query, "signal=");
 	url_add(&query, o.signal);
-	return each_container(cli, &(struct each){.method = "POST", .verb = "kill", .query = query.text}, n,
-			      argv);
+	return each_container(cli,
+			      &(struct each){.method = "POST", .verb = "kill", .query = query.text},
+			      n, argv);
 }
 
 int command_pause(struct cli *cli, int argc, char **argv)
@@ -133,5 +138,6 @@ int command_rm(struct cli *cli, int argc, char **argv)
 		buf_addf(&query, "%sv=1", query.len ? "&" : "");
 	if (o.force)
 		buf_addf(&query, "%sforce=1", query.len ? "&" : "");
-	return each_container(cli, &(struct each){.method = "DELETE", .query = query.text}, n, argv);
+	return each_container(cli, &(struct each){.method = "DELETE", .query = query.text}, n,
+			      argv);
 }

@@ -91,7 +91,7 @@ static int print_table(const struct cli *cli, const struct list_format *f, const
 	if (template_run(f->template, heading, &out, err) < 0)
 		return -1;
 	table_add(&table, out.text ? out.text : "");
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		out.len = 0;
 		buf_adds(&out, "");
 		if (template_run(f->template, row, &out, err) < 0)
@@ -113,7 +113,7 @@ int list_print(const struct cli *cli, const struct list_format *f, const json_t 
 
 	if (f->shape == SHAPE_TABLE)
 		return print_table(cli, f, rows, whole, err);
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		if (f->shape == SHAPE_JSON) {
 			autofree char *text = NULL;
 

@@ -1,6 +1,6 @@
 /*
- * What --format means for lists (ps, images, history, ...): rows are JSON objects of printable values,
- * one shape shows them all.
+ * What --format means for lists (ps, images, history, ...): rows are JSON objects of printable
+ *values, one shape shows them all.
  *
  *	(none), "table"		the list's own table
  *	"table TEMPLATE"	a table of these columns
@@ -20,7 +20,7 @@ struct list {
 	const struct heading {
 		const char *field;
 		const char *text;
-	} *headings; /* ended by NULL */
+	} * headings; /* ended by NULL */
 };
 
 /* Reads the format: before anything is asked of the daemon, since it may name what to ask for. */

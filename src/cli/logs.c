@@ -1,13 +1,13 @@
 /*
- * logs. With -f it goes on through ends of the daemon: the container does not notice them, and its log
- * is whole, so after the reconnection the stream goes on at the last line shown. For that the lines are
- * always asked for with their times, which are cut off again unless -t wants them:
+ * logs. With -f it goes on through ends of the daemon: the container does not notice them, and its
+ *log is whole, so after the reconnection the stream goes on at the last line shown. For that the
+ *lines are always asked for with their times, which are cut off again unless -t wants them:
  *
  *	without tty	frames, each an entry: its time, a space, the text
  *	with tty	bytes; a time stands at the start of each entry, found by its shape
  *
- * The daemon gives entries from a time on, so those of the very last time come again: as many as were
- * shown of it are skipped.
+ * The daemon gives entries from a time on, so those of the very last time come again: as many as
+ *were shown of it are skipped.
  */
 #include <endian.h>
 #include <stdio.h>
@@ -23,16 +23,21 @@ struct logs_options {
 	const char *since, *until, *tail;
 };
 
-#define O(letter, name, type, member, value, help)                                                 \
+#define O(letter, name, type, member, value, help) \
 	OPTION(struct logs_options, letter, name, type, member, value, help)
 
 const struct option logs_options[] = {
 	O(0, "details", OPTION_FLAG, details, NULL, NULL),
 	O('f', "follow", OPTION_FLAG, follow, NULL, "Follow log output"),
-	O(0, "since", OPTION_STR, since, "string", "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)"),
-	O('n', "tail", OPTION_STR, tail, "string", "Number of lines to show from the end of the logs (default \"all\")"),
+	O(0, "since", OPTION_STR, since, "string",
+	  "Show logs since timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for "
+	  "42 minutes)"),
+	O('n', "tail", OPTION_STR, tail, "string",
+	  "Number of lines to show from the end of the logs (default \"all\")"),
 	O('t', "timestamps", OPTION_FLAG, timestamps, NULL, "Show timestamps"),
-	O(0, "until", OPTION_STR, until, "string", "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" for 42 minutes)"),
+	O(0, "until", OPTION_STR, until, "string",
+	  "Show logs before a timestamp (e.g. \"2013-01-02T13:23:37Z\") or relative (e.g. \"42m\" "
+	  "for 42 minutes)"),
 	OPTION_END,
 };
 
@@ -76,8 +81,8 @@ static int show(struct reader *r, int fd, const char *text, size_t n, struct err
 	return 0;
 }
 
-/* An entry of this time begins: false where it was shown before the connection was lost. Of the last of
- * those, a tty's may have been shown in part. */
+/* An entry of this time begins: false where it was shown before the connection was lost. Of the
+ * last of those, a tty's may have been shown in part. */
 static bool begin_entry(struct reader *r, int64_t ns)
 {
 	if (r->skip > 0 && ns == r->last_ns) {
@@ -127,7 +132,8 @@ static int show_frames(struct reader *r, struct err *err)
 			(void) flush(r, NULL);
 			return err_set(err, ERR_SYSTEM, "%.*s", (int) n, head + 8);
 		}
-		if (show_entry(r, head[0] == 2 ? STDERR_FILENO : STDOUT_FILENO, head + 8, n, err) < 0)
+		if (show_entry(r, head[0] == 2 ? STDERR_FILENO : STDOUT_FILENO, head + 8, n, err) <
+		    0)
 			return -1;
 		at += 8 + n;
 	}
@@ -146,8 +152,8 @@ static int show_part(struct reader *r, const char *text, size_t n, struct err *e
 	return show(r, STDOUT_FILENO, text + drop, n - drop, err);
 }
 
-/* Shows what is there of a raw stream, and keeps what may be half a time at its end. A time before the
- * last entry's is text that the container wrote. */
+/* Shows what is there of a raw stream, and keeps what may be half a time at its end. A time before
+ * the last entry's is text that the container wrote. */
 static int show_raw(struct reader *r, struct err *err)
 {
 	const char *text = r->input.text;
@@ -227,8 +233,8 @@ static int ask(struct reader *r, bool follow, struct response **ret, struct err 
 		url_query(&target, "details", "1");
 	add_since(r, &target);
 	url_query(&target, "until", r->until.text);
-	if (request_send(r->cli->address, &(struct request){.method = "GET", .target = target.text}, ret,
-			 err) < 0 ||
+	if (request_send(r->cli->address, &(struct request){.method = "GET", .target = target.text},
+			 ret, err) < 0 ||
 	    response_head(*ret, err) < 0)
 		return -1;
 	type = response_content_type(*ret);
@@ -241,7 +247,8 @@ static int ask(struct reader *r, bool follow, struct response **ret, struct err 
 }
 
 /* The state of the container: which run it is in, and whether that goes on. */
-static int look(struct reader *r, char **ret_started, bool *ret_running, bool *ret_tty, struct err *err)
+static int look(struct reader *r, char **ret_started, bool *ret_running, bool *ret_tty,
+		struct err *err)
 {
 	autojson json_t *c = NULL;
 	autobuf target = {0};
@@ -260,9 +267,9 @@ static int look(struct reader *r, char **ret_started, bool *ret_running, bool *r
 }
 
 /*
- * The stream ended cleanly: because the run ended, or because the daemon did. It was the daemon if the
- * same run goes on; and if the run is over, it may have ended meanwhile: then the rest is fetched, which
- * is nothing where the stream had told it all. 1 to follow on, 0 the end, < 0.
+ * The stream ended cleanly: because the run ended, or because the daemon did. It was the daemon if
+ * the same run goes on; and if the run is over, it may have ended meanwhile: then the rest is
+ * fetched, which is nothing where the stream had told it all. 1 to follow on, 0 the end, < 0.
  */
 static int after_end(struct reader *r, const char *started, struct err *err)
 {

@@ -20,8 +20,10 @@ struct globals {
 
 static const struct option global_options[] = {
 	OPTION(struct globals, 'H', "host", OPTION_LIST, hosts, "address",
-	       "Daemon socket to connect to (default: $HOLDFAST_HOST, $DOCKER_HOST, " DEFAULT_ADDRESS ")"),
-	OPTION(struct globals, 'v', "version", OPTION_FLAG, version, NULL, "Print the version and end"),
+	       "Daemon socket to connect to (default: $HOLDFAST_HOST, "
+	       "$DOCKER_HOST, " DEFAULT_ADDRESS ")"),
+	OPTION(struct globals, 'v', "version", OPTION_FLAG, version, NULL,
+	       "Print the version and end"),
 	OPTION_END,
 };
 
@@ -71,7 +73,8 @@ static void print_help(const struct command *c)
 {
 	autobuf b = {0};
 
-	buf_addf(&b, "Usage:  holdfast %s%s%s\n\n%s\n", c->name, *c->args ? " " : "", c->args, c->summary);
+	buf_addf(&b, "Usage:  holdfast %s%s%s\n\n%s\n", c->name, *c->args ? " " : "", c->args,
+		 c->summary);
 	if (c->aliases)
 		buf_addf(&b, "\nAliases: %s\n", c->aliases);
 	options_help(&b, c->options, HELP_WIDTH);
@@ -80,7 +83,9 @@ static void print_help(const struct command *c)
 
 static void check_args(const struct command *c, int n)
 {
-	const char *which = c->min_args == c->max_args ? "exactly" : n < c->min_args ? "at least" : "at most";
+	const char *which = c->min_args == c->max_args ? "exactly"
+			    : n < c->min_args	       ? "at least"
+						       : "at most";
 	int wanted = n < c->min_args ? c->min_args : c->max_args;
 
 	if (n >= c->min_args && n <= c->max_args)
@@ -88,9 +93,10 @@ static void check_args(const struct command *c, int n)
 	if (c->max_args == 0)
 		fprintf(stderr, "holdfast: '%s' accepts no arguments\n", c->name);
 	else
-		fprintf(stderr, "holdfast: '%s' requires %s %d argument%s\n", c->name, which, wanted,
-			wanted == 1 ? "" : "s");
-	fprintf(stderr, "\nUsage:  holdfast %s %s\n\nSee 'holdfast %s --help' for more information\n",
+		fprintf(stderr, "holdfast: '%s' requires %s %d argument%s\n", c->name, which,
+			wanted, wanted == 1 ? "" : "s");
+	fprintf(stderr,
+		"\nUsage:  holdfast %s %s\n\nSee 'holdfast %s --help' for more information\n",
 		c->name, c->args, c->name);
 	exit(EXIT_ERROR);
 }
@@ -107,8 +113,8 @@ int cli_begin(const struct cli *cli, void *obj, int argc, char **argv)
 		exit(EXIT_OK);
 	}
 	if (r < 0) {
-		fprintf(stderr, "holdfast %s: %s\n\nRun 'holdfast %s --help' for its options\n", c->name,
-			err.text, c->name);
+		fprintf(stderr, "holdfast %s: %s\n\nRun 'holdfast %s --help' for its options\n",
+			c->name, err.text, c->name);
 		exit(EXIT_USAGE);
 	}
 	check_args(c, n);
@@ -143,7 +149,8 @@ int target_filters(struct buf *target, char *const *filters, struct err *err)
 
 		if (!equals || equals == *filters)
 			return err_set(err, ERR_INVALID,
-				       "bad format of filter \"%s\" (expected name=value)", *filters);
+				       "bad format of filter \"%s\" (expected name=value)",
+				       *filters);
 		key = xstrndup(*filters, (size_t) (equals - *filters));
 		values = json_object_get(all, key);
 		if (!values) {
@@ -164,11 +171,13 @@ int instant_query(const char *text, struct buf *ret, struct err *err)
 	int64_t ns;
 
 	if (instant_parse(text, now_ns(), &ns) < 0)
-		return err_set(err, ERR_INVALID,
-			       "invalid time \"%s\": give a duration (10m), a date, RFC 3339 or seconds "
-			       "since 1970",
-			       text);
-	buf_addf(ret, "%lld.%09lld", (long long) (ns / NSEC_PER_SEC), (long long) (ns % NSEC_PER_SEC));
+		return err_set(
+			err, ERR_INVALID,
+			"invalid time \"%s\": give a duration (10m), a date, RFC 3339 or seconds "
+			"since 1970",
+			text);
+	buf_addf(ret, "%lld.%09lld", (long long) (ns / NSEC_PER_SEC),
+		 (long long) (ns % NSEC_PER_SEC));
 	return 0;
 }
 
@@ -183,7 +192,8 @@ static int each_send(const struct cli *cli, const struct each *each, const char 
 	if (each->query)
 		buf_addf(&target, "?%s", each->query);
 	return request_send(cli->address,
-			    &(struct request){.method = each->method, .target = target.text}, ret, err);
+			    &(struct request){.method = each->method, .target = target.text}, ret,
+			    err);
 }
 
 int each_container(const struct cli *cli, const struct each *each, int n, char **refs)
@@ -220,10 +230,13 @@ int patience_wait(struct patience *p, struct err *err)
 		p->pause_ns = 20 * NSEC_PER_MSEC;
 	}
 	if (now - p->since_ns >= RECONNECT_NS)
-		return err_wrap(err, "the daemon has been away for %lld seconds, giving up (the containers "
-				     "run on)",
-				(long long) ((now - p->since_ns) / NSEC_PER_SEC));
-	pause = (struct timespec){.tv_sec = p->pause_ns / NSEC_PER_SEC, .tv_nsec = p->pause_ns % NSEC_PER_SEC};
+		return err_wrap(
+			err,
+			"the daemon has been away for %lld seconds, giving up (the containers "
+			"run on)",
+			(long long) ((now - p->since_ns) / NSEC_PER_SEC));
+	pause = (struct timespec){.tv_sec = p->pause_ns / NSEC_PER_SEC,
+				  .tv_nsec = p->pause_ns % NSEC_PER_SEC};
 	(void) nanosleep(&pause, NULL);
 	if (p->pause_ns < NSEC_PER_SEC)
 		p->pause_ns *= 2;
@@ -294,9 +307,12 @@ static int print_overview(void)
 
 static int unknown_command(int argc, char **argv)
 {
-	bool group = str_eq(argv[0], "container") || str_eq(argv[0], "image") || str_eq(argv[0], "system");
+	bool group = str_eq(argv[0], "container") || str_eq(argv[0], "image") ||
+		     str_eq(argv[0], "system");
 
-	fprintf(stderr, "holdfast: unknown command: holdfast %s%s%s\n\nRun 'holdfast --help' for the commands there are\n",
+	fprintf(stderr,
+		"holdfast: unknown command: holdfast %s%s%s\n\nRun 'holdfast --help' for the "
+		"commands there are\n",
 		argv[0], group && argc > 1 ? " " : "", group && argc > 1 ? argv[1] : "");
 	return EXIT_ERROR;
 }
@@ -335,7 +351,8 @@ int main(int argc, char **argv)
 	r = options_parse(global_options, true, &globals, argc, argv, &n, &err);
 	hosts = globals.hosts;
 	if (r < 0) {
-		fprintf(stderr, "holdfast: %s\n\nRun 'holdfast --help' for the options there are\n", err.text);
+		fprintf(stderr, "holdfast: %s\n\nRun 'holdfast --help' for the options there are\n",
+			err.text);
 		return EXIT_USAGE;
 	}
 	if (globals.version && r == 0) {

@@ -104,10 +104,11 @@ static int set_recursive(struct mount_spec *m, const char *value, struct err *er
 	else if (str_eq(value, "readonly"))
 		m->bind.read_only_force_recursive = true;
 	else if (!str_eq(value, "enabled"))
-		return err_set(err, ERR_INVALID,
-			       "invalid value for bind-recursive: %s (must be \"enabled\", \"disabled\", "
-			       "\"writable\", or \"readonly\")",
-			       value);
+		return err_set(
+			err, ERR_INVALID,
+			"invalid value for bind-recursive: %s (must be \"enabled\", \"disabled\", "
+			"\"writable\", or \"readonly\")",
+			value);
 	return 0;
 }
 
@@ -138,7 +139,8 @@ static int mount_key(struct mount_spec *m, const char *key, const char *value, s
 		return 0;
 	}
 	if (!value)
-		return err_set(err, ERR_INVALID, "invalid field '%s' must be a key=value pair", key);
+		return err_set(err, ERR_INVALID, "invalid field '%s' must be a key=value pair",
+			       key);
 
 	if (str_eq(key, "type"))
 		replace(&m->type, xstrdup(value));
@@ -266,13 +268,17 @@ int ulimit_parse(const char *text, struct objects *ulimits, struct err *err)
 	int64_t soft_limit, hard_limit;
 
 	if (!equals || equals == text)
-		return err_set(err, ERR_INVALID, "invalid ulimit argument: %s (name=soft[:hard])", text);
+		return err_set(err, ERR_INVALID, "invalid ulimit argument: %s (name=soft[:hard])",
+			       text);
 	soft = colon ? xstrndup(equals + 1, (size_t) (colon - equals - 1)) : xstrdup(equals + 1);
-	if (parse_limit(soft, &soft_limit) < 0 || parse_limit(colon ? colon + 1 : soft, &hard_limit) < 0)
-		return err_set(err, ERR_INVALID, "invalid ulimit argument: %s (limits are numbers)", text);
+	if (parse_limit(soft, &soft_limit) < 0 ||
+	    parse_limit(colon ? colon + 1 : soft, &hard_limit) < 0)
+		return err_set(err, ERR_INVALID, "invalid ulimit argument: %s (limits are numbers)",
+			       text);
 	if (hard_limit != -1 && (soft_limit > hard_limit || soft_limit == -1))
 		return err_set(err, ERR_INVALID,
-			       "ulimit soft limit must be less than or equal to hard limit: %s", text);
+			       "ulimit soft limit must be less than or equal to hard limit: %s",
+			       text);
 
 	struct ulimit *u = objects_grow(ulimits, sizeof *u);
 
@@ -299,9 +305,10 @@ int throttle_parse(const char *text, bool bytes, struct objects *devices, struct
 	autofree char *path = device_path(text, &rate_text);
 	int64_t rate;
 
-	if (!path || (bytes ? parse_size(rate_text, &rate) : parse_i64(rate_text, &rate)) < 0 || rate < 0)
-		return err_set(err, ERR_INVALID, "invalid rate for device: %s (DEVICE:NUMBER%s)", text,
-			       bytes ? "[UNIT]" : "");
+	if (!path || (bytes ? parse_size(rate_text, &rate) : parse_i64(rate_text, &rate)) < 0 ||
+	    rate < 0)
+		return err_set(err, ERR_INVALID, "invalid rate for device: %s (DEVICE:NUMBER%s)",
+			       text, bytes ? "[UNIT]" : "");
 
 	struct throttle_device *t = objects_grow(devices, sizeof *t);
 
@@ -316,8 +323,10 @@ int weight_parse(const char *text, struct objects *devices, struct err *err)
 	autofree char *path = device_path(text, &weight_text);
 	int64_t weight;
 
-	if (!path || parse_i64(weight_text, &weight) < 0 || (weight && (weight < 10 || weight > 1000)))
-		return err_set(err, ERR_INVALID, "invalid weight for device: %s (DEVICE:10..1000)", text);
+	if (!path || parse_i64(weight_text, &weight) < 0 ||
+	    (weight && (weight < 10 || weight > 1000)))
+		return err_set(err, ERR_INVALID, "invalid weight for device: %s (DEVICE:10..1000)",
+			       text);
 
 	struct weight_device *w = objects_grow(devices, sizeof *w);
 

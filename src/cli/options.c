@@ -56,7 +56,8 @@ static int parse_decimal(const char *s, int64_t *ret)
 		memcpy(digits, point + 1, n);
 		(void) parse_i64(digits, &fraction);
 	}
-	if (*whole && (strspn(whole, "0123456789") != strlen(whole) || parse_i64(whole, &units) < 0))
+	if (*whole &&
+	    (strspn(whole, "0123456789") != strlen(whole) || parse_i64(whole, &units) < 0))
 		return -1;
 	if ((!*whole && !point) || units > INT64_MAX / NSEC_PER_SEC - 1)
 		return -1;
@@ -108,8 +109,9 @@ static int set(const struct option *o, void *obj, const char *value, struct err 
 	if (!wanted)
 		return 0;
 	if (o->letter)
-		return err_set(err, ERR_INVALID, "invalid argument \"%s\" for \"-%c, --%s\" flag: not %s",
-			       value, o->letter, o->name, wanted);
+		return err_set(err, ERR_INVALID,
+			       "invalid argument \"%s\" for \"-%c, --%s\" flag: not %s", value,
+			       o->letter, o->name, wanted);
 	return err_set(err, ERR_INVALID, "invalid argument \"%s\" for \"--%s\" flag: not %s", value,
 		       o->name, wanted);
 }
@@ -144,7 +146,8 @@ static int take_letters(const struct option *table, void *obj, char **argv, int 
 		if (!o && *p == 'h')
 			return 1;
 		if (!o)
-			return err_set(err, ERR_INVALID, "unknown shorthand flag: '%c' in %s", *p, word);
+			return err_set(err, ERR_INVALID, "unknown shorthand flag: '%c' in %s", *p,
+				       word);
 		if (is_flag(o)) {
 			if (p[1] == '=')
 				return set(o, obj, p + 2, err);
@@ -155,7 +158,8 @@ static int take_letters(const struct option *table, void *obj, char **argv, int 
 		if (p[1])
 			return set(o, obj, p[1] == '=' ? p + 2 : p + 1, err);
 		if (!argv[*i + 1])
-			return err_set(err, ERR_INVALID, "flag needs an argument: '%c' in %s", *p, word);
+			return err_set(err, ERR_INVALID, "flag needs an argument: '%c' in %s", *p,
+				       word);
 		return set(o, obj, argv[++*i], err);
 	}
 	return 0;

@@ -12,8 +12,8 @@
  *		OPTION_END,
  *	};
  *
- * Written as docker's are: `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`, flags in a
- * bundle (`-it`), flags with a value (`--rm=false`), `--` as the end of options.
+ * Written as docker's are: `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`, flags
+ *in a bundle (`-it`), flags with a value (`--rm=false`), `--` as the end of options.
  */
 #pragma once
 
@@ -44,24 +44,25 @@ struct option {
 	const char *help;  /* NULL: an alias, not shown */
 };
 
-#define OPTION(T, letter_, name_, type_, member, value_, help_)                                    \
-	{                                                                                          \
-		.letter = letter_, .name = name_, .type = type_, .offset = offsetof(T, member),    \
-		.value = value_, .help = help_                                                     \
+#define OPTION(T, letter_, name_, type_, member, value_, help_)                                 \
+	{                                                                                       \
+		.letter = letter_, .name = name_, .type = type_, .offset = offsetof(T, member), \
+		.value = value_, .help = help_                                                  \
 	}
-#define OPTION_END                                                                                 \
-	{                                                                                          \
-		.name = NULL                                                                       \
+#define OPTION_END           \
+	{                    \
+		.name = NULL \
 	}
 
 /*
  * Reads argv[1..] into obj. What is no option is left in argv, from argv[0] on and NULL-terminated;
- * *ret_n says how many. With options_first the first of these ends the options (`run`). Returns 0; 1
- * where --help was asked for; < 0 with err in docker's words ("unknown flag: --foo").
- * Lists in obj are the caller's, also on failure.
+ * *ret_n says how many. With options_first the first of these ends the options (`run`). Returns 0;
+ * 1 where --help was asked for; < 0 with err in docker's words ("unknown flag: --foo"). Lists in
+ * obj are the caller's, also on failure.
  */
 int options_parse(const struct option *table, bool options_first, void *obj, int argc, char **argv,
 		  int *ret_n, struct err *err);
 
-/* The "Options:" part of a help text, wrapped to width columns. Nothing where the table is empty. */
+/* The "Options:" part of a help text, wrapped to width columns. Nothing where the table is empty.
+ */
 void options_help(struct buf *b, const struct option *table, unsigned width);

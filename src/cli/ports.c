@@ -36,8 +36,8 @@ static bool is_protocol(const char *s)
 
 static int invalid(const char *text, struct err *err)
 {
-	return err_set(err, ERR_INVALID, "invalid port specification: %s ([IP:][HOST:]CONTAINER[/PROTOCOL])",
-		       text);
+	return err_set(err, ERR_INVALID,
+		       "invalid port specification: %s ([IP:][HOST:]CONTAINER[/PROTOCOL])", text);
 }
 
 static void add_exposed(char ***exposed, const char *port)
@@ -63,7 +63,8 @@ int expose_parse(const char *text, char ***exposed, struct err *err)
 }
 
 /* Splits "[ip:][host:]container" from behind; an IPv6 address stands in brackets. */
-static void split(char *text, const char **ret_ip, const char **ret_host, const char **ret_container)
+static void split(char *text, const char **ret_ip, const char **ret_host,
+		  const char **ret_container)
 {
 	char *colon = strrchr(text, ':');
 
@@ -96,8 +97,8 @@ int publish_parse(const char *text, json_t *bindings, char ***exposed, struct er
 		return invalid(text, err);
 	if (*host && outside.last - outside.first != inside.last - inside.first &&
 	    inside.first != inside.last)
-		return err_set(err, ERR_INVALID, "invalid ranges specified for container and host ports: %s",
-			       text);
+		return err_set(err, ERR_INVALID,
+			       "invalid ranges specified for container and host ports: %s", text);
 
 	for (int64_t p = inside.first; p <= inside.last; p++) {
 		autofree char *port = xasprintf("%lld/%s", (long long) p, protocol);

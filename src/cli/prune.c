@@ -11,18 +11,20 @@ struct prune_options {
 	char **filters;
 };
 
-#define O(letter, name, type, member, value, help)                                                 \
+#define O(letter, name, type, member, value, help) \
 	OPTION(struct prune_options, letter, name, type, member, value, help)
 
 const struct option container_prune_options[] = {
-	O(0, "filter", OPTION_LIST, filters, "filter", "Provide filter values (e.g. \"until=<timestamp>\")"),
+	O(0, "filter", OPTION_LIST, filters, "filter",
+	  "Provide filter values (e.g. \"until=<timestamp>\")"),
 	O('f', "force", OPTION_FLAG, force, NULL, "Do not prompt for confirmation"),
 	OPTION_END,
 };
 
 const struct option image_prune_options[] = {
 	O('a', "all", OPTION_FLAG, all, NULL, "Remove all unused images, not just dangling ones"),
-	O(0, "filter", OPTION_LIST, filters, "filter", "Provide filter values (e.g. \"until=<timestamp>\")"),
+	O(0, "filter", OPTION_LIST, filters, "filter",
+	  "Provide filter values (e.g. \"until=<timestamp>\")"),
 	O('f', "force", OPTION_FLAG, force, NULL, "Do not prompt for confirmation"),
 	OPTION_END,
 };
@@ -34,7 +36,8 @@ static bool confirmed(const struct prune_options *o, const char *warning)
 
 	if (o->force)
 		return true;
-	fprintf(stderr, "WARNING! This will remove %s.\nAre you sure you want to continue? [y/N] ", warning);
+	fprintf(stderr, "WARNING! This will remove %s.\nAre you sure you want to continue? [y/N] ",
+		warning);
 	return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
@@ -74,7 +77,7 @@ int command_container_prune(struct cli *cli, int argc, char **argv)
 		return exit_code;
 	if (json_array_size(json_object_get(answer, "ContainersDeleted")))
 		puts("Deleted Containers:");
-	json_array_foreach(json_object_get(answer, "ContainersDeleted"), i, id)
+	json_array_foreach (json_object_get(answer, "ContainersDeleted"), i, id)
 		puts(json_string_value(id) ? json_string_value(id) : "");
 	print_freed(answer);
 	return exit_code;
@@ -98,7 +101,7 @@ int command_image_prune(struct cli *cli, int argc, char **argv)
 		return exit_code;
 	if (json_array_size(json_object_get(answer, "ImagesDeleted")))
 		puts("Deleted Images:");
-	json_array_foreach(json_object_get(answer, "ImagesDeleted"), i, change) {
+	json_array_foreach (json_object_get(answer, "ImagesDeleted"), i, change) {
 		if (json_str(change, "Untagged"))
 			printf("untagged: %s\n", json_str(change, "Untagged"));
 		if (json_str(change, "Deleted"))

@@ -14,30 +14,44 @@ struct ps_options {
 	const char *format;
 };
 
-#define O(letter, name, type, member, value, help)                                                 \
+#define O(letter, name, type, member, value, help) \
 	OPTION(struct ps_options, letter, name, type, member, value, help)
 
 const struct option ps_options[] = {
 	O('a', "all", OPTION_FLAG, all, NULL, "Show all containers (default shows just running)"),
-	O('f', "filter", OPTION_LIST, filters, "filter", "Filter output based on conditions provided"),
-	O(0, "format", OPTION_STR, format, "string", "Format output: 'table', 'table TEMPLATE', 'json', or a Go template"),
-	O('n', "last", OPTION_INT, last, "int", "Show n last created containers (includes all states)"),
-	O('l', "latest", OPTION_FLAG, latest, NULL, "Show the latest created container (includes all states)"),
+	O('f', "filter", OPTION_LIST, filters, "filter",
+	  "Filter output based on conditions provided"),
+	O(0, "format", OPTION_STR, format, "string",
+	  "Format output: 'table', 'table TEMPLATE', 'json', or a Go template"),
+	O('n', "last", OPTION_INT, last, "int",
+	  "Show n last created containers (includes all states)"),
+	O('l', "latest", OPTION_FLAG, latest, NULL,
+	  "Show the latest created container (includes all states)"),
 	O(0, "no-trunc", OPTION_FLAG, whole, NULL, "Don't truncate output"),
 	O('q', "quiet", OPTION_FLAG, quiet, NULL, "Only display container IDs"),
 	O('s', "size", OPTION_FLAG, size, NULL, "Display total file sizes"),
 	OPTION_END,
 };
 
-#define COLUMNS                                                                                    \
+#define COLUMNS \
 	"{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
 
 static const struct heading headings[] = {
-	{"ID", "CONTAINER ID"},	  {"Image", "IMAGE"},	  {"Command", "COMMAND"},
-	{"RunningFor", "CREATED"}, {"Status", "STATUS"},  {"Ports", "PORTS"},
-	{"Names", "NAMES"},	  {"CreatedAt", "CREATED AT"}, {"State", "STATE"},
-	{"Size", "SIZE"},	  {"Labels", "LABELS"},	  {"Mounts", "MOUNTS"},
-	{"LocalVolumes", "LOCAL VOLUMES"}, {"Networks", "NETWORKS"}, {NULL, NULL},
+	{"ID", "CONTAINER ID"},
+	{"Image", "IMAGE"},
+	{"Command", "COMMAND"},
+	{"RunningFor", "CREATED"},
+	{"Status", "STATUS"},
+	{"Ports", "PORTS"},
+	{"Names", "NAMES"},
+	{"CreatedAt", "CREATED AT"},
+	{"State", "STATE"},
+	{"Size", "SIZE"},
+	{"Labels", "LABELS"},
+	{"Mounts", "MOUNTS"},
+	{"LocalVolumes", "LOCAL VOLUMES"},
+	{"Networks", "NETWORKS"},
+	{NULL, NULL},
 };
 
 static const struct list list = {.table = COLUMNS, .headings = headings};
@@ -61,7 +75,7 @@ static char *names_words(const json_t *c, bool whole)
 	size_t i;
 	json_t *name;
 
-	json_array_foreach(json_object_get(c, "Names"), i, name) {
+	json_array_foreach (json_object_get(c, "Names"), i, name) {
 		const char *text = json_string_value(name);
 
 		if (!text)
@@ -89,15 +103,16 @@ static char *ports_words(const json_t *c)
 	size_t i;
 	json_t *port;
 
-	json_array_foreach(json_object_get(c, "Ports"), i, port) {
+	json_array_foreach (json_object_get(c, "Ports"), i, port) {
 		const char *ip = json_str(port, "IP"), *type = json_str(port, "Type");
 		int64_t outside = json_int(port, "PublicPort", 0);
 
 		buf_adds(&b, b.len ? ", " : "");
 		if (outside)
-			buf_addf(&b, ip && strchr(ip, ':') ? "[%s]:%lld->" : "%s:%lld->", ip ? ip : "",
-				 (long long) outside);
-		buf_addf(&b, "%lld/%s", (long long) json_int(port, "PrivatePort", 0), type ? type : "tcp");
+			buf_addf(&b, ip && strchr(ip, ':') ? "[%s]:%lld->" : "%s:%lld->",
+				 ip ? ip : "", (long long) outside);
+		buf_addf(&b, "%lld/%s", (long long) json_int(port, "PrivatePort", 0),
+			 type ? type : "tcp");
 	}
 	return buf_take(&b);
 }
@@ -108,13 +123,14 @@ static char *mounts_words(const json_t *c, bool whole)
 	size_t i;
 	json_t *mount;
 
-	json_array_foreach(json_object_get(c, "Mounts"), i, mount) {
+	json_array_foreach (json_object_get(c, "Mounts"), i, mount) {
 		const char *name = json_str(mount, "Name");
 
 		if (str_empty(name))
 			name = json_str(mount, "Source");
 
-		autofree char *cut = whole ? xstrdup(name ? name : "") : text_ellipsis(name ? name : "", 15);
+		autofree char *cut =
+			whole ? xstrdup(name ? name : "") : text_ellipsis(name ? name : "", 15);
 
 		buf_addf(&b, "%s%s", b.len ? "," : "", cut);
 	}
@@ -127,7 +143,7 @@ static int64_t count_volumes(const json_t *c)
 	size_t i;
 	json_t *mount;
 
-	json_array_foreach(json_object_get(c, "Mounts"), i, mount)
+	json_array_foreach (json_object_get(c, "Mounts"), i, mount)
 		n += str_eq(json_str(mount, "Driver"), "local");
 	return n;
 }
@@ -138,7 +154,8 @@ static char *networks_words(const json_t *c)
 	const char *name;
 	json_t *network;
 
-	json_object_foreach(json_object_get(json_object_get(c, "NetworkSettings"), "Networks"), name, network)
+	json_object_foreach (json_object_get(json_object_get(c, "NetworkSettings"), "Networks"),
+			     name, network)
 		buf_addf(&b, "%s%s", b.len ? "," : "", name);
 	return buf_take(&b);
 }
@@ -224,7 +241,7 @@ static int run(const struct cli *cli, const struct ps_options *o, struct err *er
 	if (list_format_new(o->size ? &list_with_size : &list, text, &format, err) < 0 ||
 	    ask(cli, o, o->size || list_format_shows(format, "Size"), &containers, err) < 0)
 		return -1;
-	json_array_foreach(containers, i, c)
+	json_array_foreach (containers, i, c)
 		json_array_append_new(rows, row_of(c, now, o->whole));
 	return list_print(cli, format, rows, o->whole, err);
 }

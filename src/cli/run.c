@@ -32,10 +32,11 @@ static int open_cidfile(const char *path, int *ret_fd, struct err *err)
 		return 0;
 	*ret_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (*ret_fd < 0 && errno == EEXIST)
-		return err_set(err, ERR_CONFLICT,
-			       "container ID file found, make sure the other container isn't running or "
-			       "delete %s",
-			       path);
+		return err_set(
+			err, ERR_CONFLICT,
+			"container ID file found, make sure the other container isn't running or "
+			"delete %s",
+			path);
 	return *ret_fd < 0 ? err_sys(err, errno, "failed to create the container ID file") : 0;
 }
 
@@ -44,7 +45,7 @@ static void print_warnings(const json_t *answer)
 	size_t i;
 	json_t *warning;
 
-	json_array_foreach(json_object_get(answer, "Warnings"), i, warning)
+	json_array_foreach (json_object_get(answer, "Warnings"), i, warning)
 		fprintf(stderr, "WARNING: %s\n", json_string_value(warning));
 }
 
@@ -105,9 +106,10 @@ static int usage(const struct cli *cli, const struct err *err)
 static int check(const struct create_options *o, struct err *err)
 {
 	if (o->pull && !str_eq(o->pull, "missing") && !str_eq(o->pull, "never"))
-		return err_set(err, ERR_NOT_SUPPORTED,
-			       "--pull=%s: registries come with a later version (missing and never work)",
-			       o->pull);
+		return err_set(
+			err, ERR_NOT_SUPPORTED,
+			"--pull=%s: registries come with a later version (missing and never work)",
+			o->pull);
 	return 0;
 }
 
@@ -145,8 +147,9 @@ int command_run(struct cli *cli, int argc, char **argv)
 	if (check(&o, &err) < 0 || create_request(&o, argv, n, &request, &err) < 0)
 		return usage(cli, &err);
 	if (!o.detach || o.attach) {
-		(void) cli_failf("run: attached runs come with a later version; use 'holdfast run -d ...', "
-				 "then 'holdfast logs -f' and 'holdfast wait'");
+		(void) cli_failf(
+			"run: attached runs come with a later version; use 'holdfast run -d ...', "
+			"then 'holdfast logs -f' and 'holdfast wait'");
 		return EXIT_USAGE;
 	}
 	if (create(cli, &o, request, &id, &err) < 0) {

@@ -40,7 +40,10 @@ static void print_member(const char *label, const json_t *object, const char *ke
 static const char *go_arch(const char *machine)
 {
 	static const char *const names[][2] = {
-		{"x86_64", "amd64"}, {"aarch64", "arm64"}, {"i686", "386"}, {"armv7l", "arm"},
+		{"x86_64", "amd64"},
+		{"aarch64", "arm64"},
+		{"i686", "386"},
+		{"armv7l", "arm"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -54,8 +57,8 @@ static json_t *client_version(void)
 	struct utsname host;
 
 	(void) uname(&host);
-	return json_pack("{s:s, s:s, s:s, s:s}", "Version", HOLDFAST_VERSION, "ApiVersion", "1.44", "Os",
-			 "linux", "Arch", go_arch(host.machine));
+	return json_pack("{s:s, s:s, s:s, s:s}", "Version", HOLDFAST_VERSION, "ApiVersion", "1.44",
+			 "Os", "linux", "Arch", go_arch(host.machine));
 }
 
 static void print_version(const char *side, const json_t *version)
@@ -81,7 +84,7 @@ static void print_components(const json_t *version)
 	size_t i;
 	json_t *component;
 
-	json_array_foreach(json_object_get(version, "Components"), i, component) {
+	json_array_foreach (json_object_get(version, "Components"), i, component) {
 		const char *name = json_str(component, "Name");
 
 		if (i == 0 || !name) /* the first is the daemon itself */
@@ -131,7 +134,7 @@ static void print_list(const char *label, const json_t *names)
 	size_t i;
 	json_t *name;
 
-	json_array_foreach(names, i, name)
+	json_array_foreach (names, i, name)
 		if (json_is_string(name))
 			buf_addf(&b, "%s%s", b.len ? " " : "", json_string_value(name));
 	print_field(label, b.text);
@@ -143,7 +146,7 @@ static void print_runtimes(const json_t *info)
 	const char *name;
 	json_t *runtime;
 
-	json_object_foreach(json_object_get(info, "Runtimes"), name, runtime)
+	json_object_foreach (json_object_get(info, "Runtimes"), name, runtime)
 		buf_addf(&b, "%s%s", b.len ? " " : "", name);
 	print_field("Runtimes:", b.text);
 }
@@ -152,16 +155,18 @@ static void print_info(const json_t *info)
 {
 	autofree char *memory = size_words_binary(json_int(info, "MemTotal", 0));
 	const char *cgroup = json_str(info, "CgroupVersion");
-	autofree char *cgroups = cgroup ? xasprintf("v%s (%s)", cgroup, json_str(info, "CgroupDriver")
-									? json_str(info, "CgroupDriver")
-									: "?")
-					: NULL;
+	autofree char *cgroups =
+		cgroup ? xasprintf("v%s (%s)", cgroup,
+				   json_str(info, "CgroupDriver") ? json_str(info, "CgroupDriver")
+								  : "?")
+		       : NULL;
 	size_t i;
 	json_t *warning;
 
 	puts("Server:");
-	printf(" %-18s %lld (%lld running, %lld paused, %lld stopped)\n", "Containers:",
-	       (long long) json_int(info, "Containers", 0), (long long) json_int(info, "ContainersRunning", 0),
+	printf(" %-18s %lld (%lld running, %lld paused, %lld stopped)\n",
+	       "Containers:", (long long) json_int(info, "Containers", 0),
+	       (long long) json_int(info, "ContainersRunning", 0),
 	       (long long) json_int(info, "ContainersPaused", 0),
 	       (long long) json_int(info, "ContainersStopped", 0));
 	print_member("Images:", info, "Images");
@@ -182,7 +187,7 @@ static void print_info(const json_t *info)
 	print_member("Data root:", info, "DockerRootDir");
 	print_member("Live restore:", info, "LiveRestoreEnabled");
 	(void) fflush(stdout);
-	json_array_foreach(json_object_get(info, "Warnings"), i, warning)
+	json_array_foreach (json_object_get(info, "Warnings"), i, warning)
 		fprintf(stderr, "WARNING: %s\n", json_string_value(warning));
 }
 

@@ -25,7 +25,8 @@ void table_free(struct table *t)
 /* Columns that are copied from the screen, by their heading. */
 static bool is_kept(const char *heading)
 {
-	static const char *const kept[] = {"NAMES", "NAME", "CONTAINER ID", "IMAGE ID", "CONTAINER", "ID"};
+	static const char *const kept[] = {"NAMES",    "NAME",	    "CONTAINER ID",
+					   "IMAGE ID", "CONTAINER", "ID"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
 		if (str_eq(heading, kept[i]))

@@ -1,7 +1,7 @@
 /*
- * Text tables: rows of cells in columns that line up, three spaces apart, as docker's. On a terminal
- * they are made to fit: the widest columns give way first, but never those that hold names and ids,
- * which people copy.
+ * Text tables: rows of cells in columns that line up, three spaces apart, as docker's. On a
+ * terminal they are made to fit: the widest columns give way first, but never those that hold names
+ * and ids, which people copy.
  */
 #pragma once
 

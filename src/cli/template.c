@@ -189,7 +189,8 @@ static int parse_operand(struct reader *r, struct expr **ret)
 	} else if (word_length(r)) {
 		e = word_expr(take_word(r));
 	} else {
-		return err_set(r->err, ERR_INVALID, "unexpected \"%.*s\"", (int) (r->end - r->p), r->p);
+		return err_set(r->err, ERR_INVALID, "unexpected \"%.*s\"", (int) (r->end - r->p),
+			       r->p);
 	}
 
 	while (at(r, '.')) {
@@ -359,7 +360,8 @@ static int parse_expr(struct reader *r, struct node *n)
 	if (parse_pipeline(r, &n->expr) < 0)
 		return -1;
 	if (r->p != r->end)
-		return err_set(r->err, ERR_INVALID, "unexpected \"%.*s\"", (int) (r->end - r->p), r->p);
+		return err_set(r->err, ERR_INVALID, "unexpected \"%.*s\"", (int) (r->end - r->p),
+			       r->p);
 	return 0;
 }
 
@@ -439,7 +441,8 @@ static int parse_nodes(struct parser *ps, struct node **ret, enum stop *ret_stop
 		add_text(ps, open, trim, &tail);
 		if (!close)
 			return err_set(ps->err, ERR_INVALID, "unclosed action");
-		ps->trim = close - r.p >= 2 && close[-1] == '-' && isspace((unsigned char) close[-2]);
+		ps->trim =
+			close - r.p >= 2 && close[-1] == '-' && isspace((unsigned char) close[-2]);
 		ps->p = close + 2;
 		r.end = close - (ps->trim ? 1 : 0);
 		while (r.end > r.p && isspace((unsigned char) r.end[-1]))

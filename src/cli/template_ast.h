@@ -1,14 +1,15 @@
-/* What a template is made of, between its parser (template.c) and its evaluator (template_run.c). */
+/* What a template is made of, between its parser (template.c) and its evaluator (template_run.c).
+ */
 #pragma once
 
 #include "base/json.h"
 
 enum expr_kind {
 	EXPR_LITERAL,
-	EXPR_DOT,  /* . */
-	EXPR_VAR,  /* $name; $ is the root */
+	EXPR_DOT,   /* . */
+	EXPR_VAR,   /* $name; $ is the root */
 	EXPR_FIELD, /* args[0].name */
-	EXPR_CALL, /* name args... */
+	EXPR_CALL,  /* name args... */
 	EXPR_INDEX, /* args[0] called with args[1...] */
 };
 
@@ -38,6 +39,7 @@ struct node {
 	struct node *next;
 };
 
-struct template {
+struct template
+{
 	struct node *nodes;
 };

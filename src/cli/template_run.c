@@ -6,6 +6,7 @@
 #include "cli/template_ast.h"
 
 #define VARS_MAX 32
+#define ARGS_MAX 16
 
 struct run {
 	json_t *root;
@@ -34,7 +35,7 @@ static void print_map(struct buf *out, const json_t *v)
 	const char *key;
 	json_t *member;
 
-	json_object_foreach((json_t *) v, key, member)
+	json_object_foreach ((json_t *) v, key, member)
 		keys[i++] = key;
 	qsort(keys, n, sizeof *keys, by_text);
 	buf_adds(out, "map[");
@@ -201,7 +202,8 @@ static json_t *call_pad(struct run *run, json_t **v, size_t n)
 	autobuf b = {0};
 	json_int_t before = json_integer_value(v[1]), after = json_integer_value(v[2]);
 
-	if (before < 0 || before > 4096 || after < 0 || after > 4096 || json_string_length(v[0]) == 0)
+	if (before < 0 || before > 4096 || after < 0 || after > 4096 ||
+	    json_string_length(v[0]) == 0)
 		return json_incref(v[0]);
 	buf_addf(&b, "%*s", (int) before, "");
 	print_value(&b, v[0]);
@@ -255,7 +257,8 @@ static json_t *call_printf(struct run *run, json_t **v, size_t n)
 			continue;
 		}
 		if (!*p || !strchr("sdvq", *p) || next >= n || flags > 8) {
-			(void) err_set(run->err, ERR_INVALID, "printf: cannot format \"%s\"", format);
+			(void) err_set(run->err, ERR_INVALID, "printf: cannot format \"%s\"",
+				       format);
 			return NULL;
 		}
 
@@ -315,7 +318,8 @@ static json_t *call_index(struct run *run, json_t **v, size_t n)
 		} else if (json_is_null(at)) {
 			return json_string("");
 		} else {
-			(void) err_set(run->err, ERR_INVALID, "index of a value that cannot be indexed so");
+			(void) err_set(run->err, ERR_INVALID,
+				       "index of a value that cannot be indexed so");
 			return NULL;
 		}
 	}
@@ -391,28 +395,39 @@ static json_t *call_not(struct run *run, json_t **v, size_t n)
 	return json_boolean(!truth(v[0]));
 }
 
+/* clang-format off */
 static const struct function {
 	const char *name;
 	json_t *(*fn)(struct run *run, json_t **v, size_t n);
 	size_t min, max;
 } functions[] = {
-	{"json", call_json, 1, 1},	   {"lower", call_lower, 1, 1},
-	{"upper", call_upper, 1, 1},	   {"title", call_title, 1, 1},
-	{"trim", call_trim, 1, 1},	   {"join", call_join, 2, 2},
-	{"split", call_split, 2, 2},	   {"truncate", call_truncate, 2, 2},
-	{"pad", call_pad, 3, 3},	   {"print", call_print, 1, 16},
-	{"println", call_println, 0, 16}, {"printf", call_printf, 1, 16},
-	{"len", call_len, 1, 1},	   {"index", call_index, 1, 16},
-	{"eq", call_eq, 2, 16},		   {"ne", call_ne, 2, 2},
-	{"lt", call_lt, 2, 2},		   {"le", call_le, 2, 2},
-	{"gt", call_gt, 2, 2},		   {"ge", call_ge, 2, 2},
-	{"and", call_and, 1, 16},	   {"or", call_or, 1, 16},
-	{"not", call_not, 1, 1},
+	{"and",      call_and,      1, ARGS_MAX},
+	{"eq",       call_eq,       2, ARGS_MAX},
+	{"ge",       call_ge,       2, 2},
+	{"gt",       call_gt,       2, 2},
+	{"index",    call_index,    1, ARGS_MAX},
+	{"join",     call_join,     2, 2},
+	{"json",     call_json,     1, 1},
+	{"le",       call_le,       2, 2},
+	{"len",      call_len,      1, 1},
+	{"lower",    call_lower,    1, 1},
+	{"lt",       call_lt,       2, 2},
+	{"ne",       call_ne,       2, 2},
+	{"not",      call_not,      1, 1},
+	{"or",       call_or,       1, ARGS_MAX},
+	{"pad",      call_pad,      3, 3},
+	{"print",    call_print,    1, ARGS_MAX},
+	{"printf",   call_printf,   1, ARGS_MAX},
+	{"println",  call_println,  0, ARGS_MAX},
+	{"split",    call_split,    2, 2},
+	{"title",    call_title,    1, 1},
+	{"trim",     call_trim,     1, 1},
+	{"truncate", call_truncate, 2, 2},
+	{"upper",    call_upper,    1, 1},
 };
+/* clang-format on */
 
 /* evaluation --------------------------------------------------------------------------------- */
-
-#define ARGS_MAX 16
 
 static json_t *evaluate(struct run *run, const struct expr *e, json_t *dot);
 
@@ -426,7 +441,8 @@ static json_t *call(struct run *run, const struct expr *e, json_t **args)
 		if (!str_eq(f->name, e->name))
 			continue;
 		if (e->n_args < f->min || e->n_args > f->max) {
-			(void) err_set(run->err, ERR_INVALID, "wrong number of arguments for %s", f->name);
+			(void) err_set(run->err, ERR_INVALID, "wrong number of arguments for %s",
+				       f->name);
 			return NULL;
 		}
 		return f->fn(run, args, e->n_args);
@@ -544,7 +560,7 @@ static int run_range(struct run *run, const struct node *n, json_t *over, json_t
 		const char *name;
 		json_t *member;
 
-		json_object_foreach(over, name, member) {
+		json_object_foreach (over, name, member) {
 			autojson json_t *key = json_string_nocheck(name);
 
 			if (run_item(run, n, key, member) < 0)

@@ -15,18 +15,20 @@ struct transfer_options {
 	bool quiet;
 };
 
-#define O(letter, name, type, member, value, help)                                                 \
+#define O(letter, name, type, member, value, help) \
 	OPTION(struct transfer_options, letter, name, type, member, value, help)
 
 const struct option load_options[] = {
-	O('i', "input", OPTION_STR, input, "string", "Read from tar archive file, instead of STDIN"),
+	O('i', "input", OPTION_STR, input, "string",
+	  "Read from tar archive file, instead of STDIN"),
 	O(0, "platform", OPTION_STR, platform, "string", NULL),
 	O('q', "quiet", OPTION_FLAG, quiet, NULL, "Suppress the load output"),
 	OPTION_END,
 };
 
 const struct option import_options[] = {
-	O('c', "change", OPTION_LIST, changes, "list", "Apply Dockerfile instruction to the created image"),
+	O('c', "change", OPTION_LIST, changes, "list",
+	  "Apply Dockerfile instruction to the created image"),
 	O('m', "message", OPTION_STR, message, "string", "Set commit message for imported image"),
 	O(0, "platform", OPTION_STR, platform, "string", "Set platform of the image"),
 	OPTION_END,
@@ -44,8 +46,9 @@ static int open_input(const char *path, int *ret_fd, struct err *err)
 {
 	if (!path || str_eq(path, "-")) {
 		if (isatty(STDIN_FILENO))
-			return err_set(err, ERR_INVALID,
-				       "standard input is a terminal: name a file, or redirect one to it");
+			return err_set(
+				err, ERR_INVALID,
+				"standard input is a terminal: name a file, or redirect one to it");
 		*ret_fd = dup(STDIN_FILENO);
 		return *ret_fd < 0 ? err_sys(err, errno, "standard input") : 0;
 	}
@@ -136,8 +139,9 @@ int command_import(struct cli *cli, int argc, char **argv)
 	struct err err = {0};
 
 	if (strstr(argv[0], "://"))
-		return cli_failf("import: %s: fetch it first, and name the file (or - for standard input)",
-				 argv[0]);
+		return cli_failf(
+			"import: %s: fetch it first, and name the file (or - for standard input)",
+			argv[0]);
 	buf_adds(&target, CLIENT_API "/images/create?fromSrc=-");
 	if (n > 1)
 		query_repo(&target, argv[1]);
@@ -214,13 +218,14 @@ int command_save(struct cli *cli, int argc, char **argv)
 	struct err err = {0};
 
 	if (!o.output && isatty(STDOUT_FILENO))
-		return cli_failf("save: standard output is a terminal: use -o FILE, or redirect it");
+		return cli_failf(
+			"save: standard output is a terminal: use -o FILE, or redirect it");
 	buf_adds(&target, CLIENT_API "/images/get");
 	for (int i = 0; i < n; i++)
 		url_query(&target, "names", argv[i]);
 	url_query(&target, "platform", o.platform);
-	if (request_send(cli->address, &(struct request){.method = "GET", .target = target.text}, &r,
-			 &err) < 0 ||
+	if (request_send(cli->address, &(struct request){.method = "GET", .target = target.text},
+			 &r, &err) < 0 ||
 	    response_head(r, &err) < 0 || save(r, o.output, &err) < 0)
 		return cli_fail(&err);
 	return EXIT_OK;

@@ -6,7 +6,8 @@
 
 #include "cli/cli.h"
 
-/* One question: 0 with *ret_code, 1 where the stream ended without an answer (the daemon is ending). */
+/* One question: 0 with *ret_code, 1 where the stream ended without an answer (the daemon is
+ * ending). */
 static int ask(const struct cli *cli, const char *ref, int64_t *ret_code, struct err *err)
 {
 	autojson json_t *answer = NULL;

@@ -141,7 +141,7 @@ char *pairs_words(const json_t *object, const char *between)
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *) object, key, value)
+	json_object_foreach ((json_t *) object, key, value)
 		keys[i++] = key;
 	qsort(keys, n, sizeof *keys, by_text);
 	for (i = 0; i < n; i++) {

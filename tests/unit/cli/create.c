@@ -72,7 +72,8 @@ TEST(variables_come_from_flags_files_and_ours)
 
 	setenv("HF_OURS", "here", 1);
 	unsetenv("HF_NOT_OURS");
-	check("-e A=1 -e HF_OURS -e HF_NOT_OURS x", "Env", "[\"A=1\",\"HF_OURS=here\",\"HF_NOT_OURS\"]");
+	check("-e A=1 -e HF_OURS -e HF_NOT_OURS x", "Env",
+	      "[\"A=1\",\"HF_OURS=here\",\"HF_NOT_OURS\"]");
 	snprintf(line, sizeof line, "%s/env", test_dir());
 	f = fopen(line, "we");
 	assert_non_null(f);
@@ -86,17 +87,22 @@ TEST(variables_come_from_flags_files_and_ours)
 
 TEST(mounts)
 {
-	check("-v /a:/b:ro -v name:/c -v /anonymous x", "HostConfig.Binds", "[\"/a:/b:ro\",\"name:/c\"]");
+	check("-v /a:/b:ro -v name:/c -v /anonymous x", "HostConfig.Binds",
+	      "[\"/a:/b:ro\",\"name:/c\"]");
 	check("-v /anonymous x", "Volumes", "{\"/anonymous\":{}}");
-	check("--mount type=bind,src=/a,dst=/b,readonly,bind-propagation=rshared x", "HostConfig.Mounts",
+	check("--mount type=bind,src=/a,dst=/b,readonly,bind-propagation=rshared x",
+	      "HostConfig.Mounts",
 	      "[{\"Type\":\"bind\",\"Source\":\"/a\",\"Target\":\"/b\",\"ReadOnly\":true,"
 	      "\"BindOptions\":{\"Propagation\":\"rshared\"}}]");
 	check("--mount type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1770 x", "HostConfig.Mounts",
-	      "[{\"Type\":\"tmpfs\",\"Target\":\"/t\",\"TmpfsOptions\":{\"SizeBytes\":1048576,\"Mode\":1016}}]");
+	      "[{\"Type\":\"tmpfs\",\"Target\":\"/"
+	      "t\",\"TmpfsOptions\":{\"SizeBytes\":1048576,\"Mode\":1016}}]");
 	check("--mount src=v,dst=/v,volume-nocopy x", "HostConfig.Mounts",
-	      "[{\"Type\":\"volume\",\"Source\":\"v\",\"Target\":\"/v\",\"VolumeOptions\":{\"Labels\":{},"
+	      "[{\"Type\":\"volume\",\"Source\":\"v\",\"Target\":\"/"
+	      "v\",\"VolumeOptions\":{\"Labels\":{},"
 	      "\"NoCopy\":true}}]");
-	check("--tmpfs /run:size=1m --tmpfs /tmp x", "HostConfig.Tmpfs", "{\"/run\":\"size=1m\",\"/tmp\":\"\"}");
+	check("--tmpfs /run:size=1m --tmpfs /tmp x", "HostConfig.Tmpfs",
+	      "{\"/run\":\"size=1m\",\"/tmp\":\"\"}");
 	check_refused("-v a:b:c:d x", "invalid volume specification: 'a:b:c:d'");
 	check_refused("--mount type=bind,src=/a x", "target is required");
 	check_refused("--mount type=bind,what=1,dst=/b x", "unexpected key 'what'");
@@ -105,11 +111,14 @@ TEST(mounts)
 TEST(devices_and_limits)
 {
 	check("--device /dev/null x", "HostConfig.Devices",
-	      "[{\"PathOnHost\":\"/dev/null\",\"PathInContainer\":\"/dev/null\",\"CgroupPermissions\":\"rwm\"}]");
+	      "[{\"PathOnHost\":\"/dev/null\",\"PathInContainer\":\"/dev/"
+	      "null\",\"CgroupPermissions\":\"rwm\"}]");
 	check("--device /dev/a:/dev/b:r x", "HostConfig.Devices",
-	      "[{\"PathOnHost\":\"/dev/a\",\"PathInContainer\":\"/dev/b\",\"CgroupPermissions\":\"r\"}]");
+	      "[{\"PathOnHost\":\"/dev/a\",\"PathInContainer\":\"/dev/"
+	      "b\",\"CgroupPermissions\":\"r\"}]");
 	check("--ulimit nofile=10:20 --ulimit core=5 x", "HostConfig.Ulimits",
-	      "[{\"Name\":\"nofile\",\"Soft\":10,\"Hard\":20},{\"Name\":\"core\",\"Soft\":5,\"Hard\":5}]");
+	      "[{\"Name\":\"nofile\",\"Soft\":10,\"Hard\":20},{\"Name\":\"core\",\"Soft\":5,"
+	      "\"Hard\":5}]");
 	check("--device-read-bps /dev/sda:1mb x", "HostConfig.BlkioDeviceReadBps",
 	      "[{\"Path\":\"/dev/sda\",\"Rate\":1048576}]");
 	check("-m 64m --memory-swap -1 --cpus 1.5 x", "HostConfig.Memory", "67108864");
@@ -126,12 +135,14 @@ TEST(devices_and_limits)
 
 TEST(rights)
 {
-	check("--cap-add NET_ADMIN --cap-drop ALL --privileged x", "HostConfig.CapAdd", "[\"NET_ADMIN\"]");
-	check("--security-opt no-new-privileges --security-opt seccomp=unconfined x", "HostConfig.SecurityOpt",
-	      "[\"no-new-privileges\",\"seccomp=unconfined\"]");
+	check("--cap-add NET_ADMIN --cap-drop ALL --privileged x", "HostConfig.CapAdd",
+	      "[\"NET_ADMIN\"]");
+	check("--security-opt no-new-privileges --security-opt seccomp=unconfined x",
+	      "HostConfig.SecurityOpt", "[\"no-new-privileges\",\"seccomp=unconfined\"]");
 	check("--security-opt systempaths=unconfined x", "HostConfig.MaskedPaths", "[]");
 	check("x", "HostConfig.MaskedPaths", "null");
-	check("--sysctl net.a=1 --sysctl net.b=2 x", "HostConfig.Sysctls", "{\"net.a\":\"1\",\"net.b\":\"2\"}");
+	check("--sysctl net.a=1 --sysctl net.b=2 x", "HostConfig.Sysctls",
+	      "{\"net.a\":\"1\",\"net.b\":\"2\"}");
 	check_refused("--security-opt seccomp=/nonexistent x", "opening seccomp profile");
 	check_refused("--sysctl net.a x", "not name=value");
 }
@@ -154,7 +165,8 @@ TEST(networks_and_ports)
 	check("x", "NetworkingConfig", "(missing)");
 	check("--network a --network b --network-alias c x", "NetworkingConfig.EndpointsConfig",
 	      "{\"a\":{\"Aliases\":[\"c\"]},\"b\":{}}");
-	check("--add-host a=::1 --add-host b:1.2.3.4 x", "HostConfig.ExtraHosts", "[\"a:::1\",\"b:1.2.3.4\"]");
+	check("--add-host a=::1 --add-host b:1.2.3.4 x", "HostConfig.ExtraHosts",
+	      "[\"a:::1\",\"b:1.2.3.4\"]");
 	check("-p 8080:80 -p 127.0.0.1::53/udp x", "HostConfig.PortBindings",
 	      "{\"80/tcp\":[{\"HostIp\":\"\",\"HostPort\":\"8080\"}],"
 	      "\"53/udp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"\"}]}");

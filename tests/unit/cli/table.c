@@ -20,9 +20,10 @@ static void check_table(unsigned width, const char *wanted)
 
 TEST(columns_line_up_whatever_the_bytes)
 {
-	check_table(0, "CONTAINER ID   IMAGE     COMMAND                    NAMES\n"
-		       "0123456789ab   busybox   \"sleep a very long time\"   a_very_long_name_of_it\n"
-		       "ba9876543210   x         \"é\"                        short\n");
+	check_table(0,
+		    "CONTAINER ID   IMAGE     COMMAND                    NAMES\n"
+		    "0123456789ab   busybox   \"sleep a very long time\"   a_very_long_name_of_it\n"
+		    "ba9876543210   x         \"é\"                        short\n");
 }
 
 TEST(tables_fit_and_names_stay_whole)
