@@ -1,0 +1,77 @@
+/*
+ * The Docker Engine API: what its files share. A handler answers one endpoint: it looks at the call, asks the
+ * engine, and answers; or returns < 0 with err, which errors.c turns into docker's JSON and status.
+ */
+#pragma once
+
+#include "api/api.h"
+#include "api/docker/out.h"
+#include "base/time.h"
+
+struct api {
+	struct api_options options;
+};
+
+struct route;
+
+struct call {
+	const struct api_options *o;
+	struct engine *e;
+	struct http_request *rq;
+	const struct route *route;
+	int version; /* 44 for 1.44 */
+	const char *name; /* what stands in the path for {name}; "" where it has none */
+};
+
+/* 0: answered. < 0: err says what to answer instead. */
+typedef int docker_handler(struct call *c, struct err *err);
+
+/* A pattern has at most one variable: "{name}" is one segment, "{name*}" may contain slashes (images). */
+struct route {
+	const char *method;
+	const char *pattern;
+	docker_handler *handler;
+	const char *note; /* for the handlers that refuse: what is not supported */
+};
+
+/* router.c, pure: the route for the method and path (without version and trailing slash) and what stands for its
+ * variable; else NULL, and *ret_allow names the methods that the path has, if any. Caller frees. */
+const struct route *route_find(const struct route *routes, const char *method, const char *path,
+			       char **ret_name, char **ret_allow);
+/* Splits "/v1.41/x" into version 41 and "/x"; without prefix the newest. ERR_INVALID where it is not one of ours. */
+int version_split(const char *path, int *ret_version, const char **ret_rest, struct err *err);
+extern const struct route docker_routes[];
+
+/* errors.c */
+int status_of(const struct err *err);
+void answer_error(struct http_request *rq, int status, const char *message);
+
+/* params.c: what stands in the query, as docker reads it. */
+bool param_bool(const struct call *c, const char *name, bool otherwise);
+int param_int(const struct call *c, const char *name, int64_t otherwise, int64_t *ret, struct err *err);
+int param_filters(const struct call *c, const char *const *allowed, struct filters *ret, struct err *err);
+/* An instant; 0 where it is absent, at least 1 where it is there. */
+int param_instant(const struct call *c, const char *name, int64_t *ret_ns, struct err *err);
+/* All values of a repeated parameter. strv, caller's. */
+char **param_all(const struct call *c, const char *name);
+
+/* answers */
+void answer_json(struct call *c, int status, struct out *o);
+void answer_empty(struct call *c, int status);
+
+/* pieces that list and inspect share (networks.c, inspect.c) */
+void out_container_networks(struct out *o, const char *network_mode);
+void out_container_mounts(struct out *o, const struct objects *mounts);
+const char *container_command(const struct config *config, char *const **ret_args);
+
+docker_handler ping, version, info, restore_report;
+docker_handler container_list, container_create, container_inspect, container_logs, container_wait;
+docker_handler container_start, container_stop, container_restart, container_kill, container_pause;
+docker_handler container_unpause, container_rename, container_remove, container_prune;
+docker_handler image_load, image_create, image_list, image_inspect, image_history, image_tag;
+docker_handler image_remove, image_get, image_get_many, image_prune;
+docker_handler events_stream;
+docker_handler network_list, network_inspect, network_remove, network_prune;
+docker_handler volume_list, volume_missing, volume_prune, build_prune;
+docker_handler plugin_list, plugin_missing, exec_missing;
+docker_handler not_supported, not_swarm;
