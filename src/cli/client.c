@@ -41,6 +41,11 @@ bool client_lost(const struct err *err)
 	return err->kind == ERR_UNAVAILABLE && err->errnum != 0;
 }
 
+bool client_absent(const struct err *err)
+{
+	return client_lost(err) && err->errnum != ECONNRESET;
+}
+
 void client_gone(struct err *err)
 {
 	err_set(err, ERR_UNAVAILABLE, "the daemon ended");
@@ -239,7 +244,7 @@ static int send_request(int fd, const char *address, const struct request *rq, s
 	int r = send_all(fd, head.text, head.len);
 
 	if (r == -EPIPE || r == -ECONNRESET)
-		return lost(err, -r, address);
+		return lost(err, ECONNRESET, address);
 	if (r < 0)
 		return err_sys(err, -r, "send to %s", address);
 	return rq->has_file ? send_file(fd, rq->file, chunked, err) : 0;

@@ -63,6 +63,8 @@ int client_call(const char *address, const char *method, const char *target, con
 
 /* True where the daemon could not be reached or went away in the middle, rather than said no. */
 bool client_lost(const struct err *err);
+/* True where it was not there at all. */
+bool client_absent(const struct err *err);
 /* Makes err say so: for streams that end cleanly, but before what they were to tell has come. */
 void client_gone(struct err *err);
 

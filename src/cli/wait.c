@@ -39,7 +39,7 @@ static int wait_for(const struct cli *cli, const char *ref, bool *asked, int64_t
 			return 0;
 		if (r > 0)
 			client_gone(err);
-		else if (!*asked && str_has_prefix(err->text, "Cannot connect"))
+		else if (!*asked && client_absent(err))
 			return -1; /* never there: say so at once */
 		*asked = true;
 		if (patience_wait(&patience, err) < 0)
