@@ -3,14 +3,16 @@
  * libcrypto) is not here but in the program holdfast-image (src/imagetool/), which this module runs and which
  * writes into a staging directory only; publishing what it made is one rename each.
  *
- * On disk, below <data-root>/image/ (names in image/layout.h):
+ * On disk, below <data-root>/image/ (names and order in image/layout.h):
  *	blobs/sha256/<hex>	image configurations, and layers as they came (tar compressed; a tar that came
  *				uncompressed is kept as zstd), each verified against its digest
  *	layers/<16 hex>/	an unpacked layer, by the first 16 digits of its diff id: diff/ in overlay's own
  *				form (whiteouts as 0/0 devices, opaque xattr), layer.json
  *	images/<hex>.json	one file an image, by its id: configuration and layers, names, times
  *	staging/		unfinished work; swept at start
- * An image's id is the digest of its configuration, as docker has it.
+ * An image's id is the digest of its configuration, as docker has it. Names live in the record of their image, each
+ * with the time when it was given, so that an image and its names come in one rename. A tag moves by writing the
+ * new owner first, then the old; should a crash part the two, the later time wins.
  *
  * struct image is immutable and reference-counted; names are looked up in the store. Thread-safe.
  */
@@ -85,7 +87,8 @@ char **image_digests(struct images *s, const struct image *im);
 /* The familiar form of a reference: "docker.io/library/busybox:latest" -> "busybox:latest"; NULL if invalid. */
 char *image_familiar_name(const char *ref);
 
-/* Names of its layer directories, top first, relative to images_layers_dir(): overlay's lowerdir. */
+/* Its unpacked layers, top first, relative to images_layers_dir(), as "<16 hex>/diff": overlay's lowerdir. A layer
+ * that comes twice is there once; NULL where it has none. */
 char **image_lower(struct images *s, const struct image *im);
 const char *images_layers_dir(struct images *s);
 /* check_container_image_exist: is the image with this id here with every layer directory? 0, or < 0 with
@@ -123,8 +126,9 @@ struct image_users {
 	void *arg;
 };
 /* DELETE /images/ref with docker's rules: a name of several is untagged; the last name, or an id, deletes the image
- * and the layers and blobs nobody else needs; in use by a container: 409, force untags (stopped container) but
- * never removes what a container needs. Messages as dockerd's. */
+ * and the layers and blobs nobody else needs; in use by a container: 409, force untags but never removes what a
+ * container needs (dockerd deletes such an image, and leaves the container its layers; here it stays, nameless, until
+ * it is pruned). Messages as dockerd's. */
 int images_remove(struct images *s, const char *ref, bool force, bool noprune,
 		  const struct image_users *users, struct image_changes *ret, struct err *err);
 /* filters: dangling (default true), until, label, label!. */
