@@ -76,22 +76,20 @@ static int call(struct runtime *rt, const char *const *argv, const struct stdio_
 	return 0;
 }
 
-/* The name of our working directory. crun enters the bundle before it reads a relative name, runc does not. */
-static const char *exec_path(struct runtime *rt)
+/* A name for a file of our working directory that is absolute, for crun enters the bundle before it reads a
+ * relative one and runc does not; short, for an address of a socket has room for 107 bytes; and without what
+ * users put into paths, for crun takes a ':' in the name of its log for a prefix. */
+static char *name_for_runtime(const char *file)
 {
-	if (!rt->path)
-		rt->path = getcwd(NULL, 0);
-	return rt->path ? rt->path : ".";
+	return xasprintf("/proc/%d/cwd/%s", (int) getpid(), file);
 }
 
 int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(void *arg, bool ok),
 		void *arg, struct err *err)
 {
-	autofree char *log = xasprintf("%s/" RUNTIME_LOG, exec_path(rt));
-	autofree char *pid_file = xasprintf("%s/" LAYOUT_PID, exec_path(rt));
-	/* An address of a socket has room for 107 bytes, so not by the directory's name. */
-	autofree char *console =
-		xasprintf("/proc/%d/cwd/" STDIO_CONSOLE_SOCK, (int) getpid());
+	autofree char *log = name_for_runtime(RUNTIME_LOG);
+	autofree char *pid_file = name_for_runtime(LAYOUT_PID);
+	autofree char *console = name_for_runtime(STDIO_CONSOLE_SOCK);
 	const char *argv[20] = {
 		rt->config->runtime, "--root", rt->config->runtime_root, "--log", log, "--log-format", "json",
 		"run", "--detach", "--bundle", LAYOUT_BUNDLE, "--pid-file", pid_file,

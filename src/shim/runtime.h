@@ -17,7 +17,6 @@ struct runtime {
 	struct children *children;
 	const struct shim_config *config;
 	int exec;   /* directory of its log and pid file, our working directory; borrowed */
-	char *path; /* the same by name */
 	struct child child;
 	struct timer deadline;
 	bool timed_out;

@@ -39,6 +39,7 @@ def place(own_mounts):
     top.chmod(0o755)
     subprocess.run(["mount", "--bind", top, top], check=True)
     subprocess.run(["mount", "--make-private", top], check=True)
+    os.environ["HF_PLACE"] = str(top)
     make_layer(top / "layers" / "busybox")
     yield top
     subprocess.run(["umount", "-l", top], check=True)

@@ -154,6 +154,7 @@ class Shim:
             os.close(fd)
         theirs.close()
         self.conn = Conn(ours)
+        assert self.conn.ask("hello", version=1)["msg"] == "hello"
 
     def connect(self):
         """A further connection, as a new daemon makes it."""
@@ -226,7 +227,8 @@ class Shim:
         if self.pid:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
-        subprocess.run([self.runtime, "--root", self.root, "delete", "--force", self.id], check=False,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if os.path.exists(self.runtime):
+            subprocess.run([self.runtime, "--root", self.root, "delete", "--force", self.id], check=False,
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.exec, ignore_errors=True)
         shutil.rmtree(self.data, ignore_errors=True)
