@@ -27,8 +27,8 @@ static bool names_memory(const char *list, size_t len)
 	return false;
 }
 
-/* The file below the controller's mount: lines are "4:memory:/path" (v1) and "0::/path" (v2). In the hybrid
- * set-up memory is in either; v1, where it is, comes first. */
+/* The file below the controller's mount: lines are "4:memory:/path" (v1) and "0::/path" (v2). In
+ * the hybrid set-up memory is in either; v1, where it is, comes first. */
 static char *oom_file_of(char *lines, const char *known)
 {
 	char *v2 = NULL;
@@ -58,8 +58,8 @@ char *cgroup_oom_file(pid_t pid, const char *path)
 	autofree char *text = NULL;
 	char name[32];
 
-	/* Which hierarchies there are is the same for all: ask for ourselves where the pid does not matter. A
-	 * process that is dead already is shown in the root. */
+	/* Which hierarchies there are is the same for all: ask for ourselves where the pid does not
+	 * matter. A process that is dead already is shown in the root. */
 	snprintf(name, sizeof name, "/proc/%d/cgroup", path ? 1 : (int) pid);
 	if (read_file_at(AT_FDCWD, path ? "/proc/self/cgroup" : name, 64 * 1024, &text, NULL) < 0)
 		return NULL;

@@ -107,7 +107,7 @@ void children_kill_rest(struct children *cs)
 {
 	char text[4096];
 
-	/* What a child leaves behind comes to us in turn; who keeps forking gets no more than this. */
+	/* What a child leaves behind comes to us in turn. Who keeps forking gets no more rounds. */
 	for (int round = 0; round < 64; round++) {
 		char *p = text, *end;
 		int n = 0;

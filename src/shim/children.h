@@ -1,9 +1,10 @@
 /*
- * The dead of the shim, who is sub-reaper: its runtime calls, the container's init, and whatever the container
- * orphaned. Those somebody asked for are reported to him; the others are buried.
+ * The dead of the shim, who is sub-reaper: its runtime calls, the container's init, and whatever
+ * the container orphaned. Those somebody asked for are reported to him; the others are buried.
  *
- * While a runtime starts a container, its init may already have died before anybody knows its pid. So as long as
- * the dead are held, only those asked for are reaped; the others stay zombies, whose pids and /proc entries stay theirs.
+ * While a runtime starts a container, its init may already have died before anybody knows its pid.
+ * So as long as the dead are held, only those asked for are reaped; the others stay zombies, whose
+ * pids and /proc entries stay theirs.
  */
 #pragma once
 
@@ -37,5 +38,6 @@ void children_hold(struct children *cs);
 void children_release(struct children *cs);
 /* Reaps all that are dead by now. */
 void children_reap(struct children *cs);
-/* Kills and reaps whatever still is a child of ours, with what becomes one thereby. Only while nobody is asked for. */
+/* Kills and reaps whatever still is a child of ours, with what becomes one thereby. Only while
+ * nobody is asked for. */
 void children_kill_rest(struct children *cs);

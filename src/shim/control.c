@@ -90,7 +90,10 @@ static int serve(struct control *control, int fd)
 	c->watch = (struct watch){.fd = fd, .fn = on_message, .arg = c};
 	c->since = control->n_seen++;
 	c->control = control;
-	r = fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : loop_watch(control->loop, &c->watch, EPOLLIN);
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		r = -errno;
+	else
+		r = loop_watch(control->loop, &c->watch, EPOLLIN);
 	if (r < 0)
 		drop(c);
 	return r;
@@ -106,8 +109,8 @@ static void on_connect(void *arg, uint32_t events)
 		(void) serve(c, fd);
 }
 
-int control_open(struct control *c, struct loop *loop, int exec, int first, control_handler *handler,
-		 void *arg, struct err *err)
+int control_open(struct control *c, struct loop *loop, int exec, int first,
+		 control_handler *handler, void *arg, struct err *err)
 {
 	int r;
 

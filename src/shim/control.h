@@ -1,6 +1,6 @@
 /*
- * The shim's connections: messages of wire/proto.h come in, answers and events go out. Nobody is waited
- * for: who does not read is dropped.
+ * The shim's connections: messages of wire/proto.h come in, answers and events go out. Nobody is
+ * waited for: who does not read is dropped.
  */
 #pragma once
 
@@ -38,7 +38,7 @@ struct control {
 };
 
 /* Listens in directory exec, and serves `first`, a connection it takes over (-1: none). */
-int control_open(struct control *c, struct loop *loop, int exec, int first, control_handler *handler,
-		 void *arg, struct err *err);
+int control_open(struct control *c, struct loop *loop, int exec, int first,
+		 control_handler *handler, void *arg, struct err *err);
 /* Sends an event to all. */
 void control_tell(struct control *c, const struct buf *event);

@@ -45,11 +45,13 @@ static char *put_tail(char *to, const struct jsonlog_tail *t, bool newline)
 	return to + t->len - skip;
 }
 
-/* Escaping, as docker does it: what JSON needs, what HTML and JavaScript are afraid of, and U+FFFD for what is not UTF-8. */
+/* Escaping, as docker does it: what JSON needs, what HTML and JavaScript are afraid of, and U+FFFD
+ * for what is not UTF-8. */
 
 typedef unsigned char vec __attribute__((vector_size(16)));
 
-/* Copies 16 bytes. How many of them need no thought? Bytes that do need some: controls, above ASCII, " & < > and the backslash. */
+/* Copies 16 bytes. How many of them need no thought? Bytes that do need some: controls, above
+ * ASCII, " & < > and the backslash. */
 static inline size_t copy_plain(char *to, const char *s)
 {
 	uint64_t half[2];
@@ -70,7 +72,8 @@ static inline size_t copy_plain(char *to, const char *s)
 #endif
 }
 
-/* Length of the character that s begins with. 0: none. *ret_cut: it may be one that is cut off at the end. */
+/* Length of the character that s begins with. 0: none. *ret_cut: it may be one that is cut off at
+ * the end. */
 static size_t utf8_len(const unsigned char *s, size_t n, bool *ret_cut)
 {
 	unsigned char lo = 0x80, hi = 0xbf;

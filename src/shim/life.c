@@ -70,8 +70,8 @@ static void tell(struct life *l, const struct run_record *r, size_t n)
 	}
 }
 
-/* A disk that takes no record: go on trying, and do not end before it has them. The events carry the
- * truth meanwhile. */
+/* A disk that takes no record: go on trying, and do not end before it has them. The events carry
+ * the truth meanwhile. */
 static void on_retry(void *arg)
 {
 	struct life *l = arg;
@@ -132,7 +132,8 @@ static void on_due(void *arg)
 	restart_if_ready(l);
 }
 
-/* What follows the run that l->last describes: one record (none where there is no policy), and the state. */
+/* What follows the run that l->last describes: one record (none where there is no policy), and the
+ * state. */
 static size_t decide(struct life *l, struct run_record *ret)
 {
 	struct restart_output next = restart_next(&l->last);
@@ -214,9 +215,9 @@ static void clean_up(struct life *l)
 
 static bool rebooted(const struct life *l, const struct death *d)
 {
-	/* The kernel's word for reboot(2) in a pid namespace: RESTART is SIGHUP, HALT and POWER_OFF are SIGINT.
-	 * Nothing else can kill a namespace's first process by these signals. Who powers off does not want to
-	 * come up again. */
+	/* The kernel's word for reboot(2) in a pid namespace: RESTART is SIGHUP, HALT and POWER_OFF
+	 * are SIGINT. Nothing else can kill a namespace's first process by these signals. Who
+	 * powers off does not want to come up again. */
 	return l->pid_namespace && d->signal == SIGHUP;
 }
 
@@ -245,7 +246,8 @@ static void on_init_death(void *arg, const struct death *d)
 		.count = l->count,
 		.last_delay_ns = l->delay_ns,
 	};
-	/* End and what follows become durable together, so nobody who reads of the one misses the other. */
+	/* End and what follows become durable together, so nobody who reads of the one misses the
+	 * other. */
 	n += decide(l, &r[1]);
 	(void) write_down(l, r, n);
 	tell(l, r, n);
@@ -370,10 +372,8 @@ static void begin_run(struct life *l)
 /* Messages */
 
 static const char *const state_names[] = {
-	[LIFE_IDLE] = "idle",
-	[LIFE_STARTING] = "starting",
-	[LIFE_RUNNING] = "running",
-	[LIFE_RESTARTING] = "restarting",
+	[LIFE_IDLE] = "idle",	    [LIFE_STARTING] = "starting",
+	[LIFE_RUNNING] = "running", [LIFE_RESTARTING] = "restarting",
 	[LIFE_ENDED] = "ended",
 };
 
@@ -450,7 +450,8 @@ void life_quit(struct life *l, struct buf *answer)
 }
 
 int life_open(struct life *l, const struct shim_config *config, struct loop *loop,
-	      struct children *children, struct control *control, int data, int exec, struct err *err)
+	      struct children *children, struct control *control, int data, int exec,
+	      struct err *err)
 {
 	*l = (struct life){
 		.config = config,

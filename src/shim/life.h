@@ -6,7 +6,8 @@
  *	  └─── failed ─────┘                     └► restarting ─► starting ...
  *
  * Each step is written into the record of runs before it is told. The functions here are called by
- * the loop and return at once; what takes time (the runtime, a back-off) comes back as another call.
+ * the loop and return at once; what takes time (the runtime, a back-off) comes back as another
+ *call.
  */
 #pragma once
 
@@ -39,13 +40,13 @@ struct life {
 	struct runtime runtime;
 
 	enum life_state state;
-	int64_t run;		  /* the current one, the next one while restarting; 0: none yet */
-	struct child init;	  /* pid is 0 when it is dead */
-	pid_t pid;		  /* of the current or last run's init */
+	int64_t run;	   /* the current one, the next one while restarting; 0: none yet */
+	struct child init; /* pid is 0 when it is dead */
+	pid_t pid;	   /* of the current or last run's init */
 	uint64_t pid_ticks;
-	bool pid_namespace;	  /* init is the first process of one: its death by SIGHUP is a reboot */
+	bool pid_namespace; /* init is the first process of one: its death by SIGHUP is a reboot */
 	char *oom_file;
-	int64_t started_ns;	  /* monotonic */
+	int64_t started_ns; /* monotonic */
 
 	enum restart_name policy;
 	int64_t max_retries;
@@ -60,7 +61,8 @@ struct life {
 };
 
 int life_open(struct life *l, const struct shim_config *config, struct loop *loop,
-	      struct children *children, struct control *control, int data, int exec, struct err *err);
+	      struct children *children, struct control *control, int data, int exec,
+	      struct err *err);
 
 /* Takes away what only a living shim needs. */
 void life_close(struct life *l);

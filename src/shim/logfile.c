@@ -80,8 +80,8 @@ static uint64_t count_lines(const char *text, size_t n)
 {
 	uint64_t lines = 0;
 
-	for (const char *end = text + n; text < end && (text = memchr(text, '\n', (size_t) (end - text)));
-	     text++)
+	for (const char *end = text + n;
+	     text < end && (text = memchr(text, '\n', (size_t) (end - text))); text++)
 		lines++;
 	return lines;
 }
@@ -142,7 +142,8 @@ static void flush(struct logfile *l)
 		written = l->fd < 0 ? 0 : keep_whole_lines(l, written);
 		lose(l, l->out + written, l->len - written, errnum);
 	} else if (l->lost_lines > 0) {
-		log_warn("%s can be written again; lines lost: %" PRIu64, LAYOUT_LOG, l->lost_lines);
+		log_warn("%s can be written again; lines lost: %" PRIu64, LAYOUT_LOG,
+			 l->lost_lines);
 		l->lost_lines = 0;
 	}
 	l->size += (int64_t) written;
@@ -242,14 +243,16 @@ static size_t add_to_rest(struct logfile *l, struct buf *rest, const char *text,
 static bool have_buffer(struct logfile *l)
 {
 	if (!l->out) {
-		void *p = mmap(NULL, OUT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		void *p = mmap(NULL, OUT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0);
 
 		l->out = p == MAP_FAILED ? NULL : p;
 	}
 	return l->out;
 }
 
-void logfile_add(struct logfile *l, enum log_source from, const char *text, size_t n, int64_t time_ns)
+void logfile_add(struct logfile *l, enum log_source from, const char *text, size_t n,
+		 int64_t time_ns)
 {
 	struct buf *rest = &l->rest[from];
 	struct jsonlog_tail tail;

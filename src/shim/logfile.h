@@ -1,9 +1,10 @@
 /*
- * The container's log, json.log: lines of docker's json-file format (shim/jsonlog.h), rotated by size.
+ * The container's log, json.log: lines of docker's json-file format (shim/jsonlog.h), rotated by
+ * size.
  *
- * Text comes in as it was read; what is a whole line or piece is encoded into a buffer and written by one write a batch; the
- * unfinished rest of a stream is kept until more comes. A log that cannot be written is never a reason
- * to wait: what is lost is counted and said.
+ * Text comes in as it was read; what is a whole line or piece is encoded into a buffer and written
+ * by one write a batch; the unfinished rest of a stream is kept until more comes. A log that cannot
+ * be written is never a reason to wait: what is lost is counted and said.
  */
 #pragma once
 
@@ -22,17 +23,18 @@ struct logfile {
 	int64_t max_size; /* 0: not rotated */
 	int64_t max_files;
 	int64_t rotate_at; /* size from which on to rotate; 0: never */
-	char *out; /* mapped; what is encoded and not yet written */
+	char *out;	   /* mapped; what is encoded and not yet written */
 	size_t len;
 	struct buf rest[LOG_SOURCES];
 	uint64_t lost_lines; /* since the last one that was written */
 };
 
-/* Opens dir/json.log to go on behind what it holds; max_size <= 0: it is not rotated. A log that cannot be
- * opened now is tried again later. */
+/* Opens dir/json.log to go on behind what it holds; max_size <= 0: it is not rotated. A log that
+ * cannot be opened now is tried again later. */
 void logfile_open(struct logfile *l, int dir, int64_t max_size, int64_t max_files);
 /* Takes in n bytes that were read at time_ns, and writes all lines that are complete. */
-void logfile_add(struct logfile *l, enum log_source from, const char *text, size_t n, int64_t time_ns);
+void logfile_add(struct logfile *l, enum log_source from, const char *text, size_t n,
+		 int64_t time_ns);
 /* The stream has ended: what is left of it is its last piece. */
 void logfile_end(struct logfile *l, enum log_source from, int64_t time_ns);
 /* Gives memory back that busy times have used. */

@@ -1,9 +1,9 @@
 /*
- * The shim's one loop: descriptors and timers. Everything else in the shim is called from here, does what
- * can be done at once, and returns.
+ * The shim's one loop: descriptors and timers. Everything else in the shim is called from here,
+ * does what can be done at once, and returns.
  *
- * A watch or timer is embedded in what it serves and borrowed while it is set; it may be taken back at any
- * time, also from within a call.
+ * A watch or timer is embedded in what it serves and borrowed while it is set; it may be taken back
+ * at any time, also from within a call.
  */
 #pragma once
 
@@ -36,7 +36,8 @@ struct loop {
 
 /* 0 or -errno. */
 int loop_open(struct loop *l);
-/* Calls w->fn whenever w->fd is ready for `events` (level-triggered; EPOLLHUP and EPOLLERR always). 0 or -errno. */
+/* Calls w->fn whenever w->fd is ready for `events` (level-triggered; EPOLLHUP and EPOLLERR always).
+ * 0 or -errno. */
 int loop_watch(struct loop *l, struct watch *w, uint32_t events);
 /* No more calls. The descriptor stays open; one that is not watched (-1) is fine. */
 void loop_unwatch(struct loop *l, struct watch *w);

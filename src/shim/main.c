@@ -1,8 +1,10 @@
 /*
- * holdfast-shim: the parent of one container. It holds what must not die with the daemon: the container's
- * process, its streams and log, the record of its runs, its restarts. See ARCHITECTURE.md, wire/proto.h.
+ * holdfast-shim: the parent of one container. It holds what must not die with the daemon: the
+ * container's process, its streams and log, the record of its runs, its restarts. See
+ * ARCHITECTURE.md, wire/proto.h.
  *
- * This file is its birth: it takes over what it inherits, makes itself independent of who started it, and enters the loop.
+ * This file is its birth: it takes over what it inherits, makes itself independent of who started
+ * it, and enters the loop.
  */
 #include <errno.h>
 #include <fcntl.h>

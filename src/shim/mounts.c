@@ -19,8 +19,9 @@
 
 #define ROOTFS LAYOUT_BUNDLE "/" LAYOUT_ROOTFS
 
-/* A directory's descriptor keeps pointing into the namespace it was opened in, where we may neither mount
- * nor take a layer from. Opens it once more by its path, and replaces it if it is the same directory. */
+/* A directory's descriptor keeps pointing into the namespace it was opened in, where we may neither
+ * mount nor take a layer from. Opens it once more by its path, and replaces it if it is the same
+ * directory. */
 static int reopen_here(int fd, struct err *err)
 {
 	autoclose int again = -1;
@@ -56,8 +57,8 @@ static int enter_own_namespace(struct mounts *m, struct err *err)
 	return 0;
 }
 
-/* All layers by their short names and what is written by descriptor: the kernel takes one page of options, and
- * what users put into paths (':', ',') would end an option. */
+/* All layers by their short names and what is written by descriptor: the kernel takes one page of
+ * options, and what users put into paths (':', ',') would end an option. */
 static int overlay_options(const struct mounts *m, const struct shim_config *c, struct buf *ret,
 			   struct err *err)
 {
@@ -70,7 +71,8 @@ static int overlay_options(const struct mounts *m, const struct shim_config *c, 
 		buf_addf(ret, ",%s", c->volatile_opt);
 	if (ret->len >= (size_t) sysconf(_SC_PAGESIZE))
 		return err_set(err, ERR_TOO_LARGE,
-			       "the image has too many layers: the names of its %zu layers need %zu bytes, "
+			       "the image has too many layers: the names of its %zu layers need "
+			       "%zu bytes, "
 			       "and the kernel takes one page",
 			       strv_len(c->lower), ret->len);
 	return 0;

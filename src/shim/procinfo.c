@@ -55,6 +55,7 @@ int procinfo_read(pid_t pid, struct procinfo *ret)
 	r = read_small_at(AT_FDCWD, path, text, sizeof text);
 	if (r < 0)
 		return r;
-	*ret = (struct procinfo){.start_ticks = ticks, .pid_namespace_init = is_namespace_init(text)};
+	*ret = (struct procinfo){.start_ticks = ticks,
+				 .pid_namespace_init = is_namespace_init(text)};
 	return 0;
 }

@@ -161,7 +161,8 @@ void records_forget(struct records *rs, int64_t run)
 
 	if (read_file_at(rs->dir, LAYOUT_RUNS, FILE_MAX_BYTES, &text, &len) < 0)
 		return;
-	for (const char *p = text, *nl; (nl = memchr(p, '\n', (size_t) (text + len - p))); p = nl + 1) {
+	for (const char *p = text, *nl; (nl = memchr(p, '\n', (size_t) (text + len - p)));
+	     p = nl + 1) {
 		size_t line = (size_t) (nl - p) + 1;
 
 		if (run_of(p, line) <= run)

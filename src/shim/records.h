@@ -1,8 +1,9 @@
 /*
- * The record of runs, as the shim writes it (wire/runs.h has the format): durable before anyone is told.
+ * The record of runs, as the shim writes it (wire/runs.h has the format): durable before anyone is
+ * told.
  *
- * The record of an end must not be lost because a disk is full or fails: room for it is reserved before a run
- * starts, and what could not be written stays pending.
+ * The record of an end must not be lost because a disk is full or fails: room for it is reserved
+ * before a run starts, and what could not be written stays pending.
  */
 #pragma once
 

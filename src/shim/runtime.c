@@ -16,17 +16,24 @@
 #include "base/time.h"
 #include "wire/layout.h"
 
-#define RUNTIME_LOG	"runtime.log"
-#define DEADLINE_NS	(60 * NSEC_PER_SEC)
-#define LOG_MAX_BYTES	(1024 * 1024)
+#define RUNTIME_LOG   "runtime.log"
+#define DEADLINE_MS   (60 * 1000)
+#define LOG_MAX_BYTES (1024 * 1024)
+
+static int64_t deadline_ms(const struct runtime *rt)
+{
+	int64_t ms = rt->config->runtime_timeout_ms;
+
+	return ms > 0 ? ms : DEADLINE_MS;
+}
 
 static void on_deadline(void *arg)
 {
 	struct runtime *rt = arg;
 
 	/* Our child, not yet reaped: the pid is its own. */
-	log_error("the runtime (pid %d) takes more than %d s and is killed", (int) rt->child.pid,
-		  (int) (DEADLINE_NS / NSEC_PER_SEC));
+	log_error("the runtime (pid %d) takes more than %d ms and is killed", (int) rt->child.pid,
+		  (int) deadline_ms(rt));
 	rt->timed_out = true;
 	(void) kill(rt->child.pid, SIGKILL);
 }
@@ -72,13 +79,14 @@ static int call(struct runtime *rt, const char *const *argv, const struct stdio_
 	rt->arg = arg;
 	rt->timed_out = false;
 	children_watch(rt->children, &rt->child);
-	loop_timer(rt->loop, &rt->deadline, DEADLINE_NS);
+	loop_timer(rt->loop, &rt->deadline, deadline_ms(rt) * NSEC_PER_MSEC);
 	return 0;
 }
 
-/* A name for a file of our working directory that is absolute, for crun enters the bundle before it reads a
- * relative one and runc does not; short, for an address of a socket has room for 107 bytes; and without what
- * users put into paths, for crun takes a ':' in the name of its log for a prefix. */
+/* A name for a file of our working directory that is absolute, for crun enters the bundle before it
+ * reads a relative one and runc does not; short, for an address of a socket has room for 107 bytes;
+ * and without what users put into paths, for crun takes a ':' in the name of its log for a prefix.
+ */
 static char *name_for_runtime(const char *file)
 {
 	return xasprintf("/proc/%d/cwd/%s", (int) getpid(), file);
@@ -91,8 +99,19 @@ int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(
 	autofree char *pid_file = name_for_runtime(LAYOUT_PID);
 	autofree char *console = name_for_runtime(STDIO_CONSOLE_SOCK);
 	const char *argv[20] = {
-		rt->config->runtime, "--root", rt->config->runtime_root, "--log", log, "--log-format", "json",
-		"run", "--detach", "--bundle", LAYOUT_BUNDLE, "--pid-file", pid_file,
+		rt->config->runtime,
+		"--root",
+		rt->config->runtime_root,
+		"--log",
+		log,
+		"--log-format",
+		"json",
+		"run",
+		"--detach",
+		"--bundle",
+		LAYOUT_BUNDLE,
+		"--pid-file",
+		pid_file,
 	};
 	size_t n = 13;
 
@@ -109,14 +128,15 @@ int runtime_delete(struct runtime *rt, void (*done)(void *arg, bool ok), void *a
 {
 	static const struct stdio_ends none = {-1, -1, -1};
 	const char *argv[] = {
-		rt->config->runtime, "--root", rt->config->runtime_root,
-		"delete", "--force", rt->config->id, NULL,
+		rt->config->runtime, "--root", rt->config->runtime_root, "delete", "--force",
+		rt->config->id,	     NULL,
 	};
 
 	return call(rt, argv, &none, done, arg, err);
 }
 
-/* The character that an escape stands for; *p is at the letter behind the backslash, then at the escape's end. */
+/* The character that an escape stands for; *p is at the letter behind the backslash, then at the
+ * escape's end. */
 static char unescape(const char **p)
 {
 	char digits[5] = {0};
@@ -165,8 +185,8 @@ void runtime_last_words(struct runtime *rt, char *ret, size_t size)
 	char *line, *rest = NULL;
 
 	if (rt->timed_out) {
-		snprintf(ret, size, "the runtime did not answer within %d s",
-			 (int) (DEADLINE_NS / NSEC_PER_SEC));
+		snprintf(ret, size, "the runtime did not answer within %d ms",
+			 (int) deadline_ms(rt));
 		return;
 	}
 	snprintf(ret, size, "the runtime failed and did not say why");
@@ -183,8 +203,8 @@ pid_t runtime_read_pid(struct runtime *rt)
 	char text[32];
 	int64_t pid;
 
-	if (read_small_at(rt->exec, LAYOUT_PID, text, sizeof text) < 0 || parse_i64(text, &pid) < 0 ||
-	    pid <= 0 || pid > INT_MAX)
+	if (read_small_at(rt->exec, LAYOUT_PID, text, sizeof text) < 0 ||
+	    parse_i64(text, &pid) < 0 || pid <= 0 || pid > INT_MAX)
 		return 0;
 	return (pid_t) pid;
 }

@@ -1,6 +1,6 @@
 /*
- * Calls of the OCI runtime, one at a time: started here, waited for by the loop, killed when their time is up.
- * Works with crun and runc alike.
+ * Calls of the OCI runtime, one at a time: started here, waited for by the loop, killed when their
+ * time is up. Works with crun and runc alike.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct runtime {
 	struct loop *loop;
 	struct children *children;
 	const struct shim_config *config;
-	int exec;   /* directory of its log and pid file, our working directory; borrowed */
+	int exec; /* directory of its log and pid file, our working directory; borrowed */
 	struct child child;
 	struct timer deadline;
 	bool timed_out;
@@ -31,7 +31,8 @@ bool runtime_busy(const struct runtime *rt);
 int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(void *arg, bool ok),
 		void *arg, struct err *err);
 /* delete --force. */
-int runtime_delete(struct runtime *rt, void (*done)(void *arg, bool ok), void *arg, struct err *err);
+int runtime_delete(struct runtime *rt, void (*done)(void *arg, bool ok), void *arg,
+		   struct err *err);
 /* What the last call said of its failure, in the words for users. */
 void runtime_last_words(struct runtime *rt, char *ret, size_t size);
 /* The pid of the container that runtime_run() started, 0 where there is none. */

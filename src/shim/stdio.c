@@ -68,7 +68,7 @@ static ssize_t read_stream(struct stream *o)
 		return 0; /* EIO: the terminal's last user is gone */
 	if (n < 0)
 		return -EAGAIN;
-	if (s->log)
+	if (n > 0 && s->log)
 		logfile_add(s->log, o->source, s->memory, (size_t) n, now_ns());
 	if (n > READ_KEEP && s->trim.due_ns == 0)
 		loop_timer(s->loop, &s->trim, TRIM_AFTER_NS);
@@ -184,10 +184,11 @@ static int listen_console(struct stdio *s, struct err *err)
 	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int r;
 
-	snprintf(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d/" STDIO_CONSOLE_SOCK, s->exec);
+	snprintf(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d/" STDIO_CONSOLE_SOCK,
+		 s->exec);
 	(void) unlinkat(s->exec, STDIO_CONSOLE_SOCK, 0);
-	if (fd < 0 || fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *) &addr, sizeof addr) < 0 ||
-	    listen(fd, 1) < 0)
+	if (fd < 0 || fchmod(fd, 0600) < 0 ||
+	    bind(fd, (struct sockaddr *) &addr, sizeof addr) < 0 || listen(fd, 1) < 0)
 		return err_sys(err, errno, "listen on " STDIO_CONSOLE_SOCK);
 	r = watch_console(s, take_fd(fd), on_console);
 	return r < 0 ? err_sys(err, -r, "watch " STDIO_CONSOLE_SOCK) : 0;
@@ -209,7 +210,8 @@ static int make_pipe(int *ret_near, int *ret_far, bool near_reads, struct err *e
 	return 0;
 }
 
-int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends *ret, struct err *err)
+int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends *ret,
+		  struct err *err)
 {
 	struct stdio_ends ends = {-1, -1, -1};
 	int r = 0;

@@ -1,9 +1,10 @@
 /*
- * The container's standard streams: two pipes, or a terminal's master; read here, written to the log.
+ * The container's standard streams: two pipes, or a terminal's master; read here, written to the
+ * log.
  *
- * A run has its own streams: stdio_prepare() makes them, the runtime gets the far ends, stdio_begin() starts
- * reading once the container runs (so what a failing runtime prints is not taken for the container's),
- * stdio_drain() takes what the dead have left, stdio_end() closes all.
+ * A run has its own streams: stdio_prepare() makes them, the runtime gets the far ends,
+ * stdio_begin() starts reading once the container runs (so what a failing runtime prints is not
+ * taken for the container's), stdio_drain() takes what the dead have left, stdio_end() closes all.
  */
 #pragma once
 
@@ -21,13 +22,13 @@ struct stream {
 
 struct stdio {
 	struct loop *loop;
-	struct logfile *log; /* NULL: what comes is dropped */
-	int exec;	     /* directory of the console socket; borrowed */
+	struct logfile *log;		/* NULL: what comes is dropped */
+	int exec;			/* directory of the console socket; borrowed */
 	struct stream out[LOG_SOURCES]; /* [0] alone for a terminal, both ways */
-	int in;			/* write end of stdin, non-blocking; -1: none */
-	int slave;		/* held so that the terminal never hangs up while the container lives */
-	struct watch console;	/* where the runtime hands the terminal over */
-	char *memory;		/* what is read */
+	int in;				/* write end of stdin, non-blocking; -1: none */
+	int slave; /* held so that the terminal never hangs up while the container lives */
+	struct watch console; /* where the runtime hands the terminal over */
+	char *memory;	      /* what is read */
 	struct timer trim;
 };
 
@@ -39,7 +40,8 @@ struct stdio_ends {
 #define STDIO_CONSOLE_SOCK "console.sock"
 
 void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec);
-int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends *ret, struct err *err);
+int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends *ret,
+		  struct err *err);
 void stdio_ends_close(struct stdio_ends *e);
 void stdio_begin(struct stdio *s);
 /* Reads and logs what is in the pipes now, at most what they can hold. */

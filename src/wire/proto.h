@@ -6,8 +6,9 @@
  *
  * daemon -> shim				answer
  *  msg=hello version=1				msg=hello version=1 id= run= state=idle|starting|running|
- *						  restarting|ended pid= ticks= paused is not known to it
- *  msg=start run=N				msg=ok, then event started or failed
+ *						  restarting|ended; running: pid= ticks=; restarting: due= count=;
+ *						  ended: time= code= signal= oom=. It knows nothing of paused
+ *  msg=start run=N				msg=ok, then event started or failed; failed leaves it idle
  *  msg=wish wanted=running|stopped|gone	msg=ok; before any signal: no policy undoes a stop
  *  msg=policy restart=always max=0		msg=ok
  *  msg=forget run=N				msg=ok: records of runs <= N are in state.json now
@@ -17,8 +18,9 @@
  *  msg=failed run= time= text=
  *  msg=ended run= time= code= signal= oom=	after the record is durable; the shim then releases the
  *						  runtime's state and hangs up when it ends
- *  msg=restart run= due= count=
- *  msg=gave-up text=
+ *  msg=restart run= due= count=			after ended (or a restart that failed): run `run` is due.
+ *  msg=gave-up run= text=			or: there is a policy and it says no more. Both are durable with
+ *						  the ended before it is told; without a policy neither comes
  * Times are ns since the epoch.
  */
 #pragma once

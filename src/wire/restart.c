@@ -17,8 +17,8 @@ static const char *why_not(const struct restart_input *in)
 {
 	if (in->policy == RESTART_NO)
 		return "no restart policy";
-	/* `always` and `unless-stopped` differ after a reboot of the host only, which is the daemon's
-	 * affair; and there, too, it is the wish that counts. */
+	/* `always` and `unless-stopped` differ after a reboot of the host only, which is the
+	 * daemon's affair; and there, too, it is the wish that counts. */
 	if (!in->wanted_running)
 		return "stopped by the user";
 

@@ -15,6 +15,8 @@ void shim_config_format(struct buf *b, const struct shim_config *c)
 	kv_add(b, "id", c->id);
 	kv_add(b, "runtime", c->runtime);
 	kv_add(b, "runtime-root", c->runtime_root);
+	if (c->runtime_timeout_ms)
+		kv_add_int(b, "runtime-timeout-ms", c->runtime_timeout_ms);
 	kv_add_int(b, "systemd-cgroup", c->systemd_cgroup);
 	if (c->cgroup)
 		kv_add(b, "cgroup", c->cgroup);
@@ -111,6 +113,7 @@ int shim_config_read(int dir, struct shim_config *ret, struct err *err)
 		.id = get_text(&in, "id", true),
 		.runtime = get_text(&in, "runtime", true),
 		.runtime_root = get_text(&in, "runtime-root", true),
+		.runtime_timeout_ms = get_int(&in, "runtime-timeout-ms", 0, 0),
 		.systemd_cgroup = get_bool(&in, "systemd-cgroup"),
 		.cgroup = get_text(&in, "cgroup", false),
 		.layers_dir = get_text(&in, "layers-dir", false),

@@ -16,6 +16,7 @@ struct shim_config {
 	char *id;	    /* container id */
 	char *runtime;	    /* path of the OCI runtime */
 	char *runtime_root; /* its --root */
+	int64_t runtime_timeout_ms; /* after which a call of it is killed; 0: a minute */
 	bool systemd_cgroup;/* reserved; false */
 	char *cgroup;	    /* linux.cgroupsPath of its spec: "/holdfast/<id>"; NULL: as /proc says */
 

@@ -222,6 +222,8 @@ class Shim:
 
     def remove(self):
         """Whatever the test left."""
+        complaints = self.shim_log()
+        assert "Sanitizer" not in complaints and "runtime error" not in complaints, complaints
         if self.conn:
             self.conn.close()
         if self.pid:

@@ -148,3 +148,43 @@ def test_a_runtime_that_is_missing(new_shim):
     shim = new_shim("/bin/true", runtime="/nowhere/runtime")
     shim.conn.ask("start", run=1)
     assert "/nowhere/runtime" in shim.conn.event("failed")["text"]
+
+
+def test_a_runtime_that_never_ends_is_killed(new_shim, place):
+    hang = place / "hang-runtime"
+    hang.write_text("#!/bin/sh\ncase \"$*\" in *delete*) exit 0;; esac\nsleep 4712 &\nexec sleep 4712\n")
+    hang.chmod(0o755)
+    shim = new_shim("/bin/true", runtime=str(hang), runtime_timeout_ms=300)
+    assert shim.conn.ask("start", run=1)["msg"] == "ok"
+    assert "did not answer" in shim.conn.event("failed")["text"]
+    assert shim.conn.ask("hello")["state"] == "idle"
+    # Nor does what it has started live on.
+    assert subprocess.run(["pgrep", "-f", "^sleep 4712"], stdout=subprocess.DEVNULL).returncode == 1
+
+
+def test_rshared_volumes_work_both_ways(new_shim, place):
+    volume = place / "volume"
+    (volume / "in").mkdir(parents=True, exist_ok=True)
+    (volume / "out").mkdir(exist_ok=True)
+    subprocess.run(["mount", "--bind", volume, volume], check=True)
+    subprocess.run(["mount", "--make-rshared", volume], check=True)
+
+    def share(spec):
+        spec["linux"]["rootfsPropagation"] = "rshared"
+        spec["mounts"].append({"destination": "/v", "source": str(volume), "type": "bind", "options": ["rbind", "rshared"]})
+        for kind in spec["process"]["capabilities"].values():
+            kind.append("CAP_SYS_ADMIN")
+
+    try:
+        shim = new_shim("/bin/sh", "-c", "mount -t tmpfs none /v/out && touch /v/out/x;"
+                        "while ! [ -e /v/in/y ]; do usleep 10000; done; echo seen; sleep 60", spec=share)
+        started = shim.start()
+        eventually(lambda: (volume / "out" / "x").exists(), "the container's mount is seen by the host")
+        subprocess.run(["mount", "-t", "tmpfs", "none", volume / "in"], check=True)
+        (volume / "in" / "y").touch()
+        eventually(lambda: shim.log_text() == "seen\n", "the host's mount is seen by the container")
+        os.kill(int(started["pid"]), signal.SIGKILL)
+        shim.conn.event("ended")
+        shim.wait_end()
+    finally:
+        subprocess.run(["umount", "-R", volume], check=True)

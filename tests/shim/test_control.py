@@ -2,8 +2,10 @@
 
 import os
 import random
+import shutil
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -129,3 +131,22 @@ def test_the_pulse_beats_while_the_shim_lives_only(new_shim):
     shim.pid = None
     assert not shim.pulse()  # the container, which lives on, does not keep it
     assert os.path.exists(f"/proc/{started['pid']}")
+
+
+def test_an_end_that_cannot_be_recorded_is_recorded_later(new_shim):
+    if not shutil.which("strace"):
+        pytest.skip("no strace here")
+    shim = new_shim("/bin/sleep", "60")
+    started = shim.start()
+    strace = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "inject=fdatasync:error=EIO:when=1",
+                               "-p", str(shim.pid)])
+    eventually(lambda: "TracerPid:\t0" not in open(f"/proc/{shim.pid}/status").read())
+    kill(started)
+    # Those who ask learn the truth; the record follows.
+    assert shim.conn.event("ended")["code"] == "137"
+    assert [r["event"] for r in shim.records()] == ["started"]
+    hello = shim.connect().ask("hello")
+    assert (hello["state"], hello["code"], hello["signal"]) == ("ended", "137", "9")
+    shim.wait_end()
+    strace.wait()
+    assert [r["event"] for r in shim.records()] == ["started", "ended"]

@@ -2,12 +2,7 @@
 
 import os
 import signal
-import time
 from datetime import datetime
-
-import pytest
-
-from harness import eventually
 
 
 def ns(text):
@@ -119,7 +114,3 @@ def test_a_restart_that_fails_is_a_failure_like_others(new_shim):
     shim = new_shim("/bin/sh", "-c", "busybox rm /bin/sh; exit 1", restart="on-failure", restart_max=2)
     shim.start()
     assert [e["msg"] for e in shim.wait_end()] == ["ended", "restart", "failed", "restart", "failed", "gave-up"]
-
-
-def test_a_long_run_resets_the_back_off(new_shim):
-    pytest.skip("takes ten seconds; restart_next() is tested by table")
