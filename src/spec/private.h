@@ -4,6 +4,14 @@
  */
 #pragma once
 
+#define out_bool spec_out_bool
+#define out_int spec_out_int
+#define out_str spec_out_str
+#define out_strv spec_out_strv
+#define out_open spec_out_open
+#define out_close spec_out_close
+#define out_uint spec_out_uint
+#define out_raw spec_out_raw
 #include <string.h>
 
 #include "base/str.h"

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "api/api.h"
-#include "api/docker/out.h"
+#include "base/out.h"
 #include "base/time.h"
 
 struct api {

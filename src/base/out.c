@@ -1,5 +1,5 @@
 /* Writing JSON; see out.h. */
-#include "api/docker/out.h"
+#include "base/out.h"
 
 #include <stdarg.h>
 #include <stdio.h>
