@@ -1,6 +1,7 @@
 /*
- * The host's cgroup hierarchies: where they are mounted, what they can limit, and the two acts that the
- * engine needs on a container's cgroup when nobody else is left to do them (is anyone in it, remove it).
+ * The host's cgroup hierarchies: where they are mounted, what they can limit, and the two acts that
+ * the engine needs on a container's cgroup when nobody else is left to do them (is anyone in it,
+ * remove it).
  *
  * Mount points come from /proc/self/mountinfo, read once: hosts do not move their cgroups about.
  */
@@ -79,7 +80,8 @@ struct cgroup_hosts *cgroup_hosts_parse(char *mountinfo)
 	struct cgroup_hosts *h = xnew(struct cgroup_hosts);
 	char *save = NULL;
 
-	for (char *line = strtok_r(mountinfo, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+	for (char *line = strtok_r(mountinfo, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
 		take_mount(h, line);
 	return h;
 }
@@ -157,7 +159,8 @@ static bool path_is_ours(const char *path)
 static const char *next_child(DIR *d)
 {
 	for (struct dirent *e; (e = readdir(d));) {
-		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+		if (e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 &&
+		    strcmp(e->d_name, "..") != 0)
 			return e->d_name;
 	}
 	return NULL;

@@ -47,7 +47,8 @@ static void find_v1(struct cgroup_features *f)
 	f->cpu_realtime = has(cpu, "cpu.rt_runtime_us") && has(cpu, "cpu.rt_period_us");
 	f->pids = cgroup_mount_of("pids") != NULL;
 	f->blkio_weight = has(blkio, "blkio.weight") || has(blkio, "blkio.bfq.weight");
-	f->blkio_weight_device = has(blkio, "blkio.weight_device") || has(blkio, "blkio.bfq.weight_device");
+	f->blkio_weight_device =
+		has(blkio, "blkio.weight_device") || has(blkio, "blkio.bfq.weight_device");
 	f->blkio_throttle = has(blkio, "blkio.throttle.read_bps_device");
 	f->cpuset = cpuset != NULL;
 	if (cpuset) {
@@ -81,13 +82,15 @@ static void find_v2(struct cgroup_features *f, const char *root)
 	(void) read_small_at(AT_FDCWD, file, text, sizeof text);
 	names = strv_split(text, ' ');
 	f->memory = f->memory_reservation = strv_contains(names, "memory");
-	f->swap = f->memory && (!child || has(child, "memory.swap.max") || exists_at(AT_FDCWD, "/proc/swaps"));
+	f->swap = f->memory &&
+		  (!child || has(child, "memory.swap.max") || exists_at(AT_FDCWD, "/proc/swaps"));
 	f->cpu_shares = f->cpu_cfs = strv_contains(names, "cpu");
 	f->cpuset = strv_contains(names, "cpuset");
 	f->pids = strv_contains(names, "pids");
 	f->blkio_throttle = strv_contains(names, "io");
 	f->blkio_weight = f->blkio_weight_device =
-		f->blkio_throttle && (!child || has(child, "io.weight") || has(child, "io.bfq.weight"));
+		f->blkio_throttle &&
+		(!child || has(child, "io.weight") || has(child, "io.bfq.weight"));
 	read_list(root, "cpuset.cpus.effective", f->cpus, sizeof f->cpus);
 	read_list(root, "cpuset.mems.effective", f->mems, sizeof f->mems);
 }

@@ -7,7 +7,7 @@
 #include "runtime/runtime.h"
 
 struct cgroup_mount {
-	char *path;	/* mount point */
+	char *path; /* mount point */
 	bool v2;
 	char **options; /* of the superblock: controllers among them */
 };
@@ -31,7 +31,8 @@ struct crun_view {
 /* NULL where crun works, else why not. */
 const char *crun_refusal(const struct crun_view *v);
 
-/* The runtime's own last message, out of its stderr: runc's logrus lines and crun's plain ones. Caller frees. */
+/* The runtime's own last message, out of its stderr: runc's logrus lines and crun's plain ones.
+ * Caller frees. */
 char *runtime_last_message(const char *stderr_text);
 /* {"status":"running","pid":7,...} */
 enum runtime_status runtime_parse_state(const char *text, pid_t *ret_pid, struct err *err);

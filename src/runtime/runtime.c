@@ -1,8 +1,9 @@
 /*
  * Which OCI runtimes there are, and the calls to them; see runtime.h.
  *
- * A runtime is a program: `<path> --root <root> <verb> ... <id>`. It is run with a deadline, because a runtime
- * that waits for a container in uninterruptible sleep waits for ever. What it says on stderr last is the error.
+ * A runtime is a program: `<path> --root <root> <verb> ... <id>`. It is run with a deadline,
+ * because a runtime that waits for a container in uninterruptible sleep waits for ever. What it
+ * says on stderr last is the error.
  */
 #include "runtime/runtime.h"
 
@@ -95,8 +96,9 @@ enum runtime_status runtime_parse_state(const char *text, pid_t *ret_pid, struct
 		const char *word;
 		enum runtime_status status;
 	} words[] = {
-		{"creating", RUNTIME_CREATED}, {"created", RUNTIME_CREATED}, {"running", RUNTIME_RUNNING},
-		{"pausing", RUNTIME_PAUSED},   {"paused", RUNTIME_PAUSED},   {"stopped", RUNTIME_STOPPED},
+		{"creating", RUNTIME_CREATED}, {"created", RUNTIME_CREATED},
+		{"running", RUNTIME_RUNNING},  {"pausing", RUNTIME_PAUSED},
+		{"paused", RUNTIME_PAUSED},    {"stopped", RUNTIME_STOPPED},
 	};
 	autojson json_t *state = json_loads(text, 0, NULL);
 	const char *status = json_str(state, "status");
@@ -112,7 +114,8 @@ enum runtime_status runtime_parse_state(const char *text, pid_t *ret_pid, struct
 	return RUNTIME_UNKNOWN;
 }
 
-enum runtime_status runtime_state(const struct runtime *rt, const char *id, pid_t *ret_pid, struct err *err)
+enum runtime_status runtime_state(const struct runtime *rt, const char *id, pid_t *ret_pid,
+				  struct err *err)
 {
 	autofree char *out = NULL;
 	struct err e = {0};
@@ -120,8 +123,8 @@ enum runtime_status runtime_state(const struct runtime *rt, const char *id, pid_
 	if (call(rt, (const char *const[]){"state", id, NULL}, &out, &e) == 0)
 		return runtime_parse_state(out, ret_pid, err);
 
-	/* Only the runtime's own word for "never heard of it" is an absence: runc's sentence, or crun's file that
-	 * is not there. Anything else is doubt. */
+	/* Only the runtime's own word for "never heard of it" is an absence: runc's sentence, or
+	 * crun's file that is not there. Anything else is doubt. */
 	if (strstr(e.text, "container does not exist") ||
 	    (strstr(e.text, "/status") && strstr(e.text, "No such file or directory")))
 		return RUNTIME_ABSENT;
@@ -176,7 +179,8 @@ static const char *why_crun_refuses(void)
 		v.root_magic = (long) fs.f_type;
 	if (statfs(CGROUP_ROOT "/unified", &fs) == 0)
 		v.unified_magic = (long) fs.f_type;
-	(void) read_small_at(AT_FDCWD, CGROUP_ROOT "/unified/cgroup.controllers", text, sizeof text);
+	(void) read_small_at(AT_FDCWD, CGROUP_ROOT "/unified/cgroup.controllers", text,
+			     sizeof text);
 	v.unified_has_controllers = text[0] != '\0';
 	return crun_refusal(&v);
 }
@@ -185,14 +189,17 @@ static const char *why_crun_refuses(void)
 static char *find_in_path(const char *name)
 {
 	const char *path = getenv("PATH");
-	autostrv char **dirs = strv_split(path && *path ? path : "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin",
-				   ':');
+	autostrv char **dirs = strv_split(
+		path && *path ? path
+			      : "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin",
+		':');
 
 	for (char **d = dirs; *d; d++) {
 		autofree char *file = xasprintf("%s/%s", *d, name);
 		struct stat st;
 
-		if (**d == '/' && stat(file, &st) == 0 && S_ISREG(st.st_mode) && access(file, X_OK) == 0)
+		if (**d == '/' && stat(file, &st) == 0 && S_ISREG(st.st_mode) &&
+		    access(file, X_OK) == 0)
 			return take(file);
 	}
 	return NULL;
@@ -209,7 +216,8 @@ static void runtime_free(struct runtime *rt)
 	free(rt);
 }
 
-static void add_runtime(struct runtimes *rs, const char *exec_root, const char *name, const char *path)
+static void add_runtime(struct runtimes *rs, const char *exec_root, const char *name,
+			const char *path)
 {
 	struct runtime *rt = xnew(struct runtime);
 
@@ -222,18 +230,21 @@ static void add_runtime(struct runtimes *rs, const char *exec_root, const char *
 
 static bool name_is_good(const char *name)
 {
-	return *name && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(name) &&
+	return *name &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+		       strlen(name) &&
 	       name[0] != '.';
 }
 
-/* --add-runtime NAME=PATH; a bare program name is looked up now, so that the start says what is missing. */
+/* --add-runtime NAME=PATH; a bare program name is looked up now, so that the start says what is
+ * missing. */
 static int add_added(struct runtimes *rs, const struct runtime_options *o, struct err *err)
 {
 	const char *name, *path;
 
 	if (!o->added)
 		return 0;
-	strmap_foreach(o->added, name, path) {
+	strmap_foreach (o->added, name, path) {
 		autofree char *found = NULL;
 
 		if (!name_is_good(name))
@@ -243,7 +254,8 @@ static int add_added(struct runtimes *rs, const struct runtime_options *o, struc
 		else
 			found = find_in_path(path);
 		if (!found)
-			return err_set(err, ERR_INVALID, "runtime %s: no such program: '%s'", name, path);
+			return err_set(err, ERR_INVALID, "runtime %s: no such program: '%s'", name,
+				       path);
 		add_runtime(rs, o->exec_root, name, found);
 	}
 	return 0;
@@ -282,36 +294,46 @@ static int choose_default(struct runtimes *rs, const char *wanted, char **ret_wh
 		rs->fallback = by_name(rs, wanted);
 		if (!rs->fallback)
 			return err_set(err, ERR_INVALID,
-				       "default runtime '%s' is neither installed nor added by --add-runtime", wanted);
-		*ret_why = refusal && rs->fallback == crun
-				   ? xasprintf("%s (%s), as configured, although it does not work on this host: %s", wanted,
-					       crun->path, refusal)
-				   : xasprintf("%s (%s), as configured", wanted, rs->fallback->path);
+				       "default runtime '%s' is neither installed nor added by "
+				       "--add-runtime",
+				       wanted);
+		*ret_why =
+			refusal && rs->fallback == crun
+				? xasprintf("%s (%s), as configured, although it does not work on "
+					    "this host: %s",
+					    wanted, crun->path, refusal)
+				: xasprintf("%s (%s), as configured", wanted, rs->fallback->path);
 		return 0;
 	}
 	if (crun && !refusal) {
 		rs->fallback = crun;
-		*ret_why = xasprintf("crun (%s): it works on this host and is the fastest", crun->path);
+		*ret_why = xasprintf("crun (%s): it works on this host and is the fastest",
+				     crun->path);
 		return 0;
 	}
 	if (runc) {
 		rs->fallback = runc;
 		*ret_why = xasprintf("runc (%s): crun %s%s", runc->path,
-				     crun ? "refuses this host: " : "is not installed", crun ? refusal : "");
+				     crun ? "refuses this host: " : "is not installed",
+				     crun ? refusal : "");
 		return 0;
 	}
 	if (rs->n && !crun) {
 		rs->fallback = rs->items[0];
-		*ret_why = xasprintf("%s (%s): the only one there is", rs->fallback->name, rs->fallback->path);
+		*ret_why = xasprintf("%s (%s): the only one there is", rs->fallback->name,
+				     rs->fallback->path);
 		return 0;
 	}
 	if (crun)
-		return err_set(err, ERR_SYSTEM, "no usable OCI runtime: crun refuses this host (%s) and runc is not installed",
+		return err_set(err, ERR_SYSTEM,
+			       "no usable OCI runtime: crun refuses this host (%s) and runc is not "
+			       "installed",
 			       refusal);
 	return err_set(err, ERR_SYSTEM, "no OCI runtime: neither crun nor runc is in PATH");
 }
 
-int runtimes_open(const struct runtime_options *o, struct runtimes **ret, char **ret_why, struct err *err)
+int runtimes_open(const struct runtime_options *o, struct runtimes **ret, char **ret_why,
+		  struct err *err)
 {
 	struct runtimes *rs = xnew(struct runtimes);
 	autofree char *why = NULL;

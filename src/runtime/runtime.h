@@ -1,8 +1,8 @@
 /*
- * OCI runtimes: which are there, which is the default, and the few calls that the engine makes itself
- * (the shim runs, restarts and deletes; the engine needs the rest, and all of it where a shim is dead).
- * Each call runs the program with its --root below the exec root. Thread-safe: nothing changes after
- * runtimes_open().
+ * OCI runtimes: which are there, which is the default, and the few calls that the engine makes
+ * itself (the shim runs, restarts and deletes; the engine needs the rest, and all of it where a
+ * shim is dead). Each call runs the program with its --root below the exec root. Thread-safe:
+ * nothing changes after runtimes_open().
  */
 #pragma once
 
@@ -24,13 +24,15 @@ struct runtime {
 
 struct runtime_options {
 	const char *exec_root;
-	const char *default_runtime;   /* NULL: crun where it works on this host, else runc */
-	const struct strmap *added;    /* name -> path */
+	const char *default_runtime; /* NULL: crun where it works on this host, else runc */
+	const struct strmap *added;  /* name -> path */
 };
 
-/* Finds the runtimes in PATH and the added ones. No program is run unless it must be to tell whether crun works
- * here; *ret_why says which is the default and why, in one line for the log (caller frees). */
-int runtimes_open(const struct runtime_options *o, struct runtimes **ret, char **ret_why, struct err *err);
+/* Finds the runtimes in PATH and the added ones. No program is run unless it must be to tell
+ * whether crun works here; *ret_why says which is the default and why, in one line for the log
+ * (caller frees). */
+int runtimes_open(const struct runtime_options *o, struct runtimes **ret, char **ret_why,
+		  struct err *err);
 void runtimes_close(struct runtimes *rs);
 /* By name; "" and NULL give the default. NULL where unknown. Borrowed, lives as long as rs. */
 const struct runtime *runtime_find(struct runtimes *rs, const char *name);
@@ -50,11 +52,12 @@ enum runtime_status {
 };
 
 /* `state`. Never fails: doubt is RUNTIME_UNKNOWN, with the reason in err. */
-enum runtime_status runtime_state(const struct runtime *rt, const char *id, pid_t *ret_pid, struct err *err);
+enum runtime_status runtime_state(const struct runtime *rt, const char *id, pid_t *ret_pid,
+				  struct err *err);
 int runtime_pause(const struct runtime *rt, const char *id, struct err *err);
 int runtime_resume(const struct runtime *rt, const char *id, struct err *err);
-/* `delete --force`; a container that is not there is fine. Has a deadline of 10 s: a container that cannot be killed
- * gives an error, not a hang. */
+/* `delete --force`; a container that is not there is fine. Has a deadline of 10 s: a container that
+ * cannot be killed gives an error, not a hang. */
 int runtime_delete(const struct runtime *rt, const char *id, struct err *err);
 /* Signals all processes of the container: `kill --all`. */
 int runtime_kill_all(const struct runtime *rt, const char *id, int sig, struct err *err);
@@ -64,13 +67,16 @@ enum cgroup_mode { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 enum cgroup_mode cgroup_mode(void);
 /* Is any process in the cgroup `path` ("/holdfast/<id>") of any hierarchy? 1, 0, or -errno. */
 int cgroup_populated(const char *path);
-/* rmdir of the cgroup in all hierarchies, with what is below it; 0 where it is not there; -EBUSY with processes. */
+/* rmdir of the cgroup in all hierarchies, with what is below it; 0 where it is not there; -EBUSY
+ * with processes. */
 int cgroup_remove(const char *path);
 
-/* Mount point of a v1 controller's hierarchy ("memory"), of cgroup v2 for NULL; NULL where there is none. */
+/* Mount point of a v1 controller's hierarchy ("memory"), of cgroup v2 for NULL; NULL where there is
+ * none. */
 const char *cgroup_mount_of(const char *controller);
 
-/* What this host's cgroups can do, found once; for limits that have to be discarded, and for `info`. */
+/* What this host's cgroups can do, found once; for limits that have to be discarded, and for
+ * `info`. */
 struct cgroup_features {
 	bool memory, swap, memory_reservation, swappiness, oom_kill_disable, kernel_memory_tcp;
 	bool cpu_shares, cpu_cfs, cpu_realtime, cpuset, pids;

@@ -13,14 +13,16 @@
 #define DEVICE_DEPTH_MAX 16
 
 /* Called for each device node found. */
-typedef void device_fn(struct out *o, const char *path, const struct stat *st, const char *permissions);
+typedef void device_fn(struct out *o, const char *path, const struct stat *st,
+		       const char *permissions);
 
 static bool is_device(mode_t mode)
 {
 	return S_ISCHR(mode) || S_ISBLK(mode);
 }
 
-static void write_node(struct out *o, const char *path, const struct stat *st, const char *permissions)
+static void write_node(struct out *o, const char *path, const struct stat *st,
+		       const char *permissions)
 {
 	(void) permissions;
 	out_open(o, NULL, '{');
@@ -35,7 +37,8 @@ static void write_node(struct out *o, const char *path, const struct stat *st, c
 }
 
 /* major, minor < 0: all. */
-static void write_rule(struct out *o, bool allow, char type, int64_t maj, int64_t min, const char *access)
+static void write_rule(struct out *o, bool allow, char type, int64_t maj, int64_t min,
+		       const char *access)
 {
 	const char type_text[2] = {type, '\0'};
 
@@ -51,17 +54,21 @@ static void write_rule(struct out *o, bool allow, char type, int64_t maj, int64_
 	out_close(o, '}');
 }
 
-static void write_device_rule(struct out *o, const char *path, const struct stat *st, const char *permissions)
+static void write_device_rule(struct out *o, const char *path, const struct stat *st,
+			      const char *permissions)
 {
 	(void) path;
-	write_rule(o, true, S_ISBLK(st->st_mode) ? 'b' : 'c', major(st->st_rdev), minor(st->st_rdev), permissions);
+	write_rule(o, true, S_ISBLK(st->st_mode) ? 'b' : 'c', major(st->st_rdev),
+		   minor(st->st_rdev), permissions);
 }
 
-/* What privileged containers do not get of /dev: what they have their own of, and what is not devices. */
+/* What privileged containers do not get of /dev: what they have their own of, and what is not
+ * devices. */
 static bool is_skipped(const char *name)
 {
-	static const char *const names[] = {".",   "..",     "pts",  "shm",	 "fd",	   "mqueue",
-					    ".lxc", ".lxd-mounts", ".udev", "console", "ptmx", "core"};
+	static const char *const names[] = {".",     "..",	"pts",	"shm",
+					    "fd",    "mqueue",	".lxc", ".lxd-mounts",
+					    ".udev", "console", "ptmx", "core"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(names[i], name) == 0)
@@ -71,8 +78,8 @@ static bool is_skipped(const char *name)
 }
 
 /* Every device below the directory host_dir, named below dir. Returns how many. */
-static size_t each_below(struct out *o, const char *host_dir, const char *dir, const char *permissions, device_fn *fn,
-			 int depth)
+static size_t each_below(struct out *o, const char *host_dir, const char *dir,
+			 const char *permissions, device_fn *fn, int depth)
 {
 	DIR *d = depth < DEVICE_DEPTH_MAX ? opendir(host_dir) : NULL;
 	size_t n = 0;
@@ -100,12 +107,17 @@ static size_t each_below(struct out *o, const char *host_dir, const char *dir, c
 static int each_of(struct out *o, const struct device *dev, device_fn *fn, struct err *err)
 {
 	const char *host = dev->path_on_host ? dev->path_on_host : "";
-	autofree char *path = path_clean(str_empty(dev->path_in_container) ? host : dev->path_in_container);
-	const char *permissions = str_empty(dev->cgroup_permissions) ? "rwm" : dev->cgroup_permissions;
+	autofree char *path =
+		path_clean(str_empty(dev->path_in_container) ? host : dev->path_in_container);
+	const char *permissions =
+		str_empty(dev->cgroup_permissions) ? "rwm" : dev->cgroup_permissions;
 	struct stat st;
 
 	if (stat(host, &st) < 0)
-		return err_sys(err, errno, "error gathering device information while adding custom device \"%s\"", host);
+		return err_sys(
+			err, errno,
+			"error gathering device information while adding custom device \"%s\"",
+			host);
 	if (is_device(st.st_mode)) {
 		fn(o, path, &st, permissions);
 		return 0;
@@ -113,7 +125,9 @@ static int each_of(struct out *o, const struct device *dev, device_fn *fn, struc
 	if (S_ISDIR(st.st_mode) && each_below(o, host, path, permissions, fn, 0) > 0)
 		return 0;
 	return err_set(err, ERR_INVALID,
-		       "error gathering device information while adding custom device \"%s\": not a device node", host);
+		       "error gathering device information while adding custom device \"%s\": not "
+		       "a device node",
+		       host);
 }
 
 static bool eat_number(const char **s)
@@ -147,13 +161,15 @@ int devices_check(const struct host_config *h, struct err *err)
 		const char *p = d->cgroup_permissions ? d->cgroup_permissions : "";
 
 		if (str_empty(d->path_on_host))
-			return err_set(err, ERR_INVALID, "HostConfig.Devices: PathOnHost must not be empty");
+			return err_set(err, ERR_INVALID,
+				       "HostConfig.Devices: PathOnHost must not be empty");
 		if (strspn(p, "rwm") != strlen(p) || strlen(p) > 3)
 			return err_set(err, ERR_INVALID, "invalid device mode: %s", p);
 	}
 	for (char **r = h->device_cgroup_rules; r && *r; r++) {
 		if (!rule_is_good(*r))
-			return err_set(err, ERR_INVALID, "invalid device cgroup rule format: '%s'", *r);
+			return err_set(err, ERR_INVALID, "invalid device cgroup rule format: '%s'",
+				       *r);
 	}
 	return 0;
 }
@@ -184,8 +200,8 @@ static void write_user_rule(struct out *o, const char *rule)
 {
 	const char *min = strchr(rule, ':') + 1;
 
-	write_rule(o, true, rule[0], rule[2] == '*' ? -1 : atoll(rule + 2), *min == '*' ? -1 : atoll(min),
-		   strrchr(rule, ' ') + 1);
+	write_rule(o, true, rule[0], rule[2] == '*' ? -1 : atoll(rule + 2),
+		   *min == '*' ? -1 : atoll(min), strrchr(rule, ' ') + 1);
 }
 
 int device_rules_write(struct build *b, struct err *err)

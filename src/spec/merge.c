@@ -12,9 +12,19 @@
 #define SHM_SIZE (64 << 20)
 
 const char *const default_masked_paths[] = {
-	"/proc/asound",	      "/proc/acpi",	   "/proc/interrupts",	"/proc/kcore",	"/proc/keys",
-	"/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
-	"/sys/firmware",      "/sys/devices/virtual/powercap", NULL,
+	"/proc/asound",
+	"/proc/acpi",
+	"/proc/interrupts",
+	"/proc/kcore",
+	"/proc/keys",
+	"/proc/latency_stats",
+	"/proc/timer_list",
+	"/proc/timer_stats",
+	"/proc/sched_debug",
+	"/proc/scsi",
+	"/sys/firmware",
+	"/sys/devices/virtual/powercap",
+	NULL,
 };
 const char *const default_readonly_paths[] = {
 	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", NULL,
@@ -26,7 +36,8 @@ char **masked_paths_default(void)
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 
 	for (long i = 0; i < cpus; i++) {
-		autofree char *path = xasprintf("/sys/devices/system/cpu/cpu%ld/thermal_throttle", i);
+		autofree char *path =
+			xasprintf("/sys/devices/system/cpu/cpu%ld/thermal_throttle", i);
 
 		if (exists_at(AT_FDCWD, path))
 			strv_add(&paths, path);
@@ -56,7 +67,8 @@ static void merge_env(char ***env, char *const *image)
 		bool said = false;
 
 		for (size_t i = 0; i < n && !said; i++)
-			said = strcspn((*env)[i], "=") == key && strncmp((*env)[i], *image, key) == 0;
+			said = strcspn((*env)[i], "=") == key &&
+			       strncmp((*env)[i], *image, key) == 0;
 		if (!said)
 			strv_add(env, *image);
 	}
@@ -70,12 +82,13 @@ static void merge_set(char ***set, char *const *image)
 	}
 }
 
-/* An entrypoint given, even an empty one, resets the image's command; a command given keeps the image's entrypoint. */
+/* An entrypoint given resets the image's command; a command given keeps the image's entrypoint. An
+ * empty list is an entrypoint as well, "none", but keeps the image's command: so does dockerd. */
 static void merge_command(struct config *c, const struct config *image)
 {
 	if (strv_len(c->entrypoint) > 0)
 		return;
-	if (strv_len(c->cmd) == 0 && !c->entrypoint) {
+	if (strv_len(c->cmd) == 0) {
 		strv_free(c->cmd);
 		c->cmd = strv_copy(image->cmd);
 		c->args_escaped = image->args_escaped;
@@ -112,7 +125,7 @@ static void merge_image(struct config *c, const struct config *image)
 	merge_set(&c->exposed_ports, image->exposed_ports);
 	merge_set(&c->volumes, image->volumes);
 	merge_env(&c->env, image->env);
-	strmap_foreach(&image->labels, key, value) {
+	strmap_foreach (&image->labels, key, value) {
 		if (!strmap_get(&c->labels, key))
 			strmap_set(&c->labels, key, value);
 	}
@@ -158,7 +171,8 @@ static void default_host(struct host_config *h)
 		h->readonly_paths = strv_copy((char *const *) default_readonly_paths);
 }
 
-int spec_merge(struct config *c, struct host_config *h, const struct config *image, const char *id, struct err *err)
+int spec_merge(struct config *c, struct host_config *h, const struct config *image, const char *id,
+	       struct err *err)
 {
 	if (image)
 		merge_image(c, image);
@@ -170,8 +184,6 @@ int spec_merge(struct config *c, struct host_config *h, const struct config *ima
 	if (!strv_len(c->entrypoint) && !strv_len(c->cmd))
 		return err_set(err, ERR_INVALID, "no command specified");
 	default_hostname(c, h, id);
-	if (mode_is(h->network_mode, "none"))
-		c->network_disabled = false;
 	default_host(h);
 	return 0;
 }

@@ -1,5 +1,6 @@
 /*
- * From Binds, Mounts and Tmpfs to mount points: docker's syntax, docker's words for what is wrong with it.
+ * From Binds, Mounts and Tmpfs to mount points: docker's syntax, docker's words for what is wrong
+ * with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@ char *path_clean(const char *path)
 		char *part = *p;
 
 		*p = NULL;
-		if (!*part || strcmp(part, ".") == 0 || (strcmp(part, "..") == 0 && rooted && n == 0)) {
+		if (!*part || strcmp(part, ".") == 0 ||
+		    (strcmp(part, "..") == 0 && rooted && n == 0)) {
 			free(part);
 		} else if (strcmp(part, "..") == 0 && n > 0 && strcmp(parts[n - 1], "..") != 0) {
 			free(part);
@@ -67,7 +69,8 @@ static struct mount_point *add_mount(struct objects *o)
 
 static bool is_propagation(const char *s)
 {
-	static const char *const words[] = {"private", "rprivate", "shared", "rshared", "slave", "rslave"};
+	static const char *const words[] = {"private", "rprivate", "shared",
+					    "rshared", "slave",	   "rslave"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		if (strcmp(words[i], s) == 0)
@@ -99,7 +102,8 @@ static int parse_mode(char *const *words, struct bind_mode *ret)
 		} else if (strcmp(w, "nocopy") == 0) {
 			copy++;
 			m.nocopy = true;
-		} else if (strcmp(w, "consistent") == 0 || strcmp(w, "cached") == 0 || strcmp(w, "delegated") == 0) {
+		} else if (strcmp(w, "consistent") == 0 || strcmp(w, "cached") == 0 ||
+			   strcmp(w, "delegated") == 0) {
 			consistency++;
 		} else if (is_propagation(w)) {
 			propagation++;
@@ -130,7 +134,8 @@ static int destination_check(const char *dest, char **ret_clean, struct err *err
 	if (str_empty(dest))
 		return err_set(err, ERR_INVALID, "field Target must not be empty");
 	if (dest[0] != '/')
-		return err_set(err, ERR_INVALID, "invalid mount path: '%s' mount path must be absolute", dest);
+		return err_set(err, ERR_INVALID,
+			       "invalid mount path: '%s' mount path must be absolute", dest);
 	clean = path_clean(dest);
 	if (strcmp(clean, "/") == 0)
 		return err_set(err, ERR_INVALID, "invalid specification: destination can't be '/'");
@@ -140,20 +145,26 @@ static int destination_check(const char *dest, char **ret_clean, struct err *err
 
 static bool is_volume_name(const char *s)
 {
-	static const char alnum[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	static const char alnum[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-	return strspn(s, alnum) > 0 && s[1] && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] == '\0';
+	return strspn(s, alnum) > 0 && s[1] &&
+	       s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] ==
+		       '\0';
 }
 
 static int refuse_volume(const char *source, struct err *err)
 {
 	if (!is_volume_name(source))
 		return err_set(err, ERR_INVALID,
-			       "create %s: \"%s\" includes invalid characters for a local volume name, only "
-			       "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use "
+			       "create %s: \"%s\" includes invalid characters for a local volume "
+			       "name, only "
+			       "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass "
+			       "a host directory, use "
 			       "absolute path",
 			       source, source);
-	return err_set(err, ERR_NOT_SUPPORTED, "volume \"%s\" in HostConfig.Binds: volumes are not supported yet", source);
+	return err_set(err, ERR_NOT_SUPPORTED,
+		       "volume \"%s\" in HostConfig.Binds: volumes are not supported yet", source);
 }
 
 /* "source:destination[:mode]" */
@@ -172,14 +183,16 @@ static int parse_bind(const char *raw, struct mount_point *m, struct err *err)
 			return err_set(err, ERR_INVALID, "invalid mode: %s", parts[2]);
 	}
 	if (destination_check(parts[1], &m->destination, err) < 0) {
-		err_wrap(err, "invalid mount config for type \"%s\"", parts[0][0] == '/' ? "bind" : "volume");
+		err_wrap(err, "invalid mount config for type \"%s\"",
+			 parts[0][0] == '/' ? "bind" : "volume");
 		return err_wrap(err, "invalid volume specification: '%s'", raw);
 	}
 	if (parts[0][0] != '/')
 		return refuse_volume(parts[0], err);
 	if (mode.nocopy)
 		return err_set(err, ERR_INVALID,
-			       "invalid volume specification: '%s': invalid mount config for type \"bind\": field "
+			       "invalid volume specification: '%s': invalid mount config for type "
+			       "\"bind\": field "
 			       "VolumeOptions must not be specified",
 			       raw);
 	m->type = xstrdup("bind");
@@ -193,8 +206,8 @@ static int parse_bind(const char *raw, struct mount_point *m, struct err *err)
 
 static bool bind_options_set(const struct mount_bind_options *o)
 {
-	return o->propagation || o->non_recursive || o->create_mountpoint || o->read_only_non_recursive ||
-	       o->read_only_force_recursive;
+	return o->propagation || o->non_recursive || o->create_mountpoint ||
+	       o->read_only_non_recursive || o->read_only_force_recursive;
 }
 
 static int bind_from_mount(const struct mount_spec *s, struct mount_point *m, struct err *err)
@@ -208,11 +221,13 @@ static int bind_from_mount(const struct mount_spec *s, struct mount_point *m, st
 	if (s->tmpfs.size_bytes || s->tmpfs.mode)
 		return err_set(err, ERR_INVALID, "field TmpfsOptions must not be specified");
 	if (!str_empty(s->bind.propagation) && !is_propagation(s->bind.propagation))
-		return err_set(err, ERR_INVALID, "invalid propagation mode: %s", s->bind.propagation);
+		return err_set(err, ERR_INVALID, "invalid propagation mode: %s",
+			       s->bind.propagation);
 	if (s->bind.read_only_force_recursive && (!s->read_only || s->bind.read_only_non_recursive))
 		return err_set(err, ERR_INVALID, "mount options conflict: ReadOnlyForceRecursive");
 	if (s->source[0] != '/')
-		return err_set(err, ERR_INVALID, "invalid mount path: '%s' mount path must be absolute", s->source);
+		return err_set(err, ERR_INVALID,
+			       "invalid mount path: '%s' mount path must be absolute", s->source);
 	if (!s->bind.create_mountpoint && stat(s->source, &st) < 0) {
 		if (errno != ENOENT && errno != ENOTDIR)
 			return err_sys(err, errno, "%s", s->source);
@@ -243,7 +258,8 @@ static char *tmpfs_mode(const struct mount_spec *s)
 	if (s->tmpfs.size_bytes) {
 		while (s->tmpfs.size_bytes % units[i].unit != 0)
 			i++;
-		buf_addf(&text, ",size=%lld%s", (long long) (s->tmpfs.size_bytes / units[i].unit), units[i].suffix);
+		buf_addf(&text, ",size=%lld%s", (long long) (s->tmpfs.size_bytes / units[i].unit),
+			 units[i].suffix);
 	}
 	return xstrdup(text.len ? text.text + 1 : "");
 }
@@ -278,7 +294,8 @@ static int parse_mount(const struct mount_spec *s, struct mount_point *m, struct
 	else if (strcmp(type, "tmpfs") == 0)
 		r = tmpfs_from_mount(s, m, err);
 	else if (strcmp(type, "volume") == 0 || strcmp(type, "image") == 0)
-		return err_set(err, ERR_NOT_SUPPORTED, "HostConfig.Mounts of type \"%s\" are not supported yet", type);
+		return err_set(err, ERR_NOT_SUPPORTED,
+			       "HostConfig.Mounts of type \"%s\" are not supported yet", type);
 	else
 		r = err_set(err, ERR_INVALID, "mount type unknown");
 	if (r < 0)
@@ -286,11 +303,13 @@ static int parse_mount(const struct mount_spec *s, struct mount_point *m, struct
 	return 0;
 }
 
-static int parse_tmpfs(const char *dest, const char *options, struct mount_point *m, struct err *err)
+static int parse_tmpfs(const char *dest, const char *options, struct mount_point *m,
+		       struct err *err)
 {
 	autostrv char **merged = NULL;
 
-	if (destination_check(dest, &m->destination, err) < 0 || tmpfs_options(options, &merged, err) < 0)
+	if (destination_check(dest, &m->destination, err) < 0 ||
+	    tmpfs_options(options, &merged, err) < 0)
 		return -1;
 	m->type = xstrdup("tmpfs");
 	m->source = xstrdup("");
@@ -302,11 +321,21 @@ static int parse_tmpfs(const char *dest, const char *options, struct mount_point
 
 /* The names of one meaning: of those the last said wins. */
 static const char *const tmpfs_flags[][2] = {
-	{"ro", "rw"},	      {"exec", "noexec"},	{"suid", "nosuid"},	    {"dev", "nodev"},
-	{"atime", "noatime"}, {"diratime", "nodiratime"}, {"relatime", "norelatime"}, {"strictatime", "nostrictatime"},
-	{"async", "sync"},    {"mand", "nomand"},	{"dirsync", NULL},	    {"defaults", NULL},
+	{"ro", "rw"},
+	{"exec", "noexec"},
+	{"suid", "nosuid"},
+	{"dev", "nodev"},
+	{"atime", "noatime"},
+	{"diratime", "nodiratime"},
+	{"relatime", "norelatime"},
+	{"strictatime", "nostrictatime"},
+	{"async", "sync"},
+	{"mand", "nomand"},
+	{"dirsync", NULL},
+	{"defaults", NULL},
 };
-static const char *const tmpfs_keys[] = {"size", "mode", "uid", "gid", "nr_inodes", "nr_blocks", "mpol"};
+static const char *const tmpfs_keys[] = {"size",      "mode",	   "uid", "gid",
+					 "nr_inodes", "nr_blocks", "mpol"};
 
 /* Number of the group that an option belongs to, or -EINVAL. */
 static int tmpfs_group(const char *option)
@@ -314,19 +343,23 @@ static int tmpfs_group(const char *option)
 	size_t len = strcspn(option, "=");
 
 	for (size_t i = 0; i < ARRAY_SIZE(tmpfs_flags) && !option[len]; i++) {
-		if (strcmp(option, tmpfs_flags[i][0]) == 0 || (tmpfs_flags[i][1] && strcmp(option, tmpfs_flags[i][1]) == 0))
+		if (strcmp(option, tmpfs_flags[i][0]) == 0 ||
+		    (tmpfs_flags[i][1] && strcmp(option, tmpfs_flags[i][1]) == 0))
 			return (int) i;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(tmpfs_keys) && option[len]; i++) {
-		if (strlen(tmpfs_keys[i]) == len && strncmp(option, tmpfs_keys[i], len) == 0 && option[len + 1])
+		if (strlen(tmpfs_keys[i]) == len && strncmp(option, tmpfs_keys[i], len) == 0 &&
+		    option[len + 1])
 			return (int) (ARRAY_SIZE(tmpfs_flags) + i);
 	}
-	return is_propagation(option) ? (int) (ARRAY_SIZE(tmpfs_flags) + ARRAY_SIZE(tmpfs_keys)) : -EINVAL;
+	return is_propagation(option) ? (int) (ARRAY_SIZE(tmpfs_flags) + ARRAY_SIZE(tmpfs_keys))
+				      : -EINVAL;
 }
 
 int tmpfs_options(const char *user, char ***ret, struct err *err)
 {
-	autofree char *all = xasprintf("noexec,nosuid,nodev,rprivate%s%s", str_empty(user) ? "" : ",", user ? user : "");
+	autofree char *all = xasprintf("noexec,nosuid,nodev,rprivate%s%s",
+				       str_empty(user) ? "" : ",", user ? user : "");
 	autostrv char **words = strv_split(all, ',');
 	size_t n = strv_len(words);
 
@@ -364,10 +397,11 @@ static int collect(const struct host_config *host, struct objects *o, struct err
 			return -1;
 	}
 	for (size_t i = 0; i < host->mounts.n; i++) {
-		if (parse_mount(objects_at(&host->mounts, struct mount_spec, i), add_mount(o), err) < 0)
+		if (parse_mount(objects_at(&host->mounts, struct mount_spec, i), add_mount(o),
+				err) < 0)
 			return -1;
 	}
-	strmap_foreach(&host->tmpfs, dest, options) {
+	strmap_foreach (&host->tmpfs, dest, options) {
 		if (parse_tmpfs(dest, options, add_mount(o), err) < 0)
 			return -1;
 	}
@@ -381,7 +415,8 @@ static void free_mounts(struct objects *o)
 	free(o->items);
 }
 
-int spec_mounts(const struct config *config, const struct host_config *host, struct objects *ret, struct err *err)
+int spec_mounts(const struct config *config, const struct host_config *host, struct objects *ret,
+		struct err *err)
 {
 	auto_(free_mounts) struct objects o = {0};
 

@@ -1,4 +1,5 @@
-/* The document's "mounts": the default ones, the user's, and the files of /etc that the daemon writes. */
+/* The document's "mounts": the default ones, the user's, and the files of /etc that the daemon
+ * writes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -34,7 +35,8 @@ static void write_mount(struct build *b, const char *dest, const char *type, con
 	out_close(o, '}');
 }
 
-/* Default mounts yield to the user's: to one at the same place, and those in /dev to one at /dev. */
+/* Default mounts yield to the user's: to one at the same place, and those in /dev to one at /dev.
+ */
 static bool is_shadowed(const struct build *b, const char *dest)
 {
 	if (mount_at(b->in->mounts, dest))
@@ -45,14 +47,18 @@ static bool is_shadowed(const struct build *b, const char *dest)
 static void write_shm(struct build *b)
 {
 	const struct host_config *h = b->in->host;
-	const char *path = b->in->shm_path ? b->in->shm_path : mode_is(h->ipc_mode, "host") ? "/dev/shm" : NULL;
+	const char *path = b->in->shm_path		  ? b->in->shm_path
+			   : mode_is(h->ipc_mode, "host") ? "/dev/shm"
+							  : NULL;
 	char size[32];
 
 	if (path) {
-		write_mount(b, "/dev/shm", "bind", path, (const char *const[]){"rbind", "rprivate", NULL});
+		write_mount(b, "/dev/shm", "bind", path,
+			    (const char *const[]){"rbind", "rprivate", NULL});
 		return;
 	}
-	snprintf(size, sizeof size, "size=%lld", (long long) (h->shm_size > 0 ? h->shm_size : 64 << 20));
+	snprintf(size, sizeof size, "size=%lld",
+		 (long long) (h->shm_size > 0 ? h->shm_size : 64 << 20));
 	write_mount(b, "/dev/shm", "tmpfs", "shm",
 		    (const char *const[]){"nosuid", "noexec", "nodev", "mode=1777", size, NULL});
 }
@@ -65,20 +71,24 @@ static void write_defaults(struct build *b)
 	const char *ro = h->readonly_rootfs ? "ro" : NULL;
 
 	if (!is_shadowed(b, "/proc"))
-		write_mount(b, "/proc", "proc", "proc", (const char *const[]){"nosuid", "noexec", "nodev", NULL});
+		write_mount(b, "/proc", "proc", "proc",
+			    (const char *const[]){"nosuid", "noexec", "nodev", NULL});
 	if (!is_shadowed(b, "/dev"))
 		write_mount(b, "/dev", "tmpfs", "tmpfs",
-			    (const char *const[]){"nosuid", "strictatime", "mode=755", "size=65536k", NULL});
+			    (const char *const[]){"nosuid", "strictatime", "mode=755",
+						  "size=65536k", NULL});
 	if (!is_shadowed(b, "/dev/pts"))
 		write_mount(b, "/dev/pts", "devpts", "devpts",
-			    (const char *const[]){"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620",
-						  "gid=5", NULL});
+			    (const char *const[]){"nosuid", "noexec", "newinstance",
+						  "ptmxmode=0666", "mode=0620", "gid=5", NULL});
 	if (!is_shadowed(b, "/sys"))
 		write_mount(b, "/sys", "sysfs", "sysfs",
-			    (const char *const[]){"nosuid", "noexec", "nodev", writable ? ro : "ro", NULL});
+			    (const char *const[]){"nosuid", "noexec", "nodev", writable ? ro : "ro",
+						  NULL});
 	if (!is_shadowed(b, "/sys/fs/cgroup"))
 		write_mount(b, "/sys/fs/cgroup", "cgroup", "cgroup",
-			    (const char *const[]){"nosuid", "noexec", "nodev", h->privileged ? ro : "ro", NULL});
+			    (const char *const[]){"nosuid", "noexec", "nodev",
+						  h->privileged ? ro : "ro", NULL});
 	if (ipc && !is_shadowed(b, "/dev/mqueue"))
 		write_mount(b, "/dev/mqueue", "mqueue", "mqueue",
 			    (const char *const[]){"nosuid", "noexec", "nodev", NULL});
@@ -122,7 +132,8 @@ static const char *read_only_word(const struct build *b, const struct mount_poin
 }
 
 /* Propagation of the host's mount that holds path, from mountinfo's optional fields. */
-static int propagation_of(const char *path, bool *ret_shared, bool *ret_slave, char ret_at[static PATH_MAX])
+static int propagation_of(const char *path, bool *ret_shared, bool *ret_slave,
+			  char ret_at[static PATH_MAX])
 {
 	autofree char *text = NULL;
 	char real[PATH_MAX], *save = NULL;
@@ -166,10 +177,13 @@ static int propagation_check(const struct mount_point *m, struct err *err)
 	if (r < 0)
 		return err_sys(err, -r, "%s", m->source);
 	if (want_shared && !shared)
-		return err_set(err, ERR_INVALID, "path %s is mounted on %s but it is not a shared mount", m->source, at);
-	if (!want_shared && !shared && !slave)
-		return err_set(err, ERR_INVALID, "path %s is mounted on %s but it is not a shared or slave mount", m->source,
+		return err_set(err, ERR_INVALID,
+			       "path %s is mounted on %s but it is not a shared mount", m->source,
 			       at);
+	if (!want_shared && !shared && !slave)
+		return err_set(err, ERR_INVALID,
+			       "path %s is mounted on %s but it is not a shared or slave mount",
+			       m->source, at);
 	return 0;
 }
 
@@ -216,7 +230,8 @@ int mounts_write(struct build *b, struct err *err)
 	out_open(&b->out, "mounts", '[');
 	write_defaults(b);
 	/* Sorted by depth: a user's /etc goes under our /etc/hosts, his /etc/x/y over it. */
-	for (; i < n && path_depth(objects_at(mounts, struct mount_point, i)->destination) < 2; i++) {
+	for (; i < n && path_depth(objects_at(mounts, struct mount_point, i)->destination) < 2;
+	     i++) {
 		if (write_user_mount(b, objects_at(mounts, struct mount_point, i), err) < 0)
 			return -1;
 	}
@@ -225,7 +240,7 @@ int mounts_write(struct build *b, struct err *err)
 		if (write_user_mount(b, objects_at(mounts, struct mount_point, i), err) < 0)
 			return -1;
 	}
-	if (b->in->init_path && b->in->host->init > 0)
+	if (has_init(b->in))
 		write_mount(b, "/sbin/docker-init", "bind", b->in->init_path,
 			    (const char *const[]){"bind", "ro", NULL});
 	out_close(&b->out, ']');

@@ -26,21 +26,26 @@ static bool is_one_of(const char *mode, const char *const *words)
 
 static int modes_check(const struct host_config *h, struct err *err)
 {
-	if (!is_container(h->pid_mode) && !is_one_of(h->pid_mode, (const char *const[]){"host", NULL}))
+	if (!is_container(h->pid_mode) &&
+	    !is_one_of(h->pid_mode, (const char *const[]){"host", NULL}))
 		return err_set(err, ERR_INVALID, "invalid PID mode: %s", h->pid_mode);
 	if (!is_container(h->ipc_mode) &&
-	    !is_one_of(h->ipc_mode, (const char *const[]){"none", "private", "shareable", "host", NULL}))
+	    !is_one_of(h->ipc_mode,
+		       (const char *const[]){"none", "private", "shareable", "host", NULL}))
 		return err_set(err, ERR_INVALID, "invalid IPC mode: %s", h->ipc_mode);
 	if (!is_one_of(h->uts_mode, (const char *const[]){"host", NULL}))
 		return err_set(err, ERR_INVALID, "invalid UTS mode: %s", h->uts_mode);
 	if (!is_one_of(h->userns_mode, (const char *const[]){"host", NULL}))
 		return err_set(err, ERR_INVALID, "invalid user namespace mode: %s", h->userns_mode);
 	if (!is_one_of(h->cgroupns_mode, (const char *const[]){"host", "private", NULL}))
-		return err_set(err, ERR_INVALID, "invalid cgroup namespace mode: %s", h->cgroupns_mode);
+		return err_set(err, ERR_INVALID, "invalid cgroup namespace mode: %s",
+			       h->cgroupns_mode);
 	if (mode_is(h->cgroupns_mode, "private") && h->privileged && cgroup_mode() != CGROUP_V2)
 		return err_set(err, ERR_INVALID,
-			       "privileged mode is incompatible with private cgroup namespaces on cgroup v1 host.  You must "
-			       "run the container in the host cgroup namespace when running privileged mode");
+			       "privileged mode is incompatible with private cgroup namespaces on "
+			       "cgroup v1 host.  You must "
+			       "run the container in the host cgroup namespace when running "
+			       "privileged mode");
 	return 0;
 }
 
@@ -48,20 +53,27 @@ static int modes_check(const struct host_config *h, struct err *err)
 static int joined_net_check(const struct config *c, const struct host_config *h, struct err *err)
 {
 	if (!str_empty(c->hostname))
-		return err_set(err, ERR_INVALID, "conflicting options: hostname and the network mode");
+		return err_set(err, ERR_INVALID,
+			       "conflicting options: hostname and the network mode");
 	if (strv_len(h->links))
 		return err_set(err, ERR_INVALID,
-			       "conflicting options: container type network can't be used with links. This would result in "
+			       "conflicting options: container type network can't be used with "
+			       "links. This would result in "
 			       "undefined behavior");
 	if (strv_len(h->dns))
 		return err_set(err, ERR_INVALID, "conflicting options: dns and the network mode");
 	if (strv_len(h->extra_hosts))
-		return err_set(err, ERR_INVALID, "conflicting options: custom host-to-IP mapping and the network mode");
+		return err_set(
+			err, ERR_INVALID,
+			"conflicting options: custom host-to-IP mapping and the network mode");
 	if (h->publish_all_ports || json_object_size(h->port_bindings) > 0)
-		return err_set(err, ERR_INVALID,
-			       "conflicting options: port publishing and the container type network mode");
+		return err_set(
+			err, ERR_INVALID,
+			"conflicting options: port publishing and the container type network mode");
 	if (strv_len(c->exposed_ports))
-		return err_set(err, ERR_INVALID, "conflicting options: port exposing and the container type network mode");
+		return err_set(
+			err, ERR_INVALID,
+			"conflicting options: port exposing and the container type network mode");
 	return 0;
 }
 
@@ -80,13 +92,16 @@ int namespaces_check(const struct config *c, const struct host_config *h, struct
 		return err_set(err, ERR_INVALID, "conflicting options: hostname and the UTS mode");
 	if (mode_is(net, "host") && strv_len(h->links))
 		return err_set(err, ERR_INVALID,
-			       "conflicting options: host type networking can't be used with links. This would result in "
+			       "conflicting options: host type networking can't be used with "
+			       "links. This would result in "
 			       "undefined behavior");
 	if ((joined || mode_is(net, "host")) && !str_empty(c->mac_address))
-		return err_set(err, ERR_INVALID, "conflicting options: mac-address and the network mode");
+		return err_set(err, ERR_INVALID,
+			       "conflicting options: mac-address and the network mode");
 	if (!joined && !mode_is(net, "host") && !mode_is(net, "none") && !c->network_disabled)
 		return err_set(err, ERR_NOT_SUPPORTED,
-			       "network mode \"%s\" is not supported yet; these are: none, host, container:<name|id>",
+			       "network mode \"%s\" is not supported yet; these are: none, host, "
+			       "container:<name|id>",
 			       str_empty(net) ? "default" : net);
 	return 0;
 }
@@ -117,8 +132,8 @@ int namespaces_write(struct build *b, struct err *err)
 	write_one(o, "mount", NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(joinable); i++) {
 		if (is_container(joinable[i].mode) && !joinable[i].path)
-			return err_set(err, ERR_INVALID, "%s mode \"%s\": no namespace to join", joinable[i].type,
-				       joinable[i].mode);
+			return err_set(err, ERR_INVALID, "%s mode \"%s\": no namespace to join",
+				       joinable[i].type, joinable[i].mode);
 		if (joinable[i].path || !mode_is(joinable[i].mode, "host"))
 			write_one(o, joinable[i].type, joinable[i].path);
 	}
@@ -132,8 +147,9 @@ int namespaces_write(struct build *b, struct err *err)
 
 static bool is_ipc_sysctl(const char *name)
 {
-	static const char *const names[] = {"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
-					    "kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
+	static const char *const names[] = {
+		"kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem",
+		"kernel.shmall", "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(names[i], name) == 0)
@@ -146,28 +162,37 @@ int sysctls_check(const struct host_config *h, struct err *err)
 {
 	const char *name, *value;
 
-	strmap_foreach(&h->sysctls, name, value) {
+	strmap_foreach (&h->sysctls, name, value) {
 		(void) value;
 		if (strchr(name, '/') || strstr(name, ".."))
 			return err_set(err, ERR_INVALID, "sysctl '%s' is not well-formed", name);
 		if (str_has_prefix(name, "net.")) {
 			if (mode_is(h->network_mode, "host"))
-				return err_set(err, ERR_INVALID, "sysctl \"%s\" not allowed in host network namespace", name);
+				return err_set(
+					err, ERR_INVALID,
+					"sysctl \"%s\" not allowed in host network namespace",
+					name);
 		} else if (is_ipc_sysctl(name)) {
 			if (mode_is(h->ipc_mode, "host"))
-				return err_set(err, ERR_INVALID, "sysctl \"%s\" not allowed in host IPC namespace", name);
+				return err_set(err, ERR_INVALID,
+					       "sysctl \"%s\" not allowed in host IPC namespace",
+					       name);
 		} else if (strcmp(name, "kernel.domainname") == 0) {
 			if (mode_is(h->uts_mode, "host"))
-				return err_set(err, ERR_INVALID, "sysctl \"%s\" not allowed in host UTS namespace", name);
+				return err_set(err, ERR_INVALID,
+					       "sysctl \"%s\" not allowed in host UTS namespace",
+					       name);
 		} else {
-			return err_set(err, ERR_INVALID, "sysctl \"%s\" is not in a separate kernel namespace", name);
+			return err_set(err, ERR_INVALID,
+				       "sysctl \"%s\" is not in a separate kernel namespace", name);
 		}
 	}
 	return 0;
 }
 
 /* One of dockerd's own sysctls, unless the user set it or this kernel lacks it. */
-static void write_default_sysctl(struct build *b, const char *name, const char *file, const char *value)
+static void write_default_sysctl(struct build *b, const char *name, const char *file,
+				 const char *value)
 {
 	if (!strmap_get(&b->in->host->sysctls, name) && exists_at(AT_FDCWD, file))
 		out_str(&b->out, name, value);
@@ -181,15 +206,17 @@ int sysctls_write(struct build *b, struct err *err)
 	if (sysctls_check(h, err) < 0)
 		return -1;
 	out_open(&b->out, "sysctl", '{');
-	strmap_foreach(&h->sysctls, name, value)
+	strmap_foreach (&h->sysctls, name, value)
 		out_str(&b->out, name, value);
 	/* In a joined namespace these are the other container's affair. */
 	if (!mode_is(h->network_mode, "host") && !is_container(h->network_mode)) {
-		write_default_sysctl(b, "net.ipv4.ping_group_range", "/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
+		write_default_sysctl(b, "net.ipv4.ping_group_range",
+				     "/proc/sys/net/ipv4/ping_group_range", "0 2147483647");
 		write_default_sysctl(b, "net.ipv4.ip_unprivileged_port_start",
 				     "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
 	}
-	if (!str_empty(domain) && !mode_is(h->uts_mode, "host") && !strmap_get(&h->sysctls, "kernel.domainname"))
+	if (!str_empty(domain) && !mode_is(h->uts_mode, "host") &&
+	    !strmap_get(&h->sysctls, "kernel.domainname"))
 		out_str(&b->out, "kernel.domainname", domain);
 	out_close(&b->out, '}');
 	return 0;

@@ -1,4 +1,5 @@
-/* Writing JSON front to back; see private.h. A tree would be built and walked for nothing: this is on the start path. */
+/* Writing JSON front to back; see private.h. A tree would be built and walked for nothing: this is
+ * on the start path. */
 #include <inttypes.h>
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /*
- * What the files of spec/ share. spec.c puts the document together; each of its parts is written by the
- * file of its name, out of a `struct build`.
+ * What the files of spec/ share. spec.c puts the document together; each of its parts is written by
+ * the file of its name, out of a `struct build`.
  */
 #pragma once
 
@@ -17,7 +17,8 @@
 #include "base/str.h"
 #include "spec/spec.h"
 
-/* JSON being written, front to back: commas are put where they belong. key NULL: a member of an array. */
+/* JSON being written, front to back: commas are put where they belong. key NULL: a member of an
+ * array. */
 struct out {
 	struct buf b;
 	bool comma;
@@ -36,7 +37,8 @@ void out_raw(struct out *o, const char *key, const char *text);
 struct security {
 	bool no_new_privileges;
 	const char *apparmor; /* NULL: not said */
-	const char *seccomp;  /* NULL: not said; "unconfined", "builtin", else the JSON of a profile */
+	const char
+		*seccomp; /* NULL: not said; "unconfined", "builtin", else the JSON of a profile */
 };
 int security_parse(char *const *options, struct security *ret, char ***warnings, struct err *err);
 /* The profile to name in the document, or NULL for none. */
@@ -65,13 +67,14 @@ const char *mounts_root_propagation(const struct objects *mounts);
 /* Capabilities that this process may lend. */
 uint64_t caps_of_host(void);
 const char *cap_name(unsigned number); /* "CAP_CHOWN", NULL behind the last */
-/* What the container gets by CapAdd, CapDrop and Privileged of what the host has; *ret_missing are those of docker's
- * default set that the host lacks. */
-int caps_resolve(const struct host_config *host, uint64_t host_caps, uint64_t *ret, uint64_t *ret_missing,
-		 struct err *err);
+/* What the container gets by CapAdd, CapDrop and Privileged of what the host has; *ret_missing are
+ * those of docker's default set that the host lacks. */
+int caps_resolve(const struct host_config *host, uint64_t host_caps, uint64_t *ret,
+		 uint64_t *ret_missing, struct err *err);
 #define CAP_BIT(n) (UINT64_C(1) << (n))
 
-/* The container's environment in dockerd's order: PATH, HOSTNAME, TERM, then Config.Env, then HOME. */
+/* The container's environment in dockerd's order: PATH, HOSTNAME, TERM, then Config.Env (which may
+ * replace or, by a bare name, take away what is there), then HOME. */
 char **env_build(const struct config *config, const char *home);
 
 int ulimits_check(const struct objects *ulimits, struct err *err);
@@ -84,10 +87,11 @@ int binds_check(const struct config *config, const struct host_config *host, str
 #define CPU_LIST_MAX 1024
 int cpu_list_parse(const char *s, bool ret[static CPU_LIST_MAX]);
 
-/* Compiles a profile in docker's format for one machine and one set of capabilities to the value of linux.seccomp.
- * arch is Go's name ("amd64"), kernel is major << 16 | minor. An empty profile gives an empty buf. */
-int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsigned kernel, struct buf *ret,
-		    struct err *err);
+/* Compiles a profile in docker's format for one machine and one set of capabilities to the value of
+ * linux.seccomp. arch is Go's name ("amd64"), kernel is major << 16 | minor. An empty profile gives
+ * an empty buf. */
+int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsigned kernel,
+		    struct buf *ret, struct err *err);
 int seccomp_parse(const char *text, json_t **ret, struct err *err);
 
 /* tmpfs options merged as docker does: the last of contradicting flags wins. Caller frees. */
@@ -104,4 +108,11 @@ char **masked_paths_default(void); /* with those of the CPUs of this host; calle
 static inline bool mode_is(const char *mode, const char *word)
 {
 	return mode && strcmp(mode, word) == 0;
+}
+
+/* --init is for a pid namespace of one's own; elsewhere pid 1 is another's, and dockerd leaves it
+ * out as well. */
+static inline bool has_init(const struct spec_input *in)
+{
+	return in->init_path && in->host->init > 0 && str_empty(in->host->pid_mode);
 }

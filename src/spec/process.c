@@ -51,8 +51,8 @@ static bool above_nr_open(const struct ulimit *u, int64_t *ret_max)
 	char text[32];
 
 	return strcmp(u->name, "nofile") == 0 &&
-	       read_small_at(AT_FDCWD, "/proc/sys/fs/nr_open", text, sizeof text) == 0 && parse_i64(text, ret_max) == 0 &&
-	       (u->hard < 0 || u->hard > *ret_max);
+	       read_small_at(AT_FDCWD, "/proc/sys/fs/nr_open", text, sizeof text) == 0 &&
+	       parse_i64(text, ret_max) == 0 && (u->hard < 0 || u->hard > *ret_max);
 }
 
 int ulimits_check(const struct objects *ulimits, struct err *err)
@@ -66,21 +66,26 @@ int ulimits_check(const struct objects *ulimits, struct err *err)
 		int64_t max;
 
 		if (n < 0)
-			return err_set(err, ERR_INVALID, "invalid ulimit type: %s", u->name ? u->name : "");
+			return err_set(err, ERR_INVALID, "invalid ulimit type: %s",
+				       u->name ? u->name : "");
 		if (u->soft < -1 || u->hard < -1)
 			return err_set(err, ERR_INVALID, "invalid ulimit value: %s", u->name);
 		if (u->hard != -1 && (u->soft == -1 || u->soft > u->hard))
 			return err_set(err, ERR_INVALID,
-				       "ulimit soft limit must be less than or equal to hard limit: %" PRId64 " > %" PRId64,
+				       "ulimit soft limit must be less than or equal to hard "
+				       "limit: %" PRId64 " > %" PRId64,
 				       u->soft, u->hard);
-		if (!may_raise && getrlimit(rlimits[n].number, &now) == 0 && now.rlim_max != RLIM_INFINITY &&
+		if (!may_raise && getrlimit(rlimits[n].number, &now) == 0 &&
+		    now.rlim_max != RLIM_INFINITY &&
 		    (u->hard == -1 || (uint64_t) u->hard > now.rlim_max))
 			return err_set(err, ERR_INVALID,
-				       "ulimit %s: this host does not let us raise the hard limit to %" PRId64
-				       " above %" PRIu64 " (needs CAP_SYS_RESOURCE)",
+				       "ulimit %s: this host does not let us raise the hard limit "
+				       "to %" PRId64 " above %" PRIu64 " (needs CAP_SYS_RESOURCE)",
 				       u->name, u->hard, (uint64_t) now.rlim_max);
 		if (above_nr_open(u, &max))
-			return err_set(err, ERR_INVALID, "ulimit nofile: %" PRId64 " is above this host's fs.nr_open, %" PRId64,
+			return err_set(err, ERR_INVALID,
+				       "ulimit nofile: %" PRId64
+				       " is above this host's fs.nr_open, %" PRId64,
 				       u->hard, max);
 	}
 	return 0;
@@ -103,7 +108,8 @@ static void write_rlimits(struct out *o, const struct objects *ulimits)
 	out_close(o, ']');
 }
 
-/* Sets "KEY=value" in env: in its place where the key is there already; a bare "KEY" takes it away. */
+/* Sets "KEY=value" in env: in its place where the key is there already; a bare "KEY" takes it away.
+ */
 static void env_set(char **env, size_t *n, const char *entry)
 {
 	size_t key = strcspn(entry, "=");
@@ -144,7 +150,8 @@ char **env_build(const struct config *config, const char *home)
 	return env;
 }
 
-/* A user who is not root has none in effect, as after any execve(2): the bounding set is all he gets. */
+/* A user who is not root has none in effect, as after any execve(2): the bounding set is all he
+ * gets. */
 static void write_caps(struct build *b)
 {
 	static const char *const sets[] = {"bounding", "effective", "permitted"};
@@ -189,7 +196,7 @@ static int write_args(struct build *b, struct err *err)
 	if (!strv_len(c->entrypoint) && !strv_len(c->cmd))
 		return err_set(err, ERR_INVALID, "no command specified");
 	out_open(o, "args", '[');
-	if (b->in->init_path && b->in->host->init > 0) {
+	if (has_init(b->in)) {
 		out_str(o, NULL, "/sbin/docker-init");
 		out_str(o, NULL, "--");
 	}
@@ -209,8 +216,8 @@ static int own_oom_score_adj(int64_t *ret)
 	return r < 0 ? r : parse_i64(text, ret);
 }
 
-/* Without CAP_SYS_RESOURCE one may not go below what was once set with it, which can only be tried. Trying changes
- * nothing else: we may always go back up. */
+/* Without CAP_SYS_RESOURCE one may not go below what was once set with it, which can only be tried.
+ * Trying changes nothing else: we may always go back up. */
 static bool may_lower_oom_to(int64_t value, int64_t own)
 {
 	char text[16];
@@ -234,10 +241,13 @@ static int write_oom_score(struct build *b, struct err *err)
 
 		if (value != 0)
 			return err_set(err, ERR_INVALID,
-				       "HostConfig.OomScoreAdj %" PRId64 ": this host does not let us go below %" PRId64
+				       "HostConfig.OomScoreAdj %" PRId64
+				       ": this host does not let us go below %" PRId64
 				       " (needs CAP_SYS_RESOURCE)",
 				       value, own);
-		warning = xasprintf("oom_score_adj 0 is below what this host allows us; clamped to %" PRId64, own);
+		warning = xasprintf(
+			"oom_score_adj 0 is below what this host allows us; clamped to %" PRId64,
+			own);
 		strv_add(b->warnings, warning);
 		value = own;
 	}
@@ -247,7 +257,8 @@ static int write_oom_score(struct build *b, struct err *err)
 
 static void write_console_size(struct out *o, const json_t *size)
 {
-	int64_t height = json_integer_value(json_array_get(size, 0)), width = json_integer_value(json_array_get(size, 1));
+	int64_t height = json_integer_value(json_array_get(size, 0)),
+		width = json_integer_value(json_array_get(size, 1));
 
 	if (height <= 0 && width <= 0)
 		return;

@@ -1,8 +1,8 @@
 /*
  * Memory, CPU, block I/O and pids: dockerd's checks, in its words, and what a runtime is told.
  *
- * A limit that the host's cgroups do not have is discarded with a warning at create (as dockerd does); the
- * same table of features leaves it out when the document is written.
+ * A limit that the host's cgroups do not have is discarded with a warning at create (as dockerd
+ * does); the same table of features leaves it out when the document is written.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,7 +17,7 @@
 
 #define MEMORY_MIN (6 << 20)
 
-#define DISCARDED(what, limit)                                                                     \
+#define DISCARDED(what, limit) \
 	"Your kernel does not support " what " or the cgroup is not mounted. " limit " discarded."
 
 static void warn(char ***warnings, bool when, const char *text)
@@ -32,42 +32,56 @@ static bool has_swappiness(const struct host_config *h)
 	return h->memory_swappiness != FIELD_UNSET && h->memory_swappiness != -1;
 }
 
-static int memory_check(const struct host_config *h, const struct cgroup_features *f, char ***warnings, struct err *err)
+static int memory_check(const struct host_config *h, const struct cgroup_features *f,
+			char ***warnings, struct err *err)
 {
 	if (h->memory < 0 || (h->memory != 0 && h->memory < MEMORY_MIN))
 		return err_set(err, ERR_INVALID, "Minimum memory limit allowed is 6MB");
 	if (h->memory > 0 && h->memory_swap > 0 && h->memory_swap < h->memory)
-		return err_set(err, ERR_INVALID,
-			       "Minimum memoryswap limit should be larger than memory limit, see usage");
+		return err_set(
+			err, ERR_INVALID,
+			"Minimum memoryswap limit should be larger than memory limit, see usage");
 	if (h->memory_swap < -1)
-		return err_set(err, ERR_INVALID, "invalid memory swap limit: %" PRId64, h->memory_swap);
+		return err_set(err, ERR_INVALID, "invalid memory swap limit: %" PRId64,
+			       h->memory_swap);
 	if (h->memory == 0 && h->memory_swap > 0)
-		return err_set(err, ERR_INVALID, "You should always set the Memory limit when using Memoryswap limit, see usage");
+		return err_set(err, ERR_INVALID,
+			       "You should always set the Memory limit when using Memoryswap "
+			       "limit, see usage");
 	if (has_swappiness(h) && (h->memory_swappiness < 0 || h->memory_swappiness > 100))
-		return err_set(err, ERR_INVALID, "Invalid value: %" PRId64 ", valid memory swappiness range is 0-100",
+		return err_set(err, ERR_INVALID,
+			       "Invalid value: %" PRId64 ", valid memory swappiness range is 0-100",
 			       h->memory_swappiness);
-	if (h->memory_reservation < 0 || (h->memory_reservation > 0 && h->memory_reservation < MEMORY_MIN))
+	if (h->memory_reservation < 0 ||
+	    (h->memory_reservation > 0 && h->memory_reservation < MEMORY_MIN))
 		return err_set(err, ERR_INVALID, "Minimum memory reservation allowed is 6MB");
 	if (h->memory > 0 && h->memory_reservation > h->memory)
 		return err_set(err, ERR_INVALID,
-			       "Minimum memory limit can not be less than memory reservation limit, see usage");
+			       "Minimum memory limit can not be less than memory reservation "
+			       "limit, see usage");
 
-	warn(warnings, h->memory > 0 && !f->memory, DISCARDED("memory limit capabilities", "Limitation"));
+	warn(warnings, h->memory > 0 && !f->memory,
+	     DISCARDED("memory limit capabilities", "Limitation"));
 	warn(warnings, h->memory > 0 && f->memory && h->memory_swap != -1 && !f->swap,
-	     "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.");
-	warn(warnings, has_swappiness(h) && !f->swappiness, DISCARDED("memory swappiness capabilities", "Memory swappiness"));
+	     "Your kernel does not support swap limit capabilities or the cgroup is not mounted. "
+	     "Memory limited without swap.");
+	warn(warnings, has_swappiness(h) && !f->swappiness,
+	     DISCARDED("memory swappiness capabilities", "Memory swappiness"));
 	warn(warnings, h->memory_reservation > 0 && !f->memory_reservation,
 	     DISCARDED("memory soft limit capabilities", "Limitation"));
 	warn(warnings, h->kernel_memory > 0,
-	     "Specifying a kernel memory limit is deprecated, and Linux no longer has one. Limitation discarded.");
+	     "Specifying a kernel memory limit is deprecated, and Linux no longer has one. "
+	     "Limitation discarded.");
 	warn(warnings, h->kernel_memory_tcp > 0 && !f->kernel_memory_tcp,
 	     DISCARDED("kernel memory TCP limit", "Limitation"));
 	warn(warnings, h->oom_kill_disable > 0 && !f->oom_kill_disable,
 	     "Your kernel does not support OomKillDisable. OomKillDisable discarded.");
 	warn(warnings, h->oom_kill_disable > 0 && f->oom_kill_disable && h->memory == 0,
-	     "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out "
+	     "OOM killer is disabled for the container, but no memory limit is set, this can "
+	     "result in the system running out "
 	     "of resources.");
-	warn(warnings, h->pids_limit > 0 && !f->pids, DISCARDED("PIDs limit capabilities", "PIDs limit"));
+	warn(warnings, h->pids_limit > 0 && !f->pids,
+	     DISCARDED("PIDs limit capabilities", "PIDs limit"));
 	return 0;
 }
 
@@ -98,7 +112,8 @@ int cpu_list_parse(const char *s, bool ret[static CPU_LIST_MAX])
 	}
 }
 
-static int cpuset_check(const char *wish, const char *available, const char *kind, const char *things, struct err *err)
+static int cpuset_check(const char *wish, const char *available, const char *kind,
+			const char *things, struct err *err)
 {
 	bool want[CPU_LIST_MAX], have[CPU_LIST_MAX];
 
@@ -110,51 +125,67 @@ static int cpuset_check(const char *wish, const char *available, const char *kin
 		return 0;
 	for (size_t i = 0; i < CPU_LIST_MAX; i++) {
 		if (want[i] && !have[i])
-			return err_set(err, ERR_INVALID, "Requested %s are not available - requested %s, available: %s", things,
-				       wish, available);
+			return err_set(
+				err, ERR_INVALID,
+				"Requested %s are not available - requested %s, available: %s",
+				things, wish, available);
 	}
 	return 0;
 }
 
-static int nano_cpus_check(const struct host_config *h, const struct cgroup_features *f, struct err *err)
+static int nano_cpus_check(const struct host_config *h, const struct cgroup_features *f,
+			   struct err *err)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (h->nano_cpus > 0 && h->cpu_period > 0)
-		return err_set(err, ERR_INVALID, "Conflicting options: Nano CPUs and CPU Period cannot both be set");
+		return err_set(err, ERR_INVALID,
+			       "Conflicting options: Nano CPUs and CPU Period cannot both be set");
 	if (h->nano_cpus > 0 && h->cpu_quota > 0)
-		return err_set(err, ERR_INVALID, "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
+		return err_set(err, ERR_INVALID,
+			       "Conflicting options: Nano CPUs and CPU Quota cannot both be set");
 	if (h->nano_cpus > 0 && !f->cpu_cfs)
 		return err_set(err, ERR_INVALID,
-			       "NanoCPUs can not be set, as your kernel does not support CPU CFS scheduler or the cgroup is not "
+			       "NanoCPUs can not be set, as your kernel does not support CPU CFS "
+			       "scheduler or the cgroup is not "
 			       "mounted");
 	if (h->nano_cpus < 0 || h->nano_cpus > cpus * 1000000000LL)
-		return err_set(err, ERR_INVALID, "range of CPUs is from 0.01 to %ld.00, as there are only %ld CPUs available",
+		return err_set(err, ERR_INVALID,
+			       "range of CPUs is from 0.01 to %ld.00, as there are only %ld CPUs "
+			       "available",
 			       cpus, cpus);
 	if (h->nano_cpus > 0 && h->nano_cpus < 10000000)
-		return err_set(err, ERR_INVALID, "range of CPUs is from 0.01 to %ld.00, as there are only %ld CPUs available",
+		return err_set(err, ERR_INVALID,
+			       "range of CPUs is from 0.01 to %ld.00, as there are only %ld CPUs "
+			       "available",
 			       cpus, cpus);
 	return 0;
 }
 
-static int cpu_check(const struct host_config *h, const struct cgroup_features *f, char ***warnings, struct err *err)
+static int cpu_check(const struct host_config *h, const struct cgroup_features *f, char ***warnings,
+		     struct err *err)
 {
 	if (nano_cpus_check(h, f, err) < 0)
 		return -1;
 	if (h->cpu_shares < 0)
-		return err_set(err, ERR_INVALID, "invalid CPU shares (%" PRId64 "): value must be a positive integer",
+		return err_set(err, ERR_INVALID,
+			       "invalid CPU shares (%" PRId64 "): value must be a positive integer",
 			       h->cpu_shares);
 	if (h->cpu_period != 0 && (h->cpu_period < 1000 || h->cpu_period > 1000000))
 		return err_set(err, ERR_INVALID,
-			       "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+			       "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than "
+			       "1s (i.e. 1000000)");
 	if (h->cpu_quota > 0 && h->cpu_quota < 1000)
-		return err_set(err, ERR_INVALID, "CPU cfs quota can not be less than 1ms (i.e. 1000)");
+		return err_set(err, ERR_INVALID,
+			       "CPU cfs quota can not be less than 1ms (i.e. 1000)");
 	if ((h->cpu_realtime_period || h->cpu_realtime_runtime) && !f->cpu_realtime)
 		return err_set(err, ERR_INVALID, "kernel does not support CPU real-time scheduler");
 	if (h->cpu_realtime_period && h->cpu_realtime_runtime > h->cpu_realtime_period)
-		return err_set(err, ERR_INVALID, "cpu real-time runtime cannot be higher than cpu real-time period");
+		return err_set(err, ERR_INVALID,
+			       "cpu real-time runtime cannot be higher than cpu real-time period");
 	warn(warnings, h->cpu_shares > 0 && !f->cpu_shares, DISCARDED("CPU shares", "Shares"));
-	warn(warnings, (h->cpu_period || h->cpu_quota) && !f->cpu_cfs, DISCARDED("CPU CFS scheduler", "CPU period/quota"));
+	warn(warnings, (h->cpu_period || h->cpu_quota) && !f->cpu_cfs,
+	     DISCARDED("CPU CFS scheduler", "CPU period/quota"));
 	warn(warnings, (!str_empty(h->cpuset_cpus) || !str_empty(h->cpuset_mems)) && !f->cpuset,
 	     DISCARDED("cpuset", "Cpuset"));
 	if (cpuset_check(h->cpuset_cpus, f->cpus, "cpus", "CPUs", err) < 0)
@@ -167,10 +198,14 @@ static const struct {
 	const char *field, *key;
 	size_t offset;
 } throttles[] = {
-	{"BlkioDeviceReadBps", "throttleReadBpsDevice", offsetof(struct host_config, blkio_device_read_bps)},
-	{"BlkioDeviceWriteBps", "throttleWriteBpsDevice", offsetof(struct host_config, blkio_device_write_bps)},
-	{"BlkioDeviceReadIOps", "throttleReadIOPSDevice", offsetof(struct host_config, blkio_device_read_iops)},
-	{"BlkioDeviceWriteIOps", "throttleWriteIOPSDevice", offsetof(struct host_config, blkio_device_write_iops)},
+	{"BlkioDeviceReadBps", "throttleReadBpsDevice",
+	 offsetof(struct host_config, blkio_device_read_bps)},
+	{"BlkioDeviceWriteBps", "throttleWriteBpsDevice",
+	 offsetof(struct host_config, blkio_device_write_bps)},
+	{"BlkioDeviceReadIOps", "throttleReadIOPSDevice",
+	 offsetof(struct host_config, blkio_device_read_iops)},
+	{"BlkioDeviceWriteIOps", "throttleWriteIOPSDevice",
+	 offsetof(struct host_config, blkio_device_write_iops)},
 };
 
 static const struct objects *throttle_list(const struct host_config *h, size_t i)
@@ -178,26 +213,32 @@ static const struct objects *throttle_list(const struct host_config *h, size_t i
 	return (const struct objects *) ((const char *) h + throttles[i].offset);
 }
 
-static int blkio_check(const struct host_config *h, const struct cgroup_features *f, char ***warnings, struct err *err)
+static int blkio_check(const struct host_config *h, const struct cgroup_features *f,
+		       char ***warnings, struct err *err)
 {
 	if (h->blkio_weight != 0 && (h->blkio_weight < 10 || h->blkio_weight > 1000))
 		return err_set(err, ERR_INVALID, "range of blkio weight is from 10 to 1000");
 	for (size_t i = 0; i < h->blkio_weight_device.n; i++) {
-		const struct weight_device *d = objects_at(&h->blkio_weight_device, struct weight_device, i);
+		const struct weight_device *d =
+			objects_at(&h->blkio_weight_device, struct weight_device, i);
 
 		if (d->weight != 0 && (d->weight < 10 || d->weight > 1000))
-			return err_set(err, ERR_INVALID, "range of blkio weight is from 10 to 1000");
+			return err_set(err, ERR_INVALID,
+				       "range of blkio weight is from 10 to 1000");
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(throttles); i++) {
 		const struct objects *list = throttle_list(h, i);
 
 		for (size_t j = 0; j < list->n; j++) {
 			if (objects_at(list, struct throttle_device, j)->rate < 0)
-				return err_set(err, ERR_INVALID, "HostConfig.%s: invalid rate", throttles[i].field);
+				return err_set(err, ERR_INVALID, "HostConfig.%s: invalid rate",
+					       throttles[i].field);
 		}
-		warn(warnings, list->n && !f->blkio_throttle, DISCARDED("Block I/O limits", "Block I/O limit"));
+		warn(warnings, list->n && !f->blkio_throttle,
+		     DISCARDED("Block I/O limits", "Block I/O limit"));
 	}
-	warn(warnings, h->blkio_weight > 0 && !f->blkio_weight, DISCARDED("Block I/O weight", "Weight"));
+	warn(warnings, h->blkio_weight > 0 && !f->blkio_weight,
+	     DISCARDED("Block I/O weight", "Weight"));
 	warn(warnings, h->blkio_weight_device.n && !f->blkio_weight_device,
 	     DISCARDED("Block I/O weight_device", "Weight-device"));
 	return 0;
@@ -212,7 +253,8 @@ int resources_check(const struct host_config *h, char ***warnings, struct err *e
 	return blkio_check(h, f, warnings, err);
 }
 
-static void write_memory(struct out *o, const struct host_config *h, const struct cgroup_features *f)
+static void write_memory(struct out *o, const struct host_config *h,
+			 const struct cgroup_features *f)
 {
 	out_open(o, "memory", '{');
 	if (h->memory > 0 && f->memory)
@@ -255,7 +297,8 @@ static void write_cpu(struct out *o, const struct host_config *h, const struct c
 	out_close(o, '}');
 }
 
-static int write_block_device(struct out *o, const char *path, const char *what, int64_t value, struct err *err)
+static int write_block_device(struct out *o, const char *path, const char *what, int64_t value,
+			      struct err *err)
 {
 	struct stat st;
 
@@ -271,7 +314,8 @@ static int write_block_device(struct out *o, const char *path, const char *what,
 	return 0;
 }
 
-static int write_blkio(struct out *o, const struct host_config *h, const struct cgroup_features *f, struct err *err)
+static int write_blkio(struct out *o, const struct host_config *h, const struct cgroup_features *f,
+		       struct err *err)
 {
 	out_open(o, "blockIO", '{');
 	if (h->blkio_weight > 0 && f->blkio_weight)
@@ -279,7 +323,8 @@ static int write_blkio(struct out *o, const struct host_config *h, const struct 
 	if (h->blkio_weight_device.n && f->blkio_weight_device) {
 		out_open(o, "weightDevice", '[');
 		for (size_t i = 0; i < h->blkio_weight_device.n; i++) {
-			const struct weight_device *d = objects_at(&h->blkio_weight_device, struct weight_device, i);
+			const struct weight_device *d =
+				objects_at(&h->blkio_weight_device, struct weight_device, i);
 
 			if (write_block_device(o, d->path, "weight", d->weight, err) < 0)
 				return err_wrap(err, "HostConfig.BlkioWeightDevice");
@@ -293,7 +338,8 @@ static int write_blkio(struct out *o, const struct host_config *h, const struct 
 			continue;
 		out_open(o, throttles[i].key, '[');
 		for (size_t j = 0; j < list->n; j++) {
-			const struct throttle_device *d = objects_at(list, struct throttle_device, j);
+			const struct throttle_device *d =
+				objects_at(list, struct throttle_device, j);
 
 			if (write_block_device(o, d->path, "rate", d->rate, err) < 0)
 				return err_wrap(err, "HostConfig.%s", throttles[i].field);

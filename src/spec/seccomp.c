@@ -1,9 +1,10 @@
 /*
- * Seccomp: from a profile in docker's format (conditions by architecture, capability and kernel) to the flat list
- * that an OCI runtime takes.
+ * Seccomp: from a profile in docker's format (conditions by architecture, capability and kernel) to
+ * the flat list that an OCI runtime takes.
  *
- * The default profile is Debian's, in containers-common. Reading its 16 KB for every start would cost more than all
- * the rest of the document, so the compiled text is kept for each set of capabilities seen; there are few.
+ * The default profile is Debian's, in containers-common. Reading its 16 KB for every start would
+ * cost more than all the rest of the document, so the compiled text is kept for each set of
+ * capabilities seen; there are few.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -45,9 +46,12 @@ static const char *const profile_paths[] = {
 static const struct {
 	const char *go, *profile, *libseccomp;
 } arches[] = {
-	{"amd64", "amd64", "SCMP_ARCH_X86_64"},	  {"arm64", "arm64", "SCMP_ARCH_AARCH64"},
-	{"riscv64", "riscv64", "SCMP_ARCH_RISCV64"}, {"s390x", "s390x", "SCMP_ARCH_S390X"},
-	{"ppc64le", "ppc64le", "SCMP_ARCH_PPC64LE"}, {"arm", "arm", "SCMP_ARCH_ARM"},
+	{"amd64", "amd64", "SCMP_ARCH_X86_64"},
+	{"arm64", "arm64", "SCMP_ARCH_AARCH64"},
+	{"riscv64", "riscv64", "SCMP_ARCH_RISCV64"},
+	{"s390x", "s390x", "SCMP_ARCH_S390X"},
+	{"ppc64le", "ppc64le", "SCMP_ARCH_PPC64LE"},
+	{"arm", "arm", "SCMP_ARCH_ARM"},
 	{"386", "x86", "SCMP_ARCH_X86"},
 };
 
@@ -66,7 +70,7 @@ static bool array_has(const json_t *array, const char *s)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(array, i, v) {
+	json_array_foreach (array, i, v) {
 		if (json_is_string(v) && strcmp(json_string_value(v), s) == 0)
 			return true;
 	}
@@ -97,7 +101,7 @@ static size_t caps_held(const json_t *list, uint64_t caps)
 	const json_t *v;
 	size_t i, n = 0;
 
-	json_array_foreach(list, i, v)
+	json_array_foreach (list, i, v)
 		n += json_is_string(v) && has_cap(caps, json_string_value(v));
 	return n;
 }
@@ -105,18 +109,22 @@ static size_t caps_held(const json_t *list, uint64_t caps)
 /* Does a rule apply here? */
 static bool applies(const json_t *rule, uint64_t caps, const char *arch, unsigned kernel)
 {
-	const json_t *in = json_object_get(rule, "includes"), *ex = json_object_get(rule, "excludes");
+	const json_t *in = json_object_get(rule, "includes"),
+		     *ex = json_object_get(rule, "excludes");
 	const json_t *min;
 
-	if (array_has(json_object_get(ex, "arches"), arch) || caps_held(json_object_get(ex, "caps"), caps) > 0)
+	if (array_has(json_object_get(ex, "arches"), arch) ||
+	    caps_held(json_object_get(ex, "caps"), caps) > 0)
 		return false;
 	min = json_object_get(ex, "minKernel");
 	if (json_is_string(min) && kernel_at_least(min, kernel))
 		return false;
 
-	if (json_array_size(json_object_get(in, "arches")) && !array_has(json_object_get(in, "arches"), arch))
+	if (json_array_size(json_object_get(in, "arches")) &&
+	    !array_has(json_object_get(in, "arches"), arch))
 		return false;
-	if (caps_held(json_object_get(in, "caps"), caps) != json_array_size(json_object_get(in, "caps")))
+	if (caps_held(json_object_get(in, "caps"), caps) !=
+	    json_array_size(json_object_get(in, "caps")))
 		return false;
 	min = json_object_get(in, "minKernel");
 	return !json_is_string(min) || kernel_at_least(min, kernel);
@@ -138,7 +146,8 @@ static int write_rule(struct out *o, const json_t *rule, struct err *err)
 	const json_t *name = json_object_get(rule, "name"), *names = json_object_get(rule, "names");
 
 	if (json_is_string(name) && json_string_length(name) > 0 && json_array_size(names) > 0)
-		return err_set(err, ERR_INVALID, "both 'name' and 'names' are specified, in seccomp profile: %s",
+		return err_set(err, ERR_INVALID,
+			       "both 'name' and 'names' are specified, in seccomp profile: %s",
 			       json_string_value(name));
 	out_open(o, NULL, '{');
 	if (json_array_size(names) > 0) {
@@ -179,7 +188,7 @@ static void write_strings(struct out *o, const json_t *array)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(array, i, v) {
+	json_array_foreach (array, i, v) {
 		if (json_is_string(v))
 			out_str(o, NULL, json_string_value(v));
 	}
@@ -192,11 +201,12 @@ static void write_arches(struct out *o, const json_t *profile, const char *arch)
 	const char *ours = libseccomp_arch(arch);
 	size_t i;
 
-	if (!json_array_size(json_object_get(profile, "architectures")) && (!json_array_size(map) || !ours))
+	if (!json_array_size(json_object_get(profile, "architectures")) &&
+	    (!json_array_size(map) || !ours))
 		return;
 	out_open(o, "architectures", '[');
 	write_strings(o, json_object_get(profile, "architectures"));
-	json_array_foreach(map, i, entry) {
+	json_array_foreach (map, i, entry) {
 		const char *name = json_str(entry, "architecture");
 
 		if (!name || !ours || strcmp(name, ours) != 0)
@@ -208,8 +218,8 @@ static void write_arches(struct out *o, const json_t *profile, const char *arch)
 	out_close(o, ']');
 }
 
-int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsigned kernel, struct buf *ret,
-		    struct err *err)
+int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsigned kernel,
+		    struct buf *ret, struct err *err)
 {
 	const json_t *rules = json_object_get(profile, "syscalls"), *rule;
 	const char *action = json_str(profile, "defaultAction");
@@ -218,9 +228,11 @@ int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsi
 
 	if (str_empty(action) && json_array_size(rules) == 0)
 		return 0;
-	if (json_array_size(json_object_get(profile, "architectures")) && json_array_size(json_object_get(profile, "archMap")))
+	if (json_array_size(json_object_get(profile, "architectures")) &&
+	    json_array_size(json_object_get(profile, "archMap")))
 		return err_set(err, ERR_INVALID,
-			       "both 'architectures' and 'archMap' are specified in the seccomp profile, use either "
+			       "both 'architectures' and 'archMap' are specified in the seccomp "
+			       "profile, use either "
 			       "'architectures' or 'archMap'");
 	out_open(&o, NULL, '{');
 	copy_member(&o, profile, "defaultAction");
@@ -230,8 +242,9 @@ int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsi
 	copy_member(&o, profile, "listenerMetadata");
 	write_arches(&o, profile, arch);
 	out_open(&o, "syscalls", '[');
-	json_array_foreach(rules, i, rule) {
-		if (applies(rule, caps, profile_arch(arch), kernel) && write_rule(&o, rule, err) < 0) {
+	json_array_foreach (rules, i, rule) {
+		if (applies(rule, caps, profile_arch(arch), kernel) &&
+		    write_rule(&o, rule, err) < 0) {
 			buf_free(&o.b);
 			return -1;
 		}
@@ -282,7 +295,8 @@ static int compile_default(uint64_t caps, struct buf *ret, struct err *err)
 
 	if (r < 0)
 		return err_sys(err, -r, "read %s", path);
-	if (seccomp_parse(text, &profile, err) < 0 || seccomp_compile(profile, caps, ARCH, kernel_version(), ret, err) < 0)
+	if (seccomp_parse(text, &profile, err) < 0 ||
+	    seccomp_compile(profile, caps, ARCH, kernel_version(), ret, err) < 0)
 		return err_wrap(err, "%s", path);
 	return 0;
 }
@@ -297,6 +311,13 @@ static struct {
 	size_t next;
 } cache = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* An empty profile compiles to no text: no filter. */
+static void paste(struct build *b, const char *text)
+{
+	if (!str_empty(text))
+		out_raw(&b->out, "seccomp", text);
+}
+
 /* Pastes the text, so that nothing of the cache leaves the lock. */
 static int write_default(struct build *b, struct err *err)
 {
@@ -305,7 +326,7 @@ static int write_default(struct build *b, struct err *err)
 	hold(&cache.lock);
 	for (size_t i = 0; i < CACHE_SIZE; i++) {
 		if (cache.items[i].text && cache.items[i].caps == b->caps) {
-			out_raw(&b->out, "seccomp", cache.items[i].text);
+			paste(b, cache.items[i].text);
 			return 0;
 		}
 	}
@@ -314,7 +335,7 @@ static int write_default(struct build *b, struct err *err)
 	free(cache.items[cache.next].text);
 	cache.items[cache.next].caps = b->caps;
 	cache.items[cache.next].text = buf_take(&text);
-	out_raw(&b->out, "seccomp", cache.items[cache.next].text);
+	paste(b, cache.items[cache.next].text);
 	cache.next = (cache.next + 1) % CACHE_SIZE;
 	return 0;
 }
@@ -327,8 +348,7 @@ static int write_own(struct build *b, const char *text, struct err *err)
 	if (seccomp_parse(text, &profile, err) < 0 ||
 	    seccomp_compile(profile, b->caps, ARCH, kernel_version(), &compiled, err) < 0)
 		return -1;
-	if (compiled.len)
-		out_raw(&b->out, "seccomp", compiled.text);
+	paste(b, compiled.text);
 	return 0;
 }
 
@@ -342,7 +362,8 @@ int seccomp_write(struct build *b, struct err *err)
 	if (!builtin)
 		return write_own(b, wish, err);
 	if (!spec_seccomp_profile_path()) {
-		strv_add(b->warnings, "no default seccomp profile on this host (Debian: golang-github-containers-common); the "
+		strv_add(b->warnings, "no default seccomp profile on this host (Debian: "
+				      "golang-github-containers-common); the "
 				      "container runs without one");
 		return 0;
 	}

@@ -15,7 +15,8 @@ static bool apparmor_enabled(void)
 {
 	char text[8];
 
-	return read_small_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", text, sizeof text) == 0 &&
+	return read_small_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", text,
+			     sizeof text) == 0 &&
 	       text[0] == 'Y';
 }
 
@@ -23,7 +24,8 @@ static bool apparmor_loaded(const char *profile)
 {
 	autofree char *want = xasprintf("%s (", profile), *text = NULL;
 
-	return read_file_at(AT_FDCWD, "/sys/kernel/security/apparmor/profiles", 1 << 20, &text, NULL) == 0 &&
+	return read_file_at(AT_FDCWD, "/sys/kernel/security/apparmor/profiles", 1 << 20, &text,
+			    NULL) == 0 &&
 	       strstr(text, want);
 }
 
@@ -42,13 +44,15 @@ static int parse_bool(const char *s, bool *ret)
 	return -EINVAL;
 }
 
-static int take_option(const char *key, size_t len, const char *value, const char *option, struct security *s,
-		       struct err *err)
+static int take_option(const char *key, size_t len, const char *value, const char *option,
+		       struct security *s, struct err *err)
 {
 	if (len == 5 && strncmp(key, "label", len) == 0) {
 		/* Without SELinux labels mean nothing, to dockerd as to us. */
 		if (selinux_enabled() && strcmp(value, "disable") != 0)
-			return err_set(err, ERR_NOT_SUPPORTED, "HostConfig.SecurityOpt \"%s\" is not supported yet", option);
+			return err_set(err, ERR_NOT_SUPPORTED,
+				       "HostConfig.SecurityOpt \"%s\" is not supported yet",
+				       option);
 		return 0;
 	}
 	if (len == 8 && strncmp(key, "apparmor", len) == 0) {
@@ -59,7 +63,8 @@ static int take_option(const char *key, size_t len, const char *value, const cha
 		s->seccomp = value;
 		return 0;
 	}
-	if (len == 17 && strncmp(key, "no-new-privileges", len) == 0 && parse_bool(value, &s->no_new_privileges) == 0)
+	if (len == 17 && strncmp(key, "no-new-privileges", len) == 0 &&
+	    parse_bool(value, &s->no_new_privileges) == 0)
 		return 0;
 	return err_set(err, ERR_INVALID, "invalid --security-opt 2: \"%.200s\"", option);
 }
@@ -80,15 +85,19 @@ int security_parse(char *const *options, struct security *ret, char ***warnings,
 		if (!sep) {
 			sep = strchr(option, ':');
 			if (!sep)
-				return err_set(err, ERR_INVALID, "invalid --security-opt 1: \"%.200s\"", option);
+				return err_set(err, ERR_INVALID,
+					       "invalid --security-opt 1: \"%.200s\"", option);
 			if (warnings)
-				strv_add(warnings, "Security options with `:` as a separator are deprecated and will be "
-						   "completely unsupported in 17.04, use `=` instead.");
+				strv_add(warnings,
+					 "Security options with `:` as a separator are deprecated "
+					 "and will be "
+					 "completely unsupported in 17.04, use `=` instead.");
 		}
 		if (take_option(option, (size_t) (sep - option), sep + 1, option, &s, err) < 0)
 			return -1;
 	}
-	if (s.seccomp && strcmp(s.seccomp, "unconfined") != 0 && strcmp(s.seccomp, "builtin") != 0) {
+	if (s.seccomp && strcmp(s.seccomp, "unconfined") != 0 &&
+	    strcmp(s.seccomp, "builtin") != 0) {
 		autojson json_t *profile = NULL;
 
 		if (seccomp_parse(s.seccomp, &profile, err) < 0)

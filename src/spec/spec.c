@@ -14,9 +14,12 @@ static pthread_once_t init_once = PTHREAD_ONCE_INIT;
 static void find_init(void)
 {
 	/* catatonit and tini-static run in any image; tini only where the image has its libc. */
-	static const char *const paths[] = {"/usr/bin/catatonit", "/usr/libexec/catatonit/catatonit",
-					    "/usr/libexec/podman/catatonit", "/usr/bin/tini-static",
-					    "/usr/bin/docker-init", "/usr/bin/tini"};
+	static const char *const paths[] = {"/usr/bin/catatonit",
+					    "/usr/libexec/catatonit/catatonit",
+					    "/usr/libexec/podman/catatonit",
+					    "/usr/bin/tini-static",
+					    "/usr/bin/docker-init",
+					    "/usr/bin/tini"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths) && !found_init; i++) {
 		if (access(paths[i], X_OK) == 0)
@@ -37,13 +40,14 @@ static void write_annotations(struct out *o, const struct strmap *annotations)
 	if (!annotations->kv || !annotations->kv[0])
 		return;
 	out_open(o, "annotations", '{');
-	strmap_foreach(annotations, key, value)
+	strmap_foreach (annotations, key, value)
 		out_str(o, key, value);
 	out_close(o, '}');
 }
 
 /* NULL is "as by default", empty is "none"; a privileged container sees everything. */
-static void write_paths(struct build *b, const char *key, char *const *wish, const char *const *otherwise)
+static void write_paths(struct build *b, const char *key, char *const *wish,
+			const char *const *otherwise)
 {
 	if (b->in->host->privileged)
 		return;
@@ -57,8 +61,8 @@ static int write_linux(struct build *b, struct err *err)
 	struct out *o = &b->out;
 
 	out_open(o, "linux", '{');
-	if (namespaces_write(b, err) < 0 || devices_write(b, err) < 0 || resources_write(b, err) < 0 ||
-	    sysctls_write(b, err) < 0)
+	if (namespaces_write(b, err) < 0 || devices_write(b, err) < 0 ||
+	    resources_write(b, err) < 0 || sysctls_write(b, err) < 0)
 		return -1;
 	out_str(o, "cgroupsPath", in->cgroup_path);
 	if (propagation)
@@ -109,6 +113,21 @@ static void warn_missing_caps(struct build *b, uint64_t missing)
 	strv_add(b->warnings, text.text);
 }
 
+/* A user's own volumes are refused at create; the image's, which nobody asked for, are left in the
+ * container's layer. */
+static void warn_volumes(struct build *b)
+{
+	autofree char *list = NULL, *text = NULL;
+
+	if (!strv_len(b->in->config->volumes))
+		return;
+	list = strv_join(b->in->config->volumes, ", ");
+	text = xasprintf("volumes are not supported yet; what the image declares as such stays in "
+			 "the container's own layer: %s",
+			 list);
+	strv_add(b->warnings, text);
+}
+
 static void build_free(struct build *b)
 {
 	spec_user_free(&b->user);
@@ -122,12 +141,14 @@ int spec_build(const struct spec_input *in, char **ret, char ***warnings, struct
 	uint64_t missing;
 
 	if (h->init > 0 && !in->init_path)
-		return err_set(err, ERR_NOT_SUPPORTED, "HostConfig.Init: neither catatonit nor tini is installed");
+		return err_set(err, ERR_NOT_SUPPORTED,
+			       "HostConfig.Init: neither catatonit nor tini is installed");
 	if (security_parse(h->security_opt, &b.security, NULL, err) < 0 ||
 	    caps_resolve(h, caps_of_host(), &b.caps, &missing, err) < 0 ||
 	    spec_user_lookup(in->roots, in->config->user, h->group_add, &b.user, err) < 0)
 		return -1;
 	warn_missing_caps(&b, missing);
+	warn_volumes(&b);
 	buf_reserve(&b.out.b, 16384);
 	if (write_document(&b, err) < 0)
 		return -1;

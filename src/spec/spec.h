@@ -1,7 +1,8 @@
 /*
  * From what was asked for to what an OCI runtime is told: docker's Config and HostConfig become a
  * config.json of the OCI runtime specification 1.0.2, with dockerd's defaults (capabilities, masked
- * paths, seccomp profile, mounts, devices). Functions of their arguments and of the files they name; no state.
+ * paths, seccomp profile, mounts, devices). Functions of their arguments and of the files they
+ * name; no state.
  *
  * Errors name the field at fault in the words of the Docker API.
  */
@@ -11,19 +12,22 @@
 #include "base/json.h"
 #include "config/config.h"
 
-/* What of a create request is wrong whatever the host (ERR_INVALID), or not supported by this version
- * (ERR_NOT_SUPPORTED "HostConfig.X is not supported yet"). Warnings are appended to *warnings (strv). */
+/* What of a create request is wrong whatever the host (ERR_INVALID), or not supported by this
+ * version (ERR_NOT_SUPPORTED "HostConfig.X is not supported yet"). Warnings are appended to
+ * *warnings (strv). */
 int spec_check(const struct config *config, const struct host_config *host, char ***warnings,
 	       struct err *err);
 
-/* Completes a request by its image's configuration as dockerd's merge does (Env, Cmd, Entrypoint, User, WorkingDir,
- * Labels, ExposedPorts, Volumes, StopSignal, Healthcheck), and fills defaults (ShmSize, IpcMode "private", CgroupnsMode,
- * LogConfig.Type, MaskedPaths, ...; hostname from the id). ERR_INVALID "no command specified". */
-int spec_merge(struct config *config, struct host_config *host, const struct config *image, const char *id,
-	       struct err *err);
+/* Completes a request by its image's configuration as dockerd's merge does (Env, Cmd, Entrypoint,
+ * User, WorkingDir, Labels, ExposedPorts, Volumes, StopSignal, Healthcheck), and fills defaults
+ * (ShmSize, IpcMode "private", CgroupnsMode, LogConfig.Type, MaskedPaths, ...; hostname from the
+ * id). ERR_INVALID "no command specified". */
+int spec_merge(struct config *config, struct host_config *host, const struct config *image,
+	       const char *id, struct err *err);
 
-/* Resolves Binds, Mounts and Tmpfs to mount points (struct mount_point), sorted by destination depth. Checks
- * their syntax, duplicates ("Duplicate mount point: /x") and, for --mount type=bind, that the source exists
+/* Resolves Binds, Mounts and Tmpfs to mount points (struct mount_point), sorted by destination
+ * depth. Checks their syntax, duplicates ("Duplicate mount point: /x") and, for --mount type=bind,
+ * that the source exists
  * ("invalid mount config for type \"bind\": bind source path does not exist: /x"). */
 int spec_mounts(const struct config *config, const struct host_config *host, struct objects *ret,
 		struct err *err);
@@ -34,24 +38,28 @@ struct spec_input {
 	const struct config *config;	/* merged */
 	const struct host_config *host; /* merged */
 	const struct objects *mounts;	/* struct mount_point */
-	char *const *roots;		/* directories the rootfs is made of, top first (upper, then lower ones): where
-					 * users and groups are looked up (openat2 RESOLVE_IN_ROOT; whiteouts hide) */
-	const char *cgroup_path;	/* "/holdfast/<id>" or below the asked-for parent */
-	const char *hostname_path;	/* files bind-mounted to /etc/...; NULL: none (--network host shares the host's) */
+	char *const *roots;	 /* directories the rootfs is made of, top first (upper, then lower
+				  * ones): where      users and groups are looked up (openat2 RESOLVE_IN_ROOT;
+				  * whiteouts hide) */
+	const char *cgroup_path; /* "/holdfast/<id>" or below the asked-for parent */
+	const char *hostname_path; /* files bind-mounted to /etc/...; NULL: none (--network host
+				      shares the host's) */
 	const char *hosts_path;
 	const char *resolv_conf_path;
-	const char *pid_ns;		/* "/proc/<pid>/ns/pid" to join, NULL: by the mode */
+	const char *pid_ns; /* "/proc/<pid>/ns/pid" to join, NULL: by the mode */
 	const char *ipc_ns;
 	const char *net_ns;
-	const char *init_path;		/* catatonit or tini, for --init */
-	const char *shm_path;		/* IpcMode shareable/container: a host directory for /dev/shm; NULL: a tmpfs */
+	const char *init_path; /* catatonit or tini, for --init */
+	const char *shm_path; /* IpcMode shareable/container: a host directory for /dev/shm; NULL: a
+				 tmpfs */
 };
 
-/* The text of the bundle's config.json (caller frees) and of what had to be clamped (warnings appended). */
+/* The text of the bundle's config.json (caller frees) and of what had to be clamped (warnings
+ * appended). */
 int spec_build(const struct spec_input *in, char **ret, char ***warnings, struct err *err);
 
-/* "user", "uid", "user:group", "uid:gid" by the image's /etc/passwd and /etc/group: "unable to find user x: no matching
- * entries in passwd file". */
+/* "user", "uid", "user:group", "uid:gid" by the image's /etc/passwd and /etc/group: "unable to find
+ * user x: no matching entries in passwd file". */
 struct spec_user {
 	uint32_t uid;
 	uint32_t gid;
@@ -59,10 +67,12 @@ struct spec_user {
 	size_t n_groups;
 	char *home;
 };
-int spec_user_lookup(char *const *roots, const char *user, char *const *group_add, struct spec_user *ret,
-		     struct err *err);
+int spec_user_lookup(char *const *roots, const char *user, char *const *group_add,
+		     struct spec_user *ret, struct err *err);
 void spec_user_free(struct spec_user *u);
 
-/* What this host lends to containers: known capabilities of the bounding set, seccomp profile, init. For `info`. */
-const char *spec_seccomp_profile_path(void); /* Debian's containers-common profile, or NULL where there is none */
-const char *spec_init_path(void);	     /* catatonit or tini, or NULL */
+/* What this host lends to containers: known capabilities of the bounding set, seccomp profile,
+ * init. For `info`. */
+const char *spec_seccomp_profile_path(
+	void); /* Debian's containers-common profile, or NULL where there is none */
+const char *spec_init_path(void); /* catatonit or tini, or NULL */

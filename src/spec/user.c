@@ -1,10 +1,10 @@
 /*
  * Who a container runs as: "user[:group]" by the image's own /etc/passwd and /etc/group.
  *
- * The container's root does not exist yet when this is asked (the shim mounts it), so the files are looked up
- * in the directories that the overlay will be made of, by the overlay's rules: the uppermost wins, whiteouts
- * and opaque directories hide. All of it was written by strangers: links are followed by us, within the roots;
- * only regular files of sane size are read.
+ * The container's root does not exist yet when this is asked (the shim mounts it), so the files are
+ * looked up in the directories that the overlay will be made of, by the overlay's rules: the
+ * uppermost wins, whiteouts and opaque directories hide. All of it was written by strangers: links
+ * are followed by us, within the roots; only regular files of sane size are read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -75,14 +75,16 @@ static bool is_opaque(int root, const char *path)
 	autoclose int fd = open_plain(root, path, O_RDONLY | O_DIRECTORY);
 	char value[2];
 
-	return fd >= 0 && fgetxattr(fd, "trusted.overlay.opaque", value, sizeof value) == 1 && value[0] == 'y';
+	return fd >= 0 && fgetxattr(fd, "trusted.overlay.opaque", value, sizeof value) == 1 &&
+	       value[0] == 'y';
 }
 
 enum found { FOUND_NOTHING, FOUND_FILE, FOUND_LINK, FOUND_DIR, FOUND_OTHER };
 
 /*
- * Looks for `path`, whose parent directories are real ones in the merged tree, in the first *n roots. *ret_root is the
- * one that has it; for a directory *n shrinks to the roots that still show through below it.
+ * Looks for `path`, whose parent directories are real ones in the merged tree, in the first *n
+ * roots. *ret_root is the one that has it; for a directory *n shrinks to the roots that still show
+ * through below it.
  */
 static enum found look(const struct roots *roots, size_t *n, const char *path, size_t *ret_root)
 {
@@ -146,7 +148,8 @@ struct walk {
 	int links;
 };
 
-/* Begins again with other directions, from the top: what shows through is found anew. Takes path. */
+/* Begins again with other directions, from the top: what shows through is found anew. Takes path.
+ */
 static int walk_again(struct walk *w, char *path)
 {
 	free(w->todo);
@@ -282,15 +285,16 @@ static char *next_line(char **text)
 }
 
 /* Finds the user in passwd. *ret_name is his name there (into the text), NULL where he is not. */
-static void find_user(char *passwd, const char *wanted, uint32_t wanted_uid, bool numeric, struct spec_user *u,
-		      char **ret_name)
+static void find_user(char *passwd, const char *wanted, uint32_t wanted_uid, bool numeric,
+		      struct spec_user *u, char **ret_name)
 {
 	*ret_name = NULL;
 	for (char *line; (line = next_line(&passwd));) {
 		char *f[7] = {0};
 		uint32_t uid, gid;
 
-		if (split_line(line, f, ARRAY_SIZE(f)) < 4 || !parse_id(f[2], &uid) || !parse_id(f[3], &gid))
+		if (split_line(line, f, ARRAY_SIZE(f)) < 4 || !parse_id(f[2], &uid) ||
+		    !parse_id(f[3], &gid))
 			continue;
 		if (numeric ? uid != wanted_uid : strcmp(f[0], wanted) != 0)
 			continue;
@@ -306,7 +310,8 @@ static bool has_member(char *members, const char *name)
 {
 	char *save = NULL;
 
-	for (char *m = members ? strtok_r(members, ",", &save) : NULL; m; m = strtok_r(NULL, ",", &save)) {
+	for (char *m = members ? strtok_r(members, ",", &save) : NULL; m;
+	     m = strtok_r(NULL, ",", &save)) {
 		if (strcmp(m, name) == 0)
 			return true;
 	}
@@ -323,7 +328,8 @@ static void find_memberships(const char *group_text, const char *name, struct sp
 		char *f[4] = {0};
 		uint32_t gid;
 
-		if (split_line(line, f, ARRAY_SIZE(f)) == 4 && parse_id(f[2], &gid) && has_member(f[3], name))
+		if (split_line(line, f, ARRAY_SIZE(f)) == 4 && parse_id(f[2], &gid) &&
+		    has_member(f[3], name))
 			add_group(u, gid);
 	}
 }
@@ -339,7 +345,8 @@ static bool find_group(const char *group_text, const char *wanted, uint32_t *ret
 	for (char *line; (line = next_line(&text));) {
 		char *f[4] = {0};
 
-		if (split_line(line, f, ARRAY_SIZE(f)) >= 3 && strcmp(f[0], wanted) == 0 && parse_id(f[2], ret))
+		if (split_line(line, f, ARRAY_SIZE(f)) >= 3 && strcmp(f[0], wanted) == 0 &&
+		    parse_id(f[2], ret))
 			return true;
 	}
 	return false;
@@ -355,7 +362,8 @@ static int read_accounts(const struct roots *roots, const char *path, char **ret
 		return 0;
 	}
 	if (r == -EFBIG)
-		return err_set(err, ERR_TOO_LARGE, "the image's %s is larger than %d MiB", path, ACCOUNTS_MAX >> 20);
+		return err_set(err, ERR_TOO_LARGE, "the image's %s is larger than %d MiB", path,
+			       ACCOUNTS_MAX >> 20);
 	if (r == -EINVAL)
 		return err_set(err, ERR_INVALID, "the image's %s is not a regular file", path);
 	if (r < 0)
@@ -363,9 +371,10 @@ static int read_accounts(const struct roots *roots, const char *path, char **ret
 	return 0;
 }
 
-/* Sets uid, gid, home and memberships of "name-or-uid". group_text is not needed where the group was given. */
-static int resolve_user(const char *name, char *passwd, const char *group_text, bool want_memberships,
-			struct spec_user *u, struct err *err)
+/* Sets uid, gid, home and memberships of "name-or-uid". group_text is not needed where the group
+ * was given. */
+static int resolve_user(const char *name, char *passwd, const char *group_text,
+			bool want_memberships, struct spec_user *u, struct err *err)
 {
 	uint32_t uid = 0;
 	bool numeric = *name == '\0' || parse_id(name, &uid);
@@ -373,12 +382,14 @@ static int resolve_user(const char *name, char *passwd, const char *group_text, 
 	int64_t any;
 
 	if (!numeric && parse_i64(name, &any) == 0)
-		return err_set(err, ERR_INVALID, "unable to find user %s: uids and gids must be in range 0-%d", name,
+		return err_set(err, ERR_INVALID,
+			       "unable to find user %s: uids and gids must be in range 0-%d", name,
 			       ID_MAX);
 	find_user(passwd, name, uid, numeric, u, &found);
 	if (!found) {
 		if (!numeric)
-			return err_set(err, ERR_INVALID, "unable to find user %s: no matching entries in passwd file",
+			return err_set(err, ERR_INVALID,
+				       "unable to find user %s: no matching entries in passwd file",
 				       name);
 		u->uid = uid;
 		u->gid = 0;
@@ -397,8 +408,8 @@ static void spec_user_free_p(struct spec_user *u)
 	spec_user_free(u);
 }
 
-int spec_user_lookup(char *const *dirs, const char *user, char *const *group_add, struct spec_user *ret,
-		     struct err *err)
+int spec_user_lookup(char *const *dirs, const char *user, char *const *group_add,
+		     struct spec_user *ret, struct err *err)
 {
 	auto_(spec_user_free_p) struct spec_user u = {0};
 	auto_(roots_close) struct roots roots = {0};
@@ -409,14 +420,16 @@ int spec_user_lookup(char *const *dirs, const char *user, char *const *group_add
 
 	if (colon)
 		*colon = '\0';
-	if (roots_open(dirs, &roots, err) < 0 || read_accounts(&roots, "/etc/passwd", &passwd, err) < 0 ||
+	if (roots_open(dirs, &roots, err) < 0 ||
+	    read_accounts(&roots, "/etc/passwd", &passwd, err) < 0 ||
 	    read_accounts(&roots, "/etc/group", &group, err) < 0)
 		return -1;
 
 	if (resolve_user(name, passwd, group, *wanted_group == '\0', &u, err) < 0)
 		return -1;
 	if (*wanted_group && !find_group(group, wanted_group, &u.gid))
-		return err_set(err, ERR_INVALID, "unable to find group %s: no matching entries in group file",
+		return err_set(err, ERR_INVALID,
+			       "unable to find group %s: no matching entries in group file",
 			       wanted_group);
 	for (; group_add && *group_add; group_add++) {
 		uint32_t gid;
