@@ -176,8 +176,11 @@ static void load_state_and_phase(struct container_store *s, int dir, struct cont
 	}
 	if (exec >= 0) {
 		p = load_fields(exec, LAYOUT_PHASE, container_phase_fields, &c->disk, &err);
-		if (p < 0) /* volatile: the shim and its record tell the same */
+		if (p < 0) { /* volatile: the shim and its record tell the same */
 			log_warn("container %.12s: %s; asking its shim instead", c->id, err.text);
+			fields_free(container_phase_fields, &c->disk);
+			fields_init(container_phase_fields, &c->disk);
+		}
 	}
 	c->phase = written_phase(c, p > 0);
 	if (p > 0 && c->disk.started_ns && c->disk.run == c->state.run)

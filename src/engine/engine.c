@@ -151,7 +151,10 @@ void engine_close(struct engine *e)
 		drop_links(e);
 	supervisor_free(e->supervisor);
 	log_follower_free(e->log_follower);
-	container_store_close(e->store);
+	if (e->store) {
+		container_store_close(e->store);
+		exec_root_release(e->o.exec_root);
+	}
 	images_close(e->images);
 	events_close(e->events);
 	runtimes_close(e->runtimes);

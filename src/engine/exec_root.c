@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "engine/internal.h"
 
 #define MOUNTINFO_MAX (16 << 20)
+#define MARK_FILE     "private-mount"
 
 static bool below(const char *path, const char *mount, size_t len)
 {
@@ -51,8 +53,18 @@ bool mountinfo_is_shared(const char *mountinfo, const char *path)
 	return shared;
 }
 
+/* A file in the exec root says that the mount is ours; it is seen through the mount and without it.
+ */
+static int open_mark(const char *root, int flags)
+{
+	autofree char *path = xasprintf("%s/" MARK_FILE, root);
+
+	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+}
+
 int exec_root_make_private(const char *path, struct err *err)
 {
+	autoclose int mark = -1;
 	autofree char *text = NULL, *real = realpath(path, NULL);
 	int r;
 
@@ -66,6 +78,26 @@ int exec_root_make_private(const char *path, struct err *err)
 	if (mount(real, real, NULL, MS_BIND, NULL) < 0 ||
 	    mount(NULL, real, NULL, MS_PRIVATE, NULL) < 0)
 		return err_sys(err, errno, "make %s a private mount", real);
+	mark = open_mark(real, O_CREAT);
 	log_info("exec root %s lay on a shared mount: it is a private one now", real);
-	return 0;
+	return mark < 0 ? err_sys(err, errno, "mark %s", real) : 0;
+}
+
+void exec_root_release(const char *path)
+{
+	autofree char *containers = xasprintf("%s/" LAYOUT_CONTAINERS, path);
+	autoclose int mark = open_mark(path, 0);
+
+	/* Only an empty one of our own making: shims' mounts and shared /dev/shm hang on it. */
+	if (mark < 0 || rmdir(containers) < 0)
+		return;
+	close_p(&mark);
+	mark = -1;
+	if (umount2(path, UMOUNT_NOFOLLOW) < 0) {
+		log_warn("unmount %s: %s", path, strerror(errno));
+		return;
+	}
+	autofree char *mark_path = xasprintf("%s/" MARK_FILE, path);
+
+	(void) unlink(mark_path);
 }

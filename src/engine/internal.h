@@ -182,6 +182,8 @@ void notify_locked(struct engine *e, const struct container *c, int64_t time_ns,
 
 /* exec_root.c */
 int exec_root_make_private(const char *path, struct err *err);
+/* Undoes it at a clean end, where no container is left below. */
+void exec_root_release(const char *path);
 bool mountinfo_is_shared(const char *mountinfo, const char *path);
 
 /* Directory descriptors; errors name the container. */

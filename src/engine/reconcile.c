@@ -133,7 +133,10 @@ static enum seen probe(struct engine *e, struct container *c, struct finding *f)
 	case PULSE_UNKNOWN:
 		return saw(f, SEEN_UNKNOWN, "its shim's lock cannot be read");
 	case PULSE_ALIVE:
-		return linked(c) ? saw(f, SEEN_ALIVE, "its shim lives") : ask_shim(exec, f);
+		/* A shim whose start failed lives on without a run: in doubt it is asked. */
+		return linked(c) && f->written != PHASE_STARTING
+			       ? saw(f, SEEN_ALIVE, "its shim lives")
+			       : ask_shim(exec, f);
 	case PULSE_NONE:
 		break;
 	}
@@ -172,6 +175,36 @@ static void ask_again(struct engine *e, struct container *c, const struct findin
 		log_error("container %.12s: %s", c->id, err.text);
 }
 
+/* Whether it is paused only the runtime knows, where a verb was cut short or phase.json could not
+ * be read. */
+static void correct_pause(struct engine *e, struct container *c)
+{
+	enum runtime_status status;
+	const struct runtime *rt;
+	struct err err = {0};
+	pid_t pid;
+
+	{
+		hold(&c->lock);
+		if (c->claimed || (c->phase != PHASE_RUNNING && c->phase != PHASE_PAUSED) ||
+		    (c->disk.boot_id && !str_eq(c->disk.verb, "pause") &&
+		     !str_eq(c->disk.verb, "unpause")))
+			return;
+		rt = runtime_find(e->runtimes, c->config ? c->config->runtime : NULL);
+	}
+	status = rt ? runtime_state(rt, c->id, &pid, &err) : RUNTIME_UNKNOWN;
+
+	hold(&c->lock);
+	if (status == RUNTIME_UNKNOWN)
+		log_warn("container %.12s: whether it is paused is not known: %s", c->id, err.text);
+	else
+		free(take(c->disk.verb));
+	if (status == RUNTIME_PAUSED && c->phase == PHASE_RUNNING)
+		container_move_locked(e->store, c, PHASE_PAUSED, "its runtime says paused");
+	else if (status == RUNTIME_RUNNING && c->phase == PHASE_PAUSED)
+		container_move_locked(e->store, c, PHASE_RUNNING, "its runtime says running");
+}
+
 /* Watch, then look: the link first, then the records once more. */
 static void adopt(struct engine *e, struct container *c)
 {
@@ -196,6 +229,7 @@ static void adopt(struct engine *e, struct container *c)
 		    c->disk.pid > 0)
 			container_move_locked(e->store, c, PHASE_RUNNING, "adopted");
 	}
+	correct_pause(e, c);
 	set_handled(c);
 }
 
