@@ -151,18 +151,14 @@ void http_set_header(struct http_request *rq, const char *name, const char *valu
 	buf_addf(&rq->out_headers, "%s: %s\r\n", name, value);
 }
 
-/* What a client that was told to wait for 100 Continue does without one is its own choice; nothing can follow. */
-static void settle_keep_alive(struct http_request *rq)
-{
-	if (rq->must_continue || rq->head.upgrade)
-		rq->keep_alive = false;
-}
-
 static void begin_head(struct http_request *rq, struct buf *b, int status, const char *content_type)
 {
 	rq->begun = true;
 	rq->no_body = status == 204 || status == 304 || strcmp(rq->head.method, "HEAD") == 0;
-	settle_keep_alive(rq);
+	/* What a client that waits for 100 Continue does without one is its own choice: nothing can follow. A refused
+	 * upgrade is an answer like others; docker's CLI takes it for a success where it says "close". */
+	if (rq->must_continue)
+		rq->keep_alive = false;
 	add_head(b, status, content_type);
 	if (rq->out_headers.len)
 		buf_add(b, rq->out_headers.text, rq->out_headers.len);

@@ -332,6 +332,18 @@ TEST(streams_are_chunked_and_end)
 	http_server_stop(s, 1000);
 }
 
+TEST(a_refused_upgrade_keeps_the_connection)
+{
+	struct http_server *s = start();
+	autofree char *text = ask("POST /ignore HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+				  "Content-Length: 2\r\n\r\n{}GET /next HTTP/1.1\r\nHost: d\r\n\r\n");
+
+	assert_has(text, "HTTP/1.1 409");
+	assert_lacks(text, "Connection: close");
+	assert_has(text, "\r\n\r\n/next");
+	http_server_stop(s, 1000);
+}
+
 TEST(headers_cannot_be_injected)
 {
 	struct http_server *s = start();

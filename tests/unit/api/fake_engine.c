@@ -1,0 +1,857 @@
+/* An engine of straw; see fake_engine.h. One lock over all of it. */
+#include "fake_engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/thread.h"
+#include "base/time.h"
+
+struct fake {
+	char id[CONTAINER_ID_LEN + 1];
+	char *name;
+	struct container_config *config;
+	struct container_state state;
+	enum phase phase;
+	char *problem;
+	struct {
+		enum log_stream stream;
+		int64_t time_ns;
+		char *text;
+	} log[64];
+	unsigned n_log;
+};
+
+struct engine {
+	struct engine_options options;
+	pthread_mutex_t lock;
+	struct fake *fakes[4096];
+	size_t n;
+	struct image *images[16];
+	char *image_names[16];
+	size_t n_images;
+	struct events *events;
+	struct runtimes *runtimes;
+	int end_fd;
+	struct engine_wait *waits;
+	struct engine_logs *logs;
+};
+
+struct engine_wait {
+	struct engine *e;
+	char id[CONTAINER_ID_LEN + 1];
+	enum wait_condition condition;
+	int fd;
+	bool done;
+	int64_t code;
+	char error[64];
+	struct engine_wait *next;
+};
+
+struct engine_logs {
+	struct engine *e;
+	struct fake *f;
+	struct logs_query q;
+	unsigned at;
+	int fd;
+	struct engine_logs *next;
+};
+
+static struct engine *the_engine; /* the image module's functions know no engine */
+
+/* Images ----------------------------------------------------------------------------------------------- */
+
+static void add_image(struct engine *e, const char *name, const char *digit)
+{
+	struct image *im = xnew(struct image);
+	struct image_history *h = xcalloc(2, sizeof *h);
+	char id[80] = "sha256:";
+
+	for (int i = 0; i < 64; i++)
+		strcat(id, digit);
+	fields_init(config_fields, &im->config);
+	strv_add(&im->config.cmd, "sh");
+	im->id = xstrdup(id);
+	im->architecture = xstrdup("amd64");
+	im->os = xstrdup("linux");
+	im->created_ns = 1700000000 * NSEC_PER_SEC;
+	im->size = 4321;
+	strv_add(&im->diff_ids, "sha256:aa");
+	h[0] = (struct image_history){.created_by = xstrdup("ADD rootfs"), .size = 4321};
+	h[1] = (struct image_history){.created_by = xstrdup("CMD sh"), .empty_layer = true};
+	im->history = (struct objects){.items = h, .n = 2};
+	e->images[e->n_images] = im;
+	e->image_names[e->n_images++] = xstrdup(name);
+}
+
+static void free_image(struct image *im)
+{
+	fields_free(config_fields, &im->config);
+	free(im->id);
+	free(im->architecture);
+	free(im->os);
+	strv_free(im->diff_ids);
+	for (size_t i = 0; i < im->history.n; i++)
+		free(objects_at(&im->history, struct image_history, i)->created_by);
+	free(im->history.items);
+	free(im);
+}
+
+static int image_index(const char *ref)
+{
+	for (size_t i = 0; i < the_engine->n_images; i++) {
+		autofree char *bare = xstrndup(the_engine->image_names[i], strcspn(the_engine->image_names[i], ":"));
+
+		if (str_eq(ref, the_engine->image_names[i]) || str_eq(ref, bare) ||
+		    str_has_prefix(the_engine->images[i]->id, ref) ||
+		    (strlen(ref) > 3 && str_has_prefix(the_engine->images[i]->id + 7, ref)))
+			return (int) i;
+	}
+	return -1;
+}
+
+const char *const image_filter_keys[] = {"reference", "dangling", "label", "before", "since", "until", NULL};
+
+int image_resolve(struct images *s, const char *ref, struct image **ret, struct err *err)
+{
+	hold(&the_engine->lock);
+	int i = image_index(ref);
+
+	if (i < 0)
+		return err_set(err, ERR_NOT_FOUND, "No such image: %s%s", ref, strchr(ref, ':') ? "" : ":latest");
+	*ret = the_engine->images[i];
+	return 0;
+}
+
+void image_unref(struct image *im)
+{
+}
+
+char **image_tags(struct images *s, const struct image *im)
+{
+	char **tags = NULL;
+
+	hold(&the_engine->lock);
+	for (size_t i = 0; i < the_engine->n_images; i++) {
+		if (the_engine->images[i] == im && the_engine->image_names[i][0])
+			strv_add(&tags, the_engine->image_names[i]);
+	}
+	return tags;
+}
+
+char **image_digests(struct images *s, const struct image *im)
+{
+	return NULL;
+}
+
+char **image_lower(struct images *s, const struct image *im)
+{
+	char **v = NULL;
+
+	strv_add(&v, "bbbbbbbbbbbbbbbb");
+	strv_add(&v, "aaaaaaaaaaaaaaaa");
+	return v;
+}
+
+const char *images_layers_dir(struct images *s)
+{
+	return "/fake/image/layers";
+}
+
+int images_list_filtered(struct images *s, const struct filters *f, bool all, struct image ***ret,
+			 size_t *ret_n, struct err *err)
+{
+	hold(&the_engine->lock);
+	struct image **list = xcalloc(the_engine->n_images, sizeof *list);
+	size_t n = 0;
+
+	for (size_t i = 0; i < the_engine->n_images; i++) {
+		if (filters_match_prefix(f, "reference", the_engine->image_names[i]))
+			list[n++] = the_engine->images[i];
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+void image_list_free(struct image **list, size_t n)
+{
+	free(list);
+}
+
+static void add_change(struct image_changes *c, int what, const char *id, const char *name)
+{
+	struct image_change *ch;
+
+	c->list.items = xreallocarray(c->list.items, c->list.n + 1, sizeof *ch);
+	ch = objects_at(&c->list, struct image_change, c->list.n++);
+	memset(ch, 0, sizeof *ch);
+	ch->what = what;
+	ch->id = xstrdup(id);
+	ch->name = xstrdup(name);
+}
+
+void image_changes_free(struct image_changes *c)
+{
+	for (size_t i = 0; i < c->list.n; i++) {
+		free(objects_at(&c->list, struct image_change, i)->id);
+		free(objects_at(&c->list, struct image_change, i)->name);
+	}
+	free(c->list.items);
+	*c = (struct image_changes){0};
+}
+
+int images_save(struct images *s, char *const *refs, const struct image_sink *out, struct err *err)
+{
+	autobuf b = {0};
+
+	for (; *refs; refs++) {
+		struct image *im;
+
+		if (image_resolve(s, *refs, &im, err) < 0)
+			return -1;
+		buf_addf(&b, "tar of %s\n", *refs);
+	}
+	return out->write(out->arg, b.text, b.len) < 0 ? err_set(err, ERR_SYSTEM, "write") : 0;
+}
+
+/* Reads it all; the length becomes the image's size. */
+static int read_archive(const struct image_source *in, size_t *ret, struct err *err)
+{
+	char first[6] = "", data[8192];
+	ssize_t r;
+
+	*ret = 0;
+	while ((r = in->read(in->arg, data, sizeof data)) > 0) {
+		if (*ret == 0)
+			snprintf(first, sizeof first, "%.*s", (int) r, data);
+		*ret += r;
+	}
+	if (r < 0)
+		return err_sys(err, (int) -r, "read archive");
+	if (*ret == 0 || str_eq(first, "broke"))
+		return err_set(err, ERR_INVALID, "unrecognized image archive");
+	return 0;
+}
+
+int engine_image_load(struct engine *e, const struct image_source *in, struct image_changes *ret, struct err *err)
+{
+	size_t n;
+
+	if (read_archive(in, &n, err) < 0)
+		return -1;
+	hold(&e->lock);
+	add_image(e, "loaded:latest", "d");
+	e->images[e->n_images - 1]->size = (int64_t) n;
+	add_change(ret, IMAGE_LOADED, e->images[e->n_images - 1]->id, NULL);
+	add_change(ret, IMAGE_TAGGED, e->images[e->n_images - 1]->id, "loaded:latest");
+	return 0;
+}
+
+int engine_image_import(struct engine *e, const struct image_source *in, const char *repo, const char *tag,
+			const char *message, char *const *changes, const char *platform,
+			struct image_changes *ret, struct err *err)
+{
+	autofree char *name = xasprintf("%s:%s", repo ? repo : "", tag ? tag : "latest");
+	size_t n;
+
+	if (read_archive(in, &n, err) < 0)
+		return -1;
+	hold(&e->lock);
+	add_image(e, name, "e");
+	add_change(ret, IMAGE_IMPORTED, e->images[e->n_images - 1]->id, name);
+	return 0;
+}
+
+int engine_image_tag(struct engine *e, const char *ref, const char *repo, const char *tag, struct err *err)
+{
+	hold(&e->lock);
+	int i = image_index(ref);
+
+	if (i < 0)
+		return err_set(err, ERR_NOT_FOUND, "No such image: %s", ref);
+	free(e->image_names[i]);
+	e->image_names[i] = xasprintf("%s:%s", repo, tag ? tag : "latest");
+	return 0;
+}
+
+int engine_image_remove(struct engine *e, const char *ref, bool force, bool noprune, struct image_changes *ret,
+			struct err *err)
+{
+	hold(&e->lock);
+	int i = image_index(ref);
+
+	if (i < 0)
+		return err_set(err, ERR_NOT_FOUND, "No such image: %s", ref);
+	add_change(ret, IMAGE_UNTAGGED, e->images[i]->id, e->image_names[i]);
+	add_change(ret, IMAGE_DELETED, e->images[i]->id, NULL);
+	free_image(e->images[i]);
+	free(e->image_names[i]);
+	e->n_images--;
+	e->images[i] = e->images[e->n_images];
+	e->image_names[i] = e->image_names[e->n_images];
+	return 0;
+}
+
+int engine_image_prune(struct engine *e, const struct filters *f, struct image_changes *ret, struct err *err)
+{
+	return 0;
+}
+
+/* Containers ------------------------------------------------------------------------------------------- */
+
+static void publish(struct engine *e, const struct fake *f, const char *action)
+{
+	struct event ev = {
+		.time_ns = now_ns(), .type = (char *) "container", .action = (char *) action, .id = (char *) f->id};
+
+	strmap_set(&ev.attributes, "image", f->config ? f->config->config.image : "");
+	strmap_set(&ev.attributes, "name", f->name);
+	events_publish(e->events, &ev);
+	strv_free(ev.attributes.kv);
+}
+
+static struct fake *find(struct engine *e, const char *ref, struct err *err)
+{
+	for (size_t i = 0; i < e->n; i++) {
+		if (str_eq(e->fakes[i]->name, ref[0] == '/' ? ref + 1 : ref) ||
+		    (strlen(ref) >= 3 && str_has_prefix(e->fakes[i]->id, ref)))
+			return e->fakes[i];
+	}
+	(void) err_set(err, ERR_NOT_FOUND, "No such container: %s", ref);
+	return NULL;
+}
+
+static struct fake *add(struct engine *e, const char *name)
+{
+	struct fake *f = xnew(struct fake);
+
+	random_hex(f->id, CONTAINER_ID_LEN);
+	f->name = xstrdup(name);
+	fields_init(container_state_fields, &f->state);
+	e->fakes[e->n++] = f;
+	return f;
+}
+
+int engine_create(struct engine *e, struct create_request *req, char **ret_id, char ***ret_warnings,
+		  struct err *err)
+{
+	hold(&e->lock);
+	autofree char *name = req->name && *req->name ? xstrdup(req->name) : xasprintf("straw_%zu", e->n);
+	struct fake *f;
+	int i = image_index(req->config.image ? req->config.image : "");
+	int r = 0;
+
+	if (i < 0)
+		r = err_set(err, ERR_NOT_FOUND, "No such image: %s", req->config.image);
+	else if (find(e, name, NULL))
+		r = err_set(err, ERR_CONFLICT, "Conflict. The container name \"/%s\" is already in use", name);
+	else if (str_eq(req->host.network_mode, "bridge") || str_eq(req->host.network_mode, "default"))
+		r = err_set(err, ERR_NOT_SUPPORTED, "HostConfig.NetworkMode: bridge is not supported yet");
+	if (r < 0) {
+		fields_free(config_fields, &req->config);
+		fields_free(host_config_fields, &req->host);
+		json_decref(req->networking);
+		return r;
+	}
+	f = add(e, name);
+	f->config = container_config_new();
+	f->config->id = xstrdup(f->id);
+	f->config->name = xstrdup(name);
+	f->config->created_ns = now_ns();
+	f->config->image_id = xstrdup(e->images[i]->id);
+	fields_free(config_fields, &f->config->config);
+	fields_free(host_config_fields, &f->config->host);
+	f->config->config = req->config;
+	f->config->host = req->host;
+	f->config->networking = req->networking;
+	*ret_id = xstrdup(f->id);
+	strv_add(ret_warnings, "this is straw");
+	publish(e, f, "create");
+	return 0;
+}
+
+static void tell(struct engine *e, struct fake *f, bool removed)
+{
+	for (struct engine_wait *w = e->waits; w; w = w->next) {
+		if (strcmp(w->id, f->id) == 0 && (w->condition != WAIT_REMOVED || removed)) {
+			w->done = true;
+			w->code = f->state.exit_code;
+			(void) eventfd_write(w->fd, 1);
+		}
+	}
+	for (struct engine_logs *l = e->logs; l; l = l->next) {
+		if (l->f == f)
+			(void) eventfd_write(l->fd, 1);
+	}
+}
+
+static void end(struct engine *e, struct fake *f, int code)
+{
+	f->phase = PHASE_EXITED;
+	f->state.exit_code = code;
+	f->state.finished_ns = now_ns();
+	publish(e, f, "die");
+	tell(e, f, false);
+}
+
+static bool alive(const struct fake *f)
+{
+	return f->phase == PHASE_RUNNING || f->phase == PHASE_PAUSED;
+}
+
+int engine_start(struct engine *e, const char *ref, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	if (alive(f))
+		return err_set(err, ERR_NOT_MODIFIED, "already started");
+	if (f->config && f->config->config.cmd && str_eq(f->config->config.cmd[0], "fail"))
+		return err_set(err, ERR_SYSTEM, "crun: it broke");
+	f->phase = PHASE_RUNNING;
+	f->state.started_ns = now_ns();
+	publish(e, f, "start");
+	return 0;
+}
+
+int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	if (!alive(f))
+		return err_set(err, ERR_NOT_MODIFIED, "already stopped");
+	end(e, f, timeout_s == 7 ? 7 : signal ? 1 : 0);
+	return 0;
+}
+
+int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err)
+{
+	(void) engine_stop(e, ref, timeout_s, signal, NULL);
+	return engine_start(e, ref, err);
+}
+
+int engine_kill(struct engine *e, const char *ref, const char *signal, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	if (!alive(f))
+		return err_set(err, ERR_CONFLICT, "Container %s is not running", f->id);
+	end(e, f, 137);
+	return 0;
+}
+
+static int set_paused(struct engine *e, const char *ref, enum phase from, enum phase to, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	if (f->phase != from)
+		return err_set(err, ERR_CONFLICT, "Container %s is not %s", ref, phase_text(from));
+	f->phase = to;
+	return 0;
+}
+
+int engine_pause(struct engine *e, const char *ref, struct err *err)
+{
+	return set_paused(e, ref, PHASE_RUNNING, PHASE_PAUSED, err);
+}
+
+int engine_unpause(struct engine *e, const char *ref, struct err *err)
+{
+	return set_paused(e, ref, PHASE_PAUSED, PHASE_RUNNING, err);
+}
+
+int engine_rename(struct engine *e, const char *ref, const char *name, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	free(f->name);
+	f->name = xstrdup(name);
+	return 0;
+}
+
+static void fake_free(struct fake *f)
+{
+	container_config_unref(f->config);
+	fields_free(container_state_fields, &f->state);
+	for (unsigned i = 0; i < f->n_log; i++)
+		free(f->log[i].text);
+	free(f->name);
+	free(f->problem);
+	free(f);
+}
+
+static void remove_at(struct engine *e, size_t i)
+{
+	tell(e, e->fakes[i], true);
+	publish(e, e->fakes[i], "destroy");
+	fake_free(e->fakes[i]);
+	memmove(&e->fakes[i], &e->fakes[i + 1], (--e->n - i) * sizeof e->fakes[0]);
+}
+
+int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	if (alive(f) && !force)
+		return err_set(err, ERR_CONFLICT, "You cannot remove a running container %s", f->id);
+	for (size_t i = 0; i < e->n; i++) {
+		if (e->fakes[i] == f) {
+			remove_at(e, i);
+			break;
+		}
+	}
+	return 0;
+}
+
+int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int64_t *ret_freed, struct err *err)
+{
+	hold(&e->lock);
+	for (size_t i = e->n; i-- > 0;) {
+		if (!alive(e->fakes[i])) {
+			strv_add(ret_ids, e->fakes[i]->id);
+			remove_at(e, i);
+		}
+	}
+	*ret_freed = 12;
+	return 0;
+}
+
+/* Looking ---------------------------------------------------------------------------------------------- */
+
+static void view(const struct fake *f, bool size, struct container_view *v)
+{
+	memset(v, 0, sizeof *v);
+	memcpy(v->id, f->id, sizeof v->id);
+	v->name = xstrdup(f->name);
+	v->config = f->config ? container_config_ref(f->config) : NULL;
+	fields_copy(container_state_fields, &v->state, &f->state);
+	v->phase = f->phase;
+	v->problem = xstrdup(f->problem);
+	v->pid = alive(f) ? 4242 : 0;
+	v->size_rw = size ? 11 : -1;
+	v->size_rootfs = size ? 22 : -1;
+}
+
+void container_view_free(struct container_view *v)
+{
+	free(v->name);
+	free(v->problem);
+	container_config_unref(v->config);
+	fields_free(container_state_fields, &v->state);
+}
+
+int engine_inspect(struct engine *e, const char *ref, bool size, struct container_view *ret, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	view(f, size, ret);
+	return 0;
+}
+
+const char *const container_filter_keys[] = {"id", "label", "name", "status", NULL};
+
+int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret, size_t *ret_n,
+		struct err *err)
+{
+	hold(&e->lock);
+	struct container_view *list = xcalloc(e->n, sizeof *list);
+	size_t n = 0;
+
+	for (size_t i = e->n; i-- > 0 && (q->limit <= 0 || n < (size_t) q->limit);) {
+		if ((q->all || q->limit > 0 || alive(e->fakes[i])) &&
+		    filters_match_regex(&q->filters, "name", e->fakes[i]->name))
+			view(e->fakes[i], q->size, &list[n++]);
+	}
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+void engine_count(struct engine *e, struct engine_counts *ret)
+{
+	hold(&e->lock);
+	*ret = (struct engine_counts){.containers = (int64_t) e->n, .images = (int64_t) e->n_images};
+	for (size_t i = 0; i < e->n; i++) {
+		if (e->fakes[i]->phase == PHASE_PAUSED)
+			ret->paused++;
+		else if (e->fakes[i]->phase == PHASE_RUNNING)
+			ret->running++;
+		else
+			ret->stopped++;
+	}
+}
+
+void container_view_status(const struct container_view *v, int64_t now, char *ret, size_t size)
+{
+	char ago[64];
+
+	duration_human(now - v->state.started_ns, ago, sizeof ago);
+	snprintf(ret, size, v->phase == PHASE_RUNNING ? "Up %s" : "Exited %s ago", ago);
+}
+
+int engine_wait_begin(struct engine *e, const char *ref, enum wait_condition condition, struct engine_wait **ret,
+		      struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+	struct engine_wait *w;
+
+	if (!f)
+		return -1;
+	w = xnew(struct engine_wait);
+	w->e = e;
+	w->condition = condition;
+	w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	memcpy(w->id, f->id, sizeof w->id);
+	w->done = condition == WAIT_NOT_RUNNING && !alive(f);
+	w->code = f->state.exit_code;
+	w->next = e->waits;
+	e->waits = w;
+	*ret = w;
+	return 0;
+}
+
+int engine_wait_fd(const struct engine_wait *w)
+{
+	return w->fd;
+}
+
+int engine_wait_result(struct engine_wait *w, int64_t *ret_code, const char **ret_error)
+{
+	hold(&w->e->lock);
+	*ret_code = w->code;
+	*ret_error = w->error;
+	return w->done;
+}
+
+void engine_wait_free(struct engine_wait *w)
+{
+	hold(&w->e->lock);
+	for (struct engine_wait **p = &w->e->waits; *p; p = &(*p)->next) {
+		if (*p == w) {
+			*p = w->next;
+			break;
+		}
+	}
+	close(w->fd);
+	free(w);
+}
+
+int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q, struct engine_logs **ret,
+		     bool *ret_tty, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+	struct engine_logs *l;
+
+	if (!f)
+		return -1;
+	l = xnew(struct engine_logs);
+	l->e = e;
+	l->f = f;
+	l->q = *q;
+	l->at = q->tail >= 0 && f->n_log > q->tail ? f->n_log - (unsigned) q->tail : 0;
+	l->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	l->next = e->logs;
+	e->logs = l;
+	*ret_tty = f->config && f->config->config.tty;
+	*ret = l;
+	return 0;
+}
+
+int engine_logs_next(struct engine_logs *l, struct log_entry *ret, struct err *err)
+{
+	hold(&l->e->lock);
+	eventfd_t n;
+
+	(void) eventfd_read(l->fd, &n);
+	while (l->at < l->f->n_log) {
+		unsigned i = l->at++;
+
+		if (!(l->f->log[i].stream == LOG_STDOUT ? l->q.want_stdout : l->q.want_stderr))
+			continue;
+		*ret = (struct log_entry){
+			.stream = l->f->log[i].stream,
+			.time_ns = l->f->log[i].time_ns,
+			.text = l->f->log[i].text,
+			.len = strlen(l->f->log[i].text),
+		};
+		return 1;
+	}
+	return l->q.follow && alive(l->f) ? 0 : 2;
+}
+
+void engine_logs_fds(const struct engine_logs *l, int ret[2])
+{
+	ret[0] = l->fd;
+	ret[1] = -1;
+}
+
+void engine_logs_free(struct engine_logs *l)
+{
+	hold(&l->e->lock);
+	for (struct engine_logs **p = &l->e->logs; *p; p = &(*p)->next) {
+		if (*p == l) {
+			*p = l->next;
+			break;
+		}
+	}
+	close(l->fd);
+	free(l);
+}
+
+/* Itself ----------------------------------------------------------------------------------------------- */
+
+struct images *engine_images(struct engine *e)
+{
+	return NULL;
+}
+
+struct events *engine_events(struct engine *e)
+{
+	return e->events;
+}
+
+struct runtimes *engine_runtimes(struct engine *e)
+{
+	return e->runtimes;
+}
+
+const struct engine_options *engine_opts(const struct engine *e)
+{
+	return &e->options;
+}
+
+int engine_end_fd(const struct engine *e)
+{
+	return e->end_fd;
+}
+
+char *engine_restore_report(struct engine *e)
+{
+	return e->n > 1 ? xstrdup("{\"containers\":2}") : NULL;
+}
+
+struct engine *fake_engine_new(void)
+{
+	struct engine *e = xnew(struct engine);
+	struct strmap added = {0};
+	autofree char *why = NULL;
+	struct err err;
+
+	strmap_set(&added, "straw", "/bin/true");
+	e->options = (struct engine_options){.data_root = "/fake/data", .exec_root = "/fake/exec"};
+	pthread_mutex_init(&e->lock, NULL);
+	e->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (events_open(NULL, &e->events, &err) < 0 ||
+	    runtimes_open(&(struct runtime_options){.exec_root = "/fake/exec", .default_runtime = "straw",
+						    .added = &added},
+			  &e->runtimes, &why, &err) < 0) {
+		fprintf(stderr, "fake engine: %s\n", err.text);
+		abort();
+	}
+	strv_free(added.kv);
+	the_engine = e;
+	add_image(e, "busybox:latest", "b");
+	add_image(e, "registry:5000/team/app:v1", "c");
+	return e;
+}
+
+void fake_engine_free(struct engine *e)
+{
+	while (e->n)
+		fake_free(e->fakes[--e->n]);
+	while (e->n_images) {
+		free_image(e->images[--e->n_images]);
+		free(e->image_names[e->n_images]);
+	}
+	events_close(e->events);
+	runtimes_close(e->runtimes);
+	close(e->end_fd);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+void fake_engine_end(struct engine *e)
+{
+	events_end(e->events);
+	(void) eventfd_write(e->end_fd, 1);
+}
+
+void fake_engine_fill(struct engine *e, int n)
+{
+	for (int i = 0; i < n; i++) {
+		autofree char *name = xasprintf("filler_%d", i);
+		autofree char *id = NULL;
+		char **warnings = NULL;
+		struct create_request req = {.name = name};
+
+		fields_init(config_fields, &req.config);
+		fields_init(host_config_fields, &req.host);
+		req.config.image = xstrdup("busybox");
+		strv_add(&req.config.cmd, "sleep");
+		strv_add(&req.config.cmd, "1000");
+		strmap_set(&req.config.labels, "com.example.number", name);
+		req.host.network_mode = xstrdup("none");
+		(void) engine_create(e, &req, &id, &warnings, NULL);
+		strv_free(warnings);
+		(void) engine_start(e, name, NULL);
+		if (i % 3 == 2)
+			fake_engine_exit(e, name, 3);
+	}
+}
+
+void fake_engine_add_dead(struct engine *e, const char *name, const char *problem)
+{
+	hold(&e->lock);
+	struct fake *f = add(e, name);
+
+	f->phase = PHASE_DEAD;
+	f->problem = xstrdup(problem);
+}
+
+void fake_engine_log(struct engine *e, const char *ref, enum log_stream stream, const char *text)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, NULL);
+
+	f->log[f->n_log].stream = stream;
+	f->log[f->n_log].time_ns = 1700000000123456789;
+	f->log[f->n_log].text = xstrdup(text);
+	f->n_log++;
+	for (struct engine_logs *l = e->logs; l; l = l->next)
+		(void) eventfd_write(l->fd, 1);
+}
+
+void fake_engine_exit(struct engine *e, const char *ref, int code)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, NULL);
+
+	if (f)
+		end(e, f, code);
+}
