@@ -1,6 +1,7 @@
 /* Writing JSON; see out.h. */
 #include "base/out.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,7 @@ static void begin(struct out *o, const char *key)
 	o->comma = true;
 	if (key) {
 		buf_addc(&o->b, '"');
-		buf_adds(&o->b, key);
+		buf_add_json(&o->b, key, strlen(key));
 		buf_add(&o->b, "\":", 2);
 	}
 }
@@ -92,6 +93,18 @@ void out_int(struct out *o, const char *key, int64_t value)
 	buf_addf(&o->b, "%lld", (long long) value);
 }
 
+void out_uint(struct out *o, const char *key, uint64_t value)
+{
+	begin(o, key);
+	buf_addf(&o->b, "%" PRIu64, value);
+}
+
+void out_raw(struct out *o, const char *key, const char *text)
+{
+	begin(o, key);
+	buf_adds(&o->b, text);
+}
+
 void out_bool(struct out *o, const char *key, bool value)
 {
 	begin(o, key);
@@ -124,12 +137,8 @@ void out_map(struct out *o, const char *key, const struct strmap *m)
 	const char *k, *v;
 
 	out_object(o, key);
-	strmap_foreach (m, k, v) {
-		begin(o, NULL);
-		quoted(o, k);
-		buf_addc(&o->b, ':');
-		quoted(o, v);
-	}
+	strmap_foreach (m, k, v)
+		out_str(o, k, v);
 	out_end(o);
 }
 

@@ -25,7 +25,7 @@ static void write_node(struct out *o, const char *path, const struct stat *st,
 		       const char *permissions)
 {
 	(void) permissions;
-	out_open(o, NULL, '{');
+	out_object(o, NULL);
 	out_str(o, "path", path);
 	out_str(o, "type", S_ISBLK(st->st_mode) ? "b" : "c");
 	out_int(o, "major", major(st->st_rdev));
@@ -33,7 +33,7 @@ static void write_node(struct out *o, const char *path, const struct stat *st,
 	out_int(o, "fileMode", st->st_mode & 07777);
 	out_int(o, "uid", st->st_uid);
 	out_int(o, "gid", st->st_gid);
-	out_close(o, '}');
+	out_end(o);
 }
 
 /* major, minor < 0: all. */
@@ -42,7 +42,7 @@ static void write_rule(struct out *o, bool allow, char type, int64_t maj, int64_
 {
 	const char type_text[2] = {type, '\0'};
 
-	out_open(o, NULL, '{');
+	out_object(o, NULL);
 	out_bool(o, "allow", allow);
 	if (type)
 		out_str(o, "type", type_text);
@@ -51,7 +51,7 @@ static void write_rule(struct out *o, bool allow, char type, int64_t maj, int64_
 	if (min >= 0)
 		out_int(o, "minor", min);
 	out_str(o, "access", access);
-	out_close(o, '}');
+	out_end(o);
 }
 
 static void write_device_rule(struct out *o, const char *path, const struct stat *st,
@@ -187,12 +187,12 @@ static int each_device(struct build *b, device_fn *fn, struct err *err)
 
 int devices_write(struct build *b, struct err *err)
 {
-	out_open(&b->out, "devices", '[');
+	out_array(&b->out, "devices");
 	if (b->in->host->privileged)
 		each_below(&b->out, "/dev", "/dev", "rwm", write_node, 0);
 	if (each_device(b, write_node, err) < 0)
 		return -1;
-	out_close(&b->out, ']');
+	out_array_end(&b->out);
 	return 0;
 }
 
@@ -211,10 +211,10 @@ int device_rules_write(struct build *b, struct err *err)
 	} defaults[] = {{1, 5}, {1, 3}, {1, 9}, {1, 8}, {5, 0}, {5, 1}};
 	const struct host_config *h = b->in->host;
 
-	out_open(&b->out, "devices", '[');
+	out_array(&b->out, "devices");
 	if (h->privileged) {
 		write_rule(&b->out, true, 0, -1, -1, "rwm");
-		out_close(&b->out, ']');
+		out_array_end(&b->out);
 		return 0;
 	}
 	write_rule(&b->out, false, 0, -1, -1, "rwm");
@@ -224,6 +224,6 @@ int device_rules_write(struct build *b, struct err *err)
 		return -1;
 	for (char **r = h->device_cgroup_rules; r && *r; r++)
 		write_user_rule(&b->out, *r);
-	out_close(&b->out, ']');
+	out_array_end(&b->out);
 	return 0;
 }

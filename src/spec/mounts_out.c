@@ -27,12 +27,12 @@ static void write_mount(struct build *b, const char *dest, const char *type, con
 {
 	struct out *o = &b->out;
 
-	out_open(o, NULL, '{');
+	out_object(o, NULL);
 	out_str(o, "destination", dest);
 	out_str(o, "type", type);
 	out_str(o, "source", source);
 	out_strv(o, "options", (char *const *) options);
-	out_close(o, '}');
+	out_end(o);
 }
 
 /* Default mounts yield to the user's: to one at the same place, and those in /dev to one at /dev.
@@ -227,7 +227,7 @@ int mounts_write(struct build *b, struct err *err)
 	const struct objects *mounts = b->in->mounts;
 	size_t n = mounts ? mounts->n : 0, i = 0;
 
-	out_open(&b->out, "mounts", '[');
+	out_array(&b->out, "mounts");
 	write_defaults(b);
 	/* Sorted by depth: a user's /etc goes under our /etc/hosts, his /etc/x/y over it. */
 	for (; i < n && path_depth(objects_at(mounts, struct mount_point, i)->destination) < 2;
@@ -243,7 +243,7 @@ int mounts_write(struct build *b, struct err *err)
 	if (has_init(b->in))
 		write_mount(b, "/sbin/docker-init", "bind", b->in->init_path,
 			    (const char *const[]){"bind", "ro", NULL});
-	out_close(&b->out, ']');
+	out_array_end(&b->out);
 	return 0;
 }
 

@@ -108,11 +108,11 @@ int namespaces_check(const struct config *c, const struct host_config *h, struct
 
 static void write_one(struct out *o, const char *type, const char *path)
 {
-	out_open(o, NULL, '{');
+	out_object(o, NULL);
 	out_str(o, "type", type);
 	if (path)
 		out_str(o, "path", path);
-	out_close(o, '}');
+	out_end(o);
 }
 
 int namespaces_write(struct build *b, struct err *err)
@@ -128,7 +128,7 @@ int namespaces_write(struct build *b, struct err *err)
 		{"pid", h->pid_mode, in->pid_ns},
 	};
 
-	out_open(o, "namespaces", '[');
+	out_array(o, "namespaces");
 	write_one(o, "mount", NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(joinable); i++) {
 		if (is_container(joinable[i].mode) && !joinable[i].path)
@@ -141,7 +141,7 @@ int namespaces_write(struct build *b, struct err *err)
 		write_one(o, "uts", NULL);
 	if (mode_is(h->cgroupns_mode, "private"))
 		write_one(o, "cgroup", NULL);
-	out_close(o, ']');
+	out_array_end(o);
 	return 0;
 }
 
@@ -205,7 +205,7 @@ int sysctls_write(struct build *b, struct err *err)
 
 	if (sysctls_check(h, err) < 0)
 		return -1;
-	out_open(&b->out, "sysctl", '{');
+	out_object(&b->out, "sysctl");
 	strmap_foreach (&h->sysctls, name, value)
 		out_str(&b->out, name, value);
 	/* In a joined namespace these are the other container's affair. */
@@ -218,6 +218,6 @@ int sysctls_write(struct build *b, struct err *err)
 	if (!str_empty(domain) && !mode_is(h->uts_mode, "host") &&
 	    !strmap_get(&h->sysctls, "kernel.domainname"))
 		out_str(&b->out, "kernel.domainname", domain);
-	out_close(&b->out, '}');
+	out_end(&b->out);
 	return 0;
 }

@@ -4,34 +4,11 @@
  */
 #pragma once
 
-#define out_bool spec_out_bool
-#define out_int spec_out_int
-#define out_str spec_out_str
-#define out_strv spec_out_strv
-#define out_open spec_out_open
-#define out_close spec_out_close
-#define out_uint spec_out_uint
-#define out_raw spec_out_raw
 #include <string.h>
 
+#include "base/out.h"
 #include "base/str.h"
 #include "spec/spec.h"
-
-/* JSON being written, front to back: commas are put where they belong. key NULL: a member of an
- * array. */
-struct out {
-	struct buf b;
-	bool comma;
-};
-void out_open(struct out *o, const char *key, char bracket);
-void out_close(struct out *o, char bracket);
-void out_str(struct out *o, const char *key, const char *value);
-void out_int(struct out *o, const char *key, int64_t value);
-void out_uint(struct out *o, const char *key, uint64_t value);
-void out_bool(struct out *o, const char *key, bool value);
-void out_strv(struct out *o, const char *key, char *const *v);
-/* text is JSON already. */
-void out_raw(struct out *o, const char *key, const char *text);
 
 /* SecurityOpt, read. The strings are borrowed from the options. */
 struct security {

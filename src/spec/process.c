@@ -95,17 +95,17 @@ static void write_rlimits(struct out *o, const struct objects *ulimits)
 {
 	if (!ulimits->n)
 		return;
-	out_open(o, "rlimits", '[');
+	out_array(o, "rlimits");
 	for (size_t i = 0; i < ulimits->n; i++) {
 		const struct ulimit *u = objects_at(ulimits, struct ulimit, i);
 
-		out_open(o, NULL, '{');
+		out_object(o, NULL);
 		out_str(o, "type", rlimits[rlimit_index(u->name)].rlimit);
 		out_uint(o, "hard", (uint64_t) u->hard);
 		out_uint(o, "soft", (uint64_t) u->soft);
-		out_close(o, '}');
+		out_end(o);
 	}
-	out_close(o, ']');
+	out_array_end(o);
 }
 
 /* Sets "KEY=value" in env: in its place where the key is there already; a bare "KEY" takes it away.
@@ -157,16 +157,16 @@ static void write_caps(struct build *b)
 	static const char *const sets[] = {"bounding", "effective", "permitted"};
 	struct out *o = &b->out;
 
-	out_open(o, "capabilities", '{');
+	out_object(o, "capabilities");
 	for (size_t s = 0; s < (b->user.uid == 0 ? 3 : 1); s++) {
-		out_open(o, sets[s], '[');
+		out_array(o, sets[s]);
 		for (unsigned i = 0; cap_name(i); i++) {
 			if (b->caps & CAP_BIT(i))
 				out_str(o, NULL, cap_name(i));
 		}
-		out_close(o, ']');
+		out_array_end(o);
 	}
-	out_close(o, '}');
+	out_end(o);
 }
 
 static void write_user(struct build *b)
@@ -174,18 +174,18 @@ static void write_user(struct build *b)
 	const struct spec_user *u = &b->user;
 	struct out *o = &b->out;
 
-	out_open(o, "user", '{');
+	out_object(o, "user");
 	out_int(o, "uid", u->uid);
 	out_int(o, "gid", u->gid);
 	/* The primary group is one of them too, so that dropping it is not a way to gain access. */
-	out_open(o, "additionalGids", '[');
+	out_array(o, "additionalGids");
 	out_int(o, NULL, u->gid);
 	for (size_t i = 0; i < u->n_groups; i++) {
 		if (u->groups[i] != u->gid)
 			out_int(o, NULL, u->groups[i]);
 	}
-	out_close(o, ']');
-	out_close(o, '}');
+	out_array_end(o);
+	out_end(o);
 }
 
 static int write_args(struct build *b, struct err *err)
@@ -195,7 +195,7 @@ static int write_args(struct build *b, struct err *err)
 
 	if (!strv_len(c->entrypoint) && !strv_len(c->cmd))
 		return err_set(err, ERR_INVALID, "no command specified");
-	out_open(o, "args", '[');
+	out_array(o, "args");
 	if (has_init(b->in)) {
 		out_str(o, NULL, "/sbin/docker-init");
 		out_str(o, NULL, "--");
@@ -204,7 +204,7 @@ static int write_args(struct build *b, struct err *err)
 		out_str(o, NULL, *a);
 	for (char **a = c->cmd; a && *a; a++)
 		out_str(o, NULL, *a);
-	out_close(o, ']');
+	out_array_end(o);
 	return 0;
 }
 
@@ -262,10 +262,10 @@ static void write_console_size(struct out *o, const json_t *size)
 
 	if (height <= 0 && width <= 0)
 		return;
-	out_open(o, "consoleSize", '{');
+	out_object(o, "consoleSize");
 	out_int(o, "height", height > 0 ? height : 0);
 	out_int(o, "width", width > 0 ? width : 0);
-	out_close(o, '}');
+	out_end(o);
 }
 
 int process_write(struct build *b, struct err *err)
@@ -279,7 +279,7 @@ int process_write(struct build *b, struct err *err)
 
 	if (ulimits_check(&h->ulimits, err) < 0)
 		return -1;
-	out_open(o, "process", '{');
+	out_object(o, "process");
 	out_bool(o, "terminal", c->tty);
 	if (c->tty)
 		write_console_size(o, h->console_size);
@@ -295,6 +295,6 @@ int process_write(struct build *b, struct err *err)
 		out_str(o, "apparmorProfile", apparmor);
 	if (write_oom_score(b, err) < 0)
 		return -1;
-	out_close(o, '}');
+	out_end(o);
 	return 0;
 }

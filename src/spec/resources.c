@@ -256,7 +256,7 @@ int resources_check(const struct host_config *h, char ***warnings, struct err *e
 static void write_memory(struct out *o, const struct host_config *h,
 			 const struct cgroup_features *f)
 {
-	out_open(o, "memory", '{');
+	out_object(o, "memory");
 	if (h->memory > 0 && f->memory)
 		out_int(o, "limit", h->memory);
 	if (h->memory_swap > 0 && f->memory && f->swap)
@@ -269,12 +269,12 @@ static void write_memory(struct out *o, const struct host_config *h,
 		out_int(o, "swappiness", h->memory_swappiness);
 	if (h->oom_kill_disable > 0 && f->oom_kill_disable)
 		out_bool(o, "disableOOMKiller", true);
-	out_close(o, '}');
+	out_end(o);
 }
 
 static void write_cpu(struct out *o, const struct host_config *h, const struct cgroup_features *f)
 {
-	out_open(o, "cpu", '{');
+	out_object(o, "cpu");
 	if (h->cpu_shares > 0 && f->cpu_shares)
 		out_int(o, "shares", h->cpu_shares);
 	if (h->nano_cpus > 0) {
@@ -294,7 +294,7 @@ static void write_cpu(struct out *o, const struct host_config *h, const struct c
 		out_str(o, "cpus", h->cpuset_cpus);
 	if (!str_empty(h->cpuset_mems) && f->cpuset)
 		out_str(o, "mems", h->cpuset_mems);
-	out_close(o, '}');
+	out_end(o);
 }
 
 static int write_block_device(struct out *o, const char *path, const char *what, int64_t value,
@@ -306,22 +306,22 @@ static int write_block_device(struct out *o, const char *path, const char *what,
 		return err_sys(err, errno, "stat %s", path ? path : "");
 	if (!S_ISBLK(st.st_mode))
 		return err_set(err, ERR_INVALID, "%s is not a block device", path);
-	out_open(o, NULL, '{');
+	out_object(o, NULL);
 	out_int(o, "major", major(st.st_rdev));
 	out_int(o, "minor", minor(st.st_rdev));
 	out_int(o, what, value);
-	out_close(o, '}');
+	out_end(o);
 	return 0;
 }
 
 static int write_blkio(struct out *o, const struct host_config *h, const struct cgroup_features *f,
 		       struct err *err)
 {
-	out_open(o, "blockIO", '{');
+	out_object(o, "blockIO");
 	if (h->blkio_weight > 0 && f->blkio_weight)
 		out_int(o, "weight", h->blkio_weight);
 	if (h->blkio_weight_device.n && f->blkio_weight_device) {
-		out_open(o, "weightDevice", '[');
+		out_array(o, "weightDevice");
 		for (size_t i = 0; i < h->blkio_weight_device.n; i++) {
 			const struct weight_device *d =
 				objects_at(&h->blkio_weight_device, struct weight_device, i);
@@ -329,14 +329,14 @@ static int write_blkio(struct out *o, const struct host_config *h, const struct 
 			if (write_block_device(o, d->path, "weight", d->weight, err) < 0)
 				return err_wrap(err, "HostConfig.BlkioWeightDevice");
 		}
-		out_close(o, ']');
+		out_array_end(o);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(throttles) && f->blkio_throttle; i++) {
 		const struct objects *list = throttle_list(h, i);
 
 		if (!list->n)
 			continue;
-		out_open(o, throttles[i].key, '[');
+		out_array(o, throttles[i].key);
 		for (size_t j = 0; j < list->n; j++) {
 			const struct throttle_device *d =
 				objects_at(list, struct throttle_device, j);
@@ -344,9 +344,9 @@ static int write_blkio(struct out *o, const struct host_config *h, const struct 
 			if (write_block_device(o, d->path, "rate", d->rate, err) < 0)
 				return err_wrap(err, "HostConfig.%s", throttles[i].field);
 		}
-		out_close(o, ']');
+		out_array_end(o);
 	}
-	out_close(o, '}');
+	out_end(o);
 	return 0;
 }
 
@@ -356,7 +356,7 @@ int resources_write(struct build *b, struct err *err)
 	const struct host_config *h = b->in->host;
 	struct out *o = &b->out;
 
-	out_open(o, "resources", '{');
+	out_object(o, "resources");
 	if (device_rules_write(b, err) < 0)
 		return -1;
 	write_memory(o, h, f);
@@ -364,10 +364,10 @@ int resources_write(struct build *b, struct err *err)
 	if (write_blkio(o, h, f, err) < 0)
 		return -1;
 	if (h->pids_limit > 0 && f->pids) {
-		out_open(o, "pids", '{');
+		out_object(o, "pids");
 		out_int(o, "limit", h->pids_limit);
-		out_close(o, '}');
+		out_end(o);
 	}
-	out_close(o, '}');
+	out_end(o);
 	return 0;
 }

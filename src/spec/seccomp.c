@@ -149,19 +149,19 @@ static int write_rule(struct out *o, const json_t *rule, struct err *err)
 		return err_set(err, ERR_INVALID,
 			       "both 'name' and 'names' are specified, in seccomp profile: %s",
 			       json_string_value(name));
-	out_open(o, NULL, '{');
+	out_object(o, NULL);
 	if (json_array_size(names) > 0) {
 		copy_member(o, rule, "names");
 	} else {
-		out_open(o, "names", '[');
+		out_array(o, "names");
 		out_str(o, NULL, json_is_string(name) ? json_string_value(name) : "");
-		out_close(o, ']');
+		out_array_end(o);
 	}
 	copy_member(o, rule, "action");
 	copy_member(o, rule, "errnoRet");
 	if (json_array_size(json_object_get(rule, "args")) > 0)
 		copy_member(o, rule, "args");
-	out_close(o, '}');
+	out_end(o);
 	return 0;
 }
 
@@ -204,7 +204,7 @@ static void write_arches(struct out *o, const json_t *profile, const char *arch)
 	if (!json_array_size(json_object_get(profile, "architectures")) &&
 	    (!json_array_size(map) || !ours))
 		return;
-	out_open(o, "architectures", '[');
+	out_array(o, "architectures");
 	write_strings(o, json_object_get(profile, "architectures"));
 	json_array_foreach (map, i, entry) {
 		const char *name = json_str(entry, "architecture");
@@ -215,7 +215,7 @@ static void write_arches(struct out *o, const json_t *profile, const char *arch)
 		write_strings(o, json_object_get(entry, "subArchitectures"));
 		break;
 	}
-	out_close(o, ']');
+	out_array_end(o);
 }
 
 int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsigned kernel,
@@ -234,14 +234,14 @@ int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsi
 			       "both 'architectures' and 'archMap' are specified in the seccomp "
 			       "profile, use either "
 			       "'architectures' or 'archMap'");
-	out_open(&o, NULL, '{');
+	out_object(&o, NULL);
 	copy_member(&o, profile, "defaultAction");
 	copy_member(&o, profile, "defaultErrnoRet");
 	copy_member(&o, profile, "flags");
 	copy_member(&o, profile, "listenerPath");
 	copy_member(&o, profile, "listenerMetadata");
 	write_arches(&o, profile, arch);
-	out_open(&o, "syscalls", '[');
+	out_array(&o, "syscalls");
 	json_array_foreach (rules, i, rule) {
 		if (applies(rule, caps, profile_arch(arch), kernel) &&
 		    write_rule(&o, rule, err) < 0) {
@@ -249,8 +249,8 @@ int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsi
 			return -1;
 		}
 	}
-	out_close(&o, ']');
-	out_close(&o, '}');
+	out_array_end(&o);
+	out_end(&o);
 	*ret = o.b;
 	return 0;
 }

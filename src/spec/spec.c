@@ -39,10 +39,10 @@ static void write_annotations(struct out *o, const struct strmap *annotations)
 
 	if (!annotations->kv || !annotations->kv[0])
 		return;
-	out_open(o, "annotations", '{');
+	out_object(o, "annotations");
 	strmap_foreach (annotations, key, value)
 		out_str(o, key, value);
-	out_close(o, '}');
+	out_end(o);
 }
 
 /* NULL is "as by default", empty is "none"; a privileged container sees everything. */
@@ -60,7 +60,7 @@ static int write_linux(struct build *b, struct err *err)
 	const char *propagation = mounts_root_propagation(in->mounts);
 	struct out *o = &b->out;
 
-	out_open(o, "linux", '{');
+	out_object(o, "linux");
 	if (namespaces_write(b, err) < 0 || devices_write(b, err) < 0 ||
 	    resources_write(b, err) < 0 || sysctls_write(b, err) < 0)
 		return -1;
@@ -71,7 +71,7 @@ static int write_linux(struct build *b, struct err *err)
 	write_paths(b, "readonlyPaths", in->host->readonly_paths, default_readonly_paths);
 	if (seccomp_write(b, err) < 0)
 		return -1;
-	out_close(o, '}');
+	out_end(o);
 	return 0;
 }
 
@@ -80,14 +80,14 @@ static int write_document(struct build *b, struct err *err)
 	const struct spec_input *in = b->in;
 	struct out *o = &b->out;
 
-	out_open(o, NULL, '{');
+	out_object(o, NULL);
 	out_str(o, "ociVersion", "1.0.2");
 	if (process_write(b, err) < 0)
 		return -1;
-	out_open(o, "root", '{');
+	out_object(o, "root");
 	out_str(o, "path", "rootfs");
 	out_bool(o, "readonly", in->host->readonly_rootfs);
-	out_close(o, '}');
+	out_end(o);
 	if (!mode_is(in->host->uts_mode, "host") && !str_empty(in->config->hostname))
 		out_str(o, "hostname", in->config->hostname);
 	if (mounts_write(b, err) < 0)
@@ -95,7 +95,7 @@ static int write_document(struct build *b, struct err *err)
 	write_annotations(o, &in->host->annotations);
 	if (write_linux(b, err) < 0)
 		return -1;
-	out_close(o, '}');
+	out_end(o);
 	return 0;
 }
 
