@@ -34,6 +34,36 @@ static int resolve_modes(struct engine *e, struct host_config *host, struct err 
 	return resolve_mode(e, &host->ipc_mode, "IPC mode", err);
 }
 
+/* Who shares another's network has its name as well. */
+static void take_hostname(struct engine *e, struct create_request *req)
+{
+	auto_(container_unref_p) struct container *other = NULL;
+	const char *mode = req->host.network_mode;
+
+	if (!mode || !str_has_prefix(mode, "container:") || !str_empty(req->config.hostname) ||
+	    container_lookup(e->store, mode + strlen("container:"), &other, NULL) < 0)
+		return;
+	hold(&other->lock);
+	if (!other->config)
+		return;
+	free(req->config.hostname);
+	req->config.hostname = xstrdup(other->config->config.hostname);
+}
+
+/* Those that the user asked for are refused by spec_check(). */
+static void warn_of_image_volumes(const struct config *c, char ***warnings)
+{
+	autofree char *list = NULL;
+
+	if (!strv_len(c->volumes))
+		return;
+	list = strv_join(c->volumes, ", ");
+	strv_add_owned(warnings, xasprintf("volumes are not supported yet; what the image declares "
+					   "as such stays in the "
+					   "container's own layer: %s",
+					   list));
+}
+
 static int fill_config(struct engine *e, struct create_request *req, const struct image *image,
 		       struct container_config *cc, struct err *err)
 {
@@ -44,10 +74,12 @@ static int fill_config(struct engine *e, struct create_request *req, const struc
 			       req->host.runtime);
 	if (spec_check(&req->config, &req->host, &cc->warnings, err) < 0)
 		return -1;
-	if (spec_merge(&req->config, &req->host, &image->config, cc->id, err) < 0)
-		return -1;
 	if (resolve_modes(e, &req->host, err) < 0)
 		return -1;
+	take_hostname(e, req);
+	if (spec_merge(&req->config, &req->host, &image->config, cc->id, err) < 0)
+		return -1;
+	warn_of_image_volumes(&req->config, &cc->warnings);
 	if (spec_mounts(&req->config, &req->host, &cc->mounts, err) < 0)
 		return -1;
 	if (req->host.init == FIELD_UNSET_BOOL && e->o.init)

@@ -113,21 +113,6 @@ static void warn_missing_caps(struct build *b, uint64_t missing)
 	strv_add(b->warnings, text.text);
 }
 
-/* A user's own volumes are refused at create; the image's, which nobody asked for, are left in the
- * container's layer. */
-static void warn_volumes(struct build *b)
-{
-	autofree char *list = NULL, *text = NULL;
-
-	if (!strv_len(b->in->config->volumes))
-		return;
-	list = strv_join(b->in->config->volumes, ", ");
-	text = xasprintf("volumes are not supported yet; what the image declares as such stays in "
-			 "the container's own layer: %s",
-			 list);
-	strv_add(b->warnings, text);
-}
-
 static void build_free(struct build *b)
 {
 	spec_user_free(&b->user);
@@ -148,7 +133,6 @@ int spec_build(const struct spec_input *in, char **ret, char ***warnings, struct
 	    spec_user_lookup(in->roots, in->config->user, h->group_add, &b.user, err) < 0)
 		return -1;
 	warn_missing_caps(&b, missing);
-	warn_volumes(&b);
 	buf_reserve(&b.out.b, 16384);
 	if (write_document(&b, err) < 0)
 		return -1;
