@@ -192,6 +192,16 @@ static int live(struct err *err)
 	return 0;
 }
 
+/* Who waits for a shim that could not be born learns why. */
+static void say_why(const struct err *err)
+{
+	autobuf msg = {0};
+
+	kv_add(&msg, "msg", "error");
+	kv_add(&msg, "text", err->text);
+	(void) proto_send(SHIM_FD_CONN, &msg, NULL, 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct err err = {0};
@@ -207,6 +217,7 @@ int main(int argc, char **argv)
 	}
 	if (live(&err) < 0) {
 		log_error("%s", err.text);
+		say_why(&err);
 		return 1;
 	}
 	return 0;

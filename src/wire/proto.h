@@ -6,7 +6,7 @@
  *
  * daemon -> shim				answer
  *  msg=hello version=1				msg=hello version=1 id= run= state=idle|starting|running|
- *						  restarting|ended; running: pid= ticks=; restarting: due= count=;
+ *						  restarting|ended; running: pid= ticks=; restarting: run= (the next) due= count=;
  *						  ended: time= code= signal= oom=. It knows nothing of paused
  *  msg=start run=N				msg=ok, then event started or failed; failed leaves it idle
  *  msg=wish wanted=running|stopped|gone	msg=ok; before any signal: no policy undoes a stop
@@ -21,6 +21,7 @@
  *  msg=restart run= due= count=			after ended (or a restart that failed): run `run` is due.
  *  msg=gave-up run= text=			or: there is a policy and it says no more. Both are durable with
  *						  the ended before it is told; without a policy neither comes
+ * A shim that cannot be born sends msg=error text= unasked, and hangs up.
  * Times are ns since the epoch.
  */
 #pragma once

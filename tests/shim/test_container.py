@@ -188,3 +188,12 @@ def test_rshared_volumes_work_both_ways(new_shim, place):
         shim.wait_end()
     finally:
         subprocess.run(["umount", "-R", volume], check=True)
+
+
+def test_any_user_may_open_its_streams_anew(new_shim):
+    def nobody(spec):
+        spec["process"]["user"] = {"uid": 65534, "gid": 65534}
+
+    shim = new_shim("/bin/sh", "-c", "id -u > /dev/stdout; echo err > /dev/stderr", spec=nobody)
+    assert run_to_end(shim)["code"] == "0"
+    assert shim.log_text() == "65534\n" and shim.log_text("stderr") == "err\n"

@@ -94,3 +94,16 @@ def test_sigterm_is_ignored(new_shim):
     os.kill(int(started["pid"]), 9)
     shim.conn.event("ended")
     shim.wait_end()
+
+
+def test_a_shim_that_cannot_be_born_says_why(new_shim):
+    shim = new_shim(born=False)
+    conf = shim.exec / "shim.conf"
+    conf.write_text(conf.read_text().replace("restart=no", "restart=perhaps"))
+    shim.be_born(answers=False)
+    m = shim.conn.recv()
+    assert m["msg"] == "error" and "restart" in m["text"]
+    assert shim.conn.recv() is None
+    assert os.waitstatus_to_exitcode(os.waitpid(shim.pid, 0)[1]) == 1
+    shim.pid = None
+    assert not shim.pulse()

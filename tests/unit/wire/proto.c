@@ -58,7 +58,8 @@ TEST(packets_and_descriptors_arrive)
 
 TEST(what_does_not_fit_is_closed)
 {
-	struct iovec iov = {.iov_base = (char[]){"msg=x"}, .iov_len = 5};
+	static char good[] = "msg=x", bad[] = "xxxxx";
+	struct iovec iov = {.iov_base = good, .iov_len = 5};
 	union {
 		char bytes[CMSG_SPACE(9 * sizeof(int))];
 		struct cmsghdr align;
@@ -79,7 +80,7 @@ TEST(what_does_not_fit_is_closed)
 
 		assert_int_equal(sendmsg(s[0], &m, 0), 5);
 		/* Wanted, not wanted, and with a packet that is damaged. */
-		iov.iov_base = (char[]){"xxxxx"};
+		iov.iov_base = bad;
 		if (round == 0) {
 			assert_int_equal(proto_recv(s[1], &kv, fds, &n), 1);
 			assert_int_equal(n, PROTO_FDS_MAX);
