@@ -1,4 +1,5 @@
-/* The Docker Engine API (1.44, minimum 1.24) on an engine: the only place that knows HTTP status. */
+/* The Docker Engine API (1.44, minimum 1.24) on an engine: the only place that knows HTTP status.
+ */
 #pragma once
 
 #include "engine/engine.h"

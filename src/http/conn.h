@@ -1,4 +1,5 @@
-/* A connection, and the request being served on it: what server.c (who owns connections) and request.c share. */
+/* A connection, and the request being served on it: what server.c (who owns connections) and
+ * request.c share. */
 #pragma once
 
 #include "http/head.h"
@@ -7,9 +8,10 @@
 /* Owned by the epoll thread while !busy, else by one worker. An idle one holds no buffer. */
 struct conn {
 	struct http_server *server;
-	struct conn *prev, *next;	    /* all of the server; its lock */
-	struct conn *head_prev, *head_next; /* those with half a head, oldest first; epoll thread only */
-	int64_t head_deadline_ns;	    /* 0: not among them */
+	struct conn *prev, *next; /* all of the server; its lock */
+	struct conn *head_prev,
+		*head_next;	  /* those with half a head, oldest first; epoll thread only */
+	int64_t head_deadline_ns; /* 0: not among them */
 	int fd;
 	bool busy;     /* the server's lock */
 	bool in_epoll; /* was registered once */
@@ -33,9 +35,10 @@ struct http_request {
 	size_t out_len;
 };
 
-/* Serves one request whose head is the first head_len bytes of c->in, with fn; true where the connection can serve
- * another. closing: say so to the client. */
-bool request_serve(struct conn *c, size_t head_len, http_handler *fn, void *arg, const bool *closing);
+/* Serves one request whose head is the first head_len bytes of c->in, with fn; true where the
+ * connection can serve another. closing: say so to the client. */
+bool request_serve(struct conn *c, size_t head_len, http_handler *fn, void *arg,
+		   const bool *closing);
 
 /* Answers what never became a request; tries to send, does not wait. */
 void conn_refuse(struct conn *c, int status, const char *why);

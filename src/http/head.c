@@ -104,7 +104,8 @@ static int on_header_field(http_parser *p, const char *at, size_t n)
 		g->overflow = true;
 		return -1;
 	}
-	/* The colon behind the name has been read already, and so has the CR behind the value below. */
+	/* The colon behind the name has been read already, and so has the CR behind the value
+	 * below. */
 	h->text[at - h->text + n] = '\0';
 	h->headers[h->n_headers++] = (struct pair){.name = at, .value = ""};
 	return 0;
@@ -239,7 +240,8 @@ static int split_query(struct head *h, char *q)
 				cap = cap ? 2 * cap : 8;
 				h->query = xreallocarray(h->query, cap, sizeof *h->query);
 			}
-			h->query[h->n_query++] = (struct pair){.name = q, .value = value ? value : ""};
+			h->query[h->n_query++] =
+				(struct pair){.name = q, .value = value ? value : ""};
 		}
 		q = next;
 	}
@@ -291,7 +293,8 @@ int head_parse(struct head *h, const char *data, size_t len, const char **ret_wh
 	http_parser_init(&h->parser, HTTP_REQUEST);
 	h->parser.data = &g;
 
-	/* Pausing at the end of the headers leaves the last LF unread; reading it tells whether there is no body. */
+	/* Pausing at the end of the headers leaves the last LF unread; reading it tells whether
+	 * there is no body. */
 	used = http_parser_execute(&h->parser, &settings, h->text, len);
 	if (g.headers_done) {
 		http_parser_pause(&h->parser, 0);
@@ -302,7 +305,8 @@ int head_parse(struct head *h, const char *data, size_t len, const char **ret_wh
 		return 431;
 	}
 	if (!g.headers_done || used != len ||
-	    (HTTP_PARSER_ERRNO(&h->parser) != HPE_OK && HTTP_PARSER_ERRNO(&h->parser) != HPE_PAUSED)) {
+	    (HTTP_PARSER_ERRNO(&h->parser) != HPE_OK &&
+	     HTTP_PARSER_ERRNO(&h->parser) != HPE_PAUSED)) {
 		*ret_why = http_errno_description(HTTP_PARSER_ERRNO(&h->parser));
 		return 400;
 	}

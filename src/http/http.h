@@ -1,9 +1,10 @@
 /*
- * HTTP/1.1 on unix sockets: listening, connections, requests, responses. Knows bytes, not containers.
+ * HTTP/1.1 on unix sockets: listening, connections, requests, responses. Knows bytes, not
+ * containers.
  *
- * One epoll thread holds idle connections; a connection with a request is given to a worker thread, which runs the
- * handler in straight blocking code and gives the connection back (keep-alive). The handler reads the body and
- * writes the response through the request.
+ * One epoll thread holds idle connections; a connection with a request is given to a worker thread,
+ * which runs the handler in straight blocking code and gives the connection back (keep-alive). The
+ * handler reads the body and writes the response through the request.
  */
 #pragma once
 
@@ -22,14 +23,16 @@ typedef void http_handler(void *arg, struct http_request *rq);
 /* Limits: head 64 KiB + 64 KiB request line, else 431 / 414. */
 int http_server_new(http_handler *fn, void *arg, unsigned max_threads, struct http_server **ret,
 		    struct err *err);
-/* Adds a listening socket, which the server then owns; accepting begins with http_server_start(). */
+/* Adds a listening socket, which the server then owns; accepting begins with http_server_start().
+ */
 void http_server_add(struct http_server *s, int listen_fd);
 int http_server_start(struct http_server *s, struct err *err);
-/* Stops accepting, closes idle connections, waits up to grace_ms for requests in flight, frees. */
+/* Stops accepting, closes idle connections, waits up to grace_ms for requests in flight, then hangs up
+ * on the rest: their reads and writes fail, http_fd() polls as hung up. Returns when all handlers have. */
 void http_server_stop(struct http_server *s, int grace_ms);
 
-/* Makes a listening unix socket: removes a dead one, refuses where somebody answers on it, mode 0660, group by name
- * (gid -1: as it is). */
+/* Makes a listening unix socket: removes a dead one, refuses where somebody answers on it, mode
+ * 0660, group by name (gid -1: as it is). */
 int http_listen_unix(const char *path, int gid, int *ret_fd, struct err *err);
 
 /* the request */
@@ -39,20 +42,25 @@ const char *http_path(const struct http_request *rq); /* percent-decoded, withou
 const char *http_query(const struct http_request *rq, const char *name);
 const char *http_query_nth(const struct http_request *rq, const char *name, unsigned i);
 const char *http_header(const struct http_request *rq, const char *name);
-/* Reads body bytes, de-chunked: > 0, 0 at its end, -errno (-ECONNRESET where the client is gone, -EPROTO). */
+/* Reads body bytes, de-chunked: > 0, 0 at its end, -errno (-ECONNRESET where the client is gone,
+ * -EPROTO). */
 ssize_t http_read(struct http_request *rq, void *data, size_t n);
 /* The whole body, NUL-terminated; ERR_TOO_LARGE above max. Caller frees. */
-int http_read_all(struct http_request *rq, size_t max, char **ret, size_t *ret_len, struct err *err);
+int http_read_all(struct http_request *rq, size_t max, char **ret, size_t *ret_len,
+		  struct err *err);
 
 /* the response: either whole ... */
 void http_set_header(struct http_request *rq, const char *name, const char *value);
-void http_respond(struct http_request *rq, int status, const char *content_type, const void *body, size_t n);
-/* ... or in pieces: the head goes out at once, pieces are chunked (HTTP/1.0: until close) and flushed each. The stream
- * ends when the handler returns; http_abort() makes it end visibly broken (no last chunk). */
+void http_respond(struct http_request *rq, int status, const char *content_type, const void *body,
+		  size_t n);
+/* ... or in pieces: the head goes out at once, pieces are chunked (HTTP/1.0: until close) and
+ * flushed each. The stream ends when the handler returns; http_abort() makes it end visibly broken
+ * (no last chunk). */
 void http_begin(struct http_request *rq, int status, const char *content_type);
 bool http_begun(const struct http_request *rq);
 int http_write(struct http_request *rq, const void *data, size_t n); /* 0 or -errno (client gone) */
 void http_abort(struct http_request *rq);
 
-/* For handlers that wait for something else meanwhile: the connection's descriptor to poll for POLLRDHUP|POLLHUP. */
+/* For handlers that wait for something else meanwhile: the connection's descriptor to poll for
+ * POLLRDHUP|POLLHUP. */
 int http_fd(const struct http_request *rq);

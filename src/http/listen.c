@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "http/http.h"
 
-/* Removes the socket that an earlier process left behind; refuses where one still listens, or where it is
- * something else. */
+/* Removes the socket that an earlier process left behind; refuses where one still listens, or where
+ * it is something else. */
 static int remove_dead_socket(const char *path, const struct sockaddr_un *addr, struct err *err)
 {
 	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -22,9 +22,11 @@ static int remove_dead_socket(const char *path, const struct sockaddr_un *addr, 
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0 : err_sys(err, errno, "stat %s", path);
 	if (!S_ISSOCK(st.st_mode))
-		return err_set(err, ERR_CONFLICT, "listen on %s: there is something that is not a socket", path);
+		return err_set(err, ERR_CONFLICT,
+			       "listen on %s: there is something that is not a socket", path);
 	if (connect(fd, (const struct sockaddr *) addr, sizeof *addr) == 0 || errno == EAGAIN)
-		return err_set(err, ERR_CONFLICT, "listen on %s: another process answers there", path);
+		return err_set(err, ERR_CONFLICT, "listen on %s: another process answers there",
+			       path);
 	if (errno != ECONNREFUSED)
 		return err_sys(err, errno, "connect to %s", path);
 	if (unlink(path) < 0 && errno != ENOENT)
@@ -40,13 +42,15 @@ int http_listen_unix(const char *path, int gid, int *ret_fd, struct err *err)
 	if (fd < 0)
 		return err_sys(err, errno, "socket");
 	if (strlen(path) >= sizeof addr.sun_path)
-		return err_set(err, ERR_INVALID, "listen on %s: the path is longer than %zu characters", path,
+		return err_set(err, ERR_INVALID,
+			       "listen on %s: the path is longer than %zu characters", path,
 			       sizeof addr.sun_path - 1);
 	memcpy(addr.sun_path, path, strlen(path));
 
 	if (remove_dead_socket(path, &addr, err) < 0)
 		return -1;
-	/* The mode before the bind, so that the socket never has a wider one; and after it, for the umask. */
+	/* The mode before the bind, so that the socket never has a wider one; and after it, for the
+	 * umask. */
 	if (fchmod(fd, 0600) < 0)
 		return err_sys(err, errno, "fchmod of %s", path);
 	if (bind(fd, (struct sockaddr *) &addr, sizeof addr) < 0)

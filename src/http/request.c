@@ -1,6 +1,6 @@
 /*
- * A request being served, on a worker: its body coming in and its response going out, in blocking code on a
- * non-blocking socket. Every response leaves in one sendmsg(2) where the socket takes it.
+ * A request being served, on a worker: its body coming in and its response going out, in blocking
+ * code on a non-blocking socket. Every response leaves in one sendmsg(2) where the socket takes it.
  */
 #include "http/conn.h"
 
@@ -15,8 +15,8 @@
 
 #include "base/time.h"
 
-/* A body that does not come on for so long is given up. A `docker load` from a slow pipe may stall for long; a
- * body that is wanted whole may not. */
+/* A body that does not come on for so long is given up. A `docker load` from a slow pipe may stall
+ * for long; a body that is wanted whole may not. */
 #define BODY_STALL_MS	  (10 * 60 * 1000)
 #define BODY_ALL_STALL_MS (30 * 1000)
 /* What is read and thrown away of a body that the handler did not want, to keep the connection. */
@@ -66,7 +66,7 @@ bool http_begun(const struct http_request *rq)
 	return rq->begun;
 }
 
-/* Out ---------------------------------------------------------------------------------------------- */
+/* Out ---------------------------------------- */
 
 /* Sends all, waiting for a slow client as long as it is there. */
 static int send_all(int fd, struct iovec *iov, int n)
@@ -155,8 +155,9 @@ static void begin_head(struct http_request *rq, struct buf *b, int status, const
 {
 	rq->begun = true;
 	rq->no_body = status == 204 || status == 304 || strcmp(rq->head.method, "HEAD") == 0;
-	/* What a client that waits for 100 Continue does without one is its own choice: nothing can follow. A refused
-	 * upgrade is an answer like others; docker's CLI takes it for a success where it says "close". */
+	/* What a client that waits for 100 Continue does without one is its own choice: nothing can
+	 * follow. A refused upgrade is an answer like others; docker's CLI takes it for a success
+	 * where it says "close". */
 	if (rq->must_continue)
 		rq->keep_alive = false;
 	add_head(b, status, content_type);
@@ -173,7 +174,8 @@ static void end_head(struct http_request *rq, struct buf *b)
 	buf_adds(b, "\r\n");
 }
 
-void http_respond(struct http_request *rq, int status, const char *content_type, const void *body, size_t n)
+void http_respond(struct http_request *rq, int status, const char *content_type, const void *body,
+		  size_t n)
 {
 	autobuf b = {0};
 	struct iovec iov[2];
@@ -260,13 +262,14 @@ void conn_refuse(struct conn *c, int status, const char *why)
 	(void) shutdown(c->fd, SHUT_WR);
 }
 
-/* In ----------------------------------------------------------------------------------------------- */
+/* In ---------------------------------------- */
 
 static int on_body(http_parser *p, const char *at, size_t n)
 {
 	struct http_request *rq = p->data;
 
-	memmove(rq->out + rq->out_len, at, n); /* downwards within the same buffer: over the framing */
+	memmove(rq->out + rq->out_len, at,
+		n); /* downwards within the same buffer: over the framing */
 	rq->out_len += n;
 	return 0;
 }
@@ -312,8 +315,9 @@ static ssize_t read_raw(struct http_request *rq, void *data, size_t n, int64_t d
 	}
 }
 
-/* As http_read(), until the deadline. The parser takes the framing out in place: what it yields is never longer
- * than what it read, so that no buffer is needed between; bytes behind the message are the next request's. */
+/* As http_read(), until the deadline. The parser takes the framing out in place: what it yields is
+ * never longer than what it read, so that no buffer is needed between; bytes behind the message are
+ * the next request's. */
 static ssize_t read_body(struct http_request *rq, void *data, size_t n, int64_t deadline_ns)
 {
 	static const http_parser_settings settings = {
@@ -324,7 +328,8 @@ static ssize_t read_body(struct http_request *rq, void *data, size_t n, int64_t 
 	if (n == 0 || rq->body_done)
 		return 0;
 	if (rq->must_continue) {
-		struct iovec iov = {.iov_base = (void *) "HTTP/1.1 100 Continue\r\n\r\n", .iov_len = 25};
+		struct iovec iov = {.iov_base = (void *) "HTTP/1.1 100 Continue\r\n\r\n",
+				    .iov_len = 25};
 
 		rq->must_continue = false;
 		if (!rq->conn->in.len && !rq->begun && send_all(rq->conn->fd, &iov, 1) < 0)
@@ -410,8 +415,8 @@ static void drain(struct http_request *rq)
 	}
 }
 
-/* The client may still be writing. Closing now would break its pipe before it reads the answer, so say that no more is
- * coming and listen for a moment. */
+/* The client may still be writing. Closing now would break its pipe before it reads the answer, so
+ * say that no more is coming and listen for a moment. */
 static void linger(struct http_request *rq)
 {
 	int64_t deadline = monotonic_ns() + DRAIN_MS * NSEC_PER_MSEC;
@@ -422,7 +427,8 @@ static void linger(struct http_request *rq)
 		;
 }
 
-bool request_serve(struct conn *c, size_t head_len, http_handler *fn, void *arg, const bool *closing)
+bool request_serve(struct conn *c, size_t head_len, http_handler *fn, void *arg,
+		   const bool *closing)
 {
 	struct http_request rq = {.conn = c};
 	const char *why = "bad request";

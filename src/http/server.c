@@ -1,10 +1,11 @@
 /*
- * The server: one epoll thread that accepts, reads heads as they come and holds idle connections, and workers
- * that serve requests whose head is whole. A connection belongs to the one or to a worker, never to
- * both: it is in the epoll set one-shot, so that it is silent while a worker has it.
+ * The server: one epoll thread that accepts, reads heads as they come and holds idle connections,
+ * and workers that serve requests whose head is whole. A connection belongs to the one or to a
+ * worker, never to both: it is in the epoll set one-shot, so that it is silent while a worker has
+ * it.
  *
- * Nobody polls: the epoll thread sleeps until a socket wakes it, or until the oldest half-sent head has used
- * up its time.
+ * Nobody polls: the epoll thread sleeps until a socket wakes it, or until the oldest half-sent head
+ * has used up its time.
  */
 #include <errno.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static void set_accepting(struct http_server *s, bool on)
 	s->accept_again_ns = 0;
 }
 
-/* Connections ---------------------------------------------------------------------------------------- */
+/* Connections ---------------------------------------- */
 
 static struct conn *conn_new(struct http_server *s, int fd)
 {
@@ -88,7 +89,8 @@ static void conn_free_locked(struct conn *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	s->n_conns--;
-	/* Closed under the lock, because http_server_stop() shuts down the descriptors it sees in the list. */
+	/* Closed under the lock, because http_server_stop() shuts down the descriptors it sees in
+	 * the list. */
 	(void) close(c->fd);
 	buf_free(&c->in);
 	free(c);
@@ -133,7 +135,8 @@ static void conn_watch(struct conn *c)
 	hold(&s->lock);
 	c->busy = false;
 	c->in_epoll = true;
-	if (s->stopping || epoll_ctl(s->epoll_fd, added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ev) < 0) {
+	if (s->stopping ||
+	    epoll_ctl(s->epoll_fd, added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ev) < 0) {
 		heads_remove(s, c);
 		conn_free_locked(c);
 	}
@@ -170,7 +173,7 @@ static void serve(void *arg)
 	conn_watch(c);
 }
 
-/* The epoll thread -------------------------------------------------------------------------------------- */
+/* The epoll thread ---------------------------------------- */
 
 /* All have the same time, so the list is in order. */
 static void heads_add(struct http_server *s, struct conn *c)
@@ -240,7 +243,8 @@ static void accept_some(struct http_server *s, int listen_fd)
 		full = s->full = s->n_conns >= CONNECTIONS_MAX;
 		pthread_mutex_unlock(&s->lock);
 		if (full) {
-			log_warn("http: %d connections: no more are accepted until one ends", CONNECTIONS_MAX);
+			log_warn("http: %d connections: no more are accepted until one ends",
+				 CONNECTIONS_MAX);
 			set_accepting(s, false);
 			return;
 		}
@@ -317,7 +321,8 @@ static void *epoll_main(void *arg)
 		struct epoll_event events[64];
 		int n = epoll_wait(s->epoll_fd, events, ARRAY_SIZE(events), next_timeout_ms(s));
 
-		/* Workers give connections back under the lock: having had it once, we see all they did. */
+		/* Workers give connections back under the lock: having had it once, we see all they
+		 * did. */
 		pthread_mutex_lock(&s->lock);
 		pthread_mutex_unlock(&s->lock);
 		for (int i = 0; i < n; i++) {
@@ -346,7 +351,7 @@ static void *epoll_main(void *arg)
 	return NULL;
 }
 
-/* Life ----------------------------------------------------------------------------------------------- */
+/* Life ---------------------------------------- */
 
 int http_server_new(http_handler *fn, void *arg, unsigned max_threads, struct http_server **ret,
 		    struct err *err)
@@ -405,8 +410,8 @@ int http_server_start(struct http_server *s, struct err *err)
 	return 0;
 }
 
-/* Waits for the requests in flight, then hangs up on those that are left: reads and writes of their handlers fail, and
- * handlers that wait see it on http_fd(). */
+/* Waits for the requests in flight, then hangs up on those that are left: reads and writes of their
+ * handlers fail, and handlers that wait see it on http_fd(). */
 static void end_busy(struct http_server *s, int grace_ms)
 {
 	struct timespec deadline = deadline_in(grace_ms * NSEC_PER_MSEC);

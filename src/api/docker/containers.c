@@ -11,7 +11,8 @@ const char *container_command(const struct config *config, char *const **ret_arg
 
 	*ret_args = none;
 	if (entry && *entry) {
-		/* Entrypoint's own arguments come first; callers that want those of Cmd append them. */
+		/* Entrypoint's own arguments come first; callers that want those of Cmd append
+		 * them. */
 		*ret_args = entry + 1;
 		return entry[0];
 	}
@@ -47,7 +48,8 @@ struct image_memory {
 	char *id; /* NULL: there is no such image */
 };
 
-/* Docker shows the name by which the container was made as long as it still means that image, else the id. */
+/* Docker shows the name by which the container was made as long as it still means that image, else
+ * the id. */
 static void out_image(struct out *o, struct images *images, const struct container_config *cc,
 		      struct image_memory *memory)
 {
@@ -64,8 +66,8 @@ static void out_image(struct out *o, struct images *images, const struct contain
 	out_str(o, "ImageID", cc->image_id);
 }
 
-static void out_summary(struct out *o, struct images *images, const struct container_view *v, int64_t now,
-			struct image_memory *memory)
+static void out_summary(struct out *o, struct images *images, const struct container_view *v,
+			int64_t now, struct image_memory *memory)
 {
 	const struct container_config *cc = v->config;
 	static const struct strmap no_labels;
@@ -108,7 +110,8 @@ static void out_summary(struct out *o, struct images *images, const struct conta
 
 int container_list(struct call *c, struct err *err)
 {
-	struct list_query q = {.all = param_bool(c, "all", false), .size = param_bool(c, "size", false)};
+	struct list_query q = {.all = param_bool(c, "all", false),
+			       .size = param_bool(c, "size", false)};
 	struct container_view *views = NULL;
 	struct image_memory memory = {0};
 	int64_t now = now_ns();
@@ -151,15 +154,19 @@ int container_start(struct call *c, struct err *err)
 
 	if (!str_empty(http_query(c->rq, "checkpoint")))
 		return err_set(err, ERR_NOT_SUPPORTED, "checkpoints are not supported yet");
-	/* A body was the host configuration once. "{}" and "null" come from clients that always send one. */
-	if (http_header(c->rq, "Transfer-Encoding") || (length && parse_i64(length, &n) == 0 && n > 7))
-		return err_set(err, ERR_INVALID,
-			       "starting container with non-empty request body was deprecated since API "
-			       "v1.22 and removed in v1.24");
+	/* A body was the host configuration once. "{}" and "null" come from clients that always
+	 * send one. */
+	if (http_header(c->rq, "Transfer-Encoding") ||
+	    (length && parse_i64(length, &n) == 0 && n > 7))
+		return err_set(
+			err, ERR_INVALID,
+			"starting container with non-empty request body was deprecated since API "
+			"v1.22 and removed in v1.24");
 	return done(c, engine_start(c->e, c->name, err));
 }
 
-typedef int stop_fn(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err);
+typedef int stop_fn(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
+		    struct err *err);
 
 static int stop_or_restart(struct call *c, stop_fn *fn, struct err *err)
 {
@@ -212,8 +219,8 @@ int container_remove(struct call *c, struct err *err)
 {
 	if (param_bool(c, "link", false))
 		return err_set(err, ERR_NOT_SUPPORTED, "removing links is not supported yet");
-	return done(c, engine_remove(c->e, c->name, param_bool(c, "force", false), param_bool(c, "v", false),
-				     err));
+	return done(c, engine_remove(c->e, c->name, param_bool(c, "force", false),
+				     param_bool(c, "v", false), err));
 }
 
 int container_prune(struct call *c, struct err *err)

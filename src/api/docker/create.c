@@ -6,7 +6,8 @@
 
 #define BODY_MAX (4 * 1024 * 1024)
 
-/* A member of the body, by its name in any case, as Go reads it. NULL where missing or null. Borrowed. */
+/* A member of the body, by its name in any case, as Go reads it. NULL where missing or null.
+ * Borrowed. */
 static json_t *member(json_t *body, const char *name)
 {
 	json_t *j = json_object_get(body, name), *value;
@@ -31,20 +32,23 @@ static int read_body(struct call *c, json_t **ret, struct err *err)
 	if (http_read_all(c->rq, BODY_MAX, &text, &n, err) < 0)
 		return -1;
 	if (n == 0)
-		return err_set(err, ERR_INVALID, "invalid JSON: got EOF while reading request body");
+		return err_set(err, ERR_INVALID,
+			       "invalid JSON: got EOF while reading request body");
 	body = json_loadb(text, n, 0, &where);
 	if (!body)
-		return err_set(err, ERR_INVALID, "invalid JSON: %s (at byte %d)", where.text, where.position);
+		return err_set(err, ERR_INVALID, "invalid JSON: %s (at byte %d)", where.text,
+			       where.position);
 	if (!json_is_object(body)) {
 		json_decref(body);
-		return err_set(err, ERR_INVALID, "invalid JSON: the request body must be an object");
+		return err_set(err, ERR_INVALID,
+			       "invalid JSON: the request body must be an object");
 	}
 	*ret = body;
 	return 0;
 }
 
-/* The networks that are here: what is asked of another one cannot be given. "default" is what the CLI writes
- * where nothing was asked for. */
+/* The networks that are here: what is asked of another one cannot be given. "default" is what the
+ * CLI writes where nothing was asked for. */
 static int check_networking(const json_t *networking, struct err *err)
 {
 	static const char *const known[] = {"default", "none", "host", NULL};
@@ -57,11 +61,14 @@ static int check_networking(const json_t *networking, struct err *err)
 		return err_set(err, ERR_INVALID, "NetworkingConfig: must be an object");
 	endpoints = member((json_t *) networking, "EndpointsConfig");
 	if (endpoints && !json_is_object(endpoints))
-		return err_set(err, ERR_INVALID, "NetworkingConfig.EndpointsConfig: must be an object");
+		return err_set(err, ERR_INVALID,
+			       "NetworkingConfig.EndpointsConfig: must be an object");
 	json_object_foreach (endpoints, name, value) {
-		if (!strv_contains((char *const *) known, name) && !str_has_prefix(name, "container:"))
+		if (!strv_contains((char *const *) known, name) &&
+		    !str_has_prefix(name, "container:"))
 			return err_set(err, ERR_NOT_SUPPORTED,
-				       "NetworkingConfig.EndpointsConfig: network %.64s is not supported yet: "
+				       "NetworkingConfig.EndpointsConfig: network %.64s is not "
+				       "supported yet: "
 				       "the network modes none, host and container:<id> are",
 				       name);
 	}
@@ -96,7 +103,8 @@ static bool has_config(json_t *body)
 static int load_request(struct create_request *req, json_t *body, struct err *err)
 {
 	if (!has_config(body))
-		return err_set(err, ERR_INVALID, "config cannot be empty in order to create a container");
+		return err_set(err, ERR_INVALID,
+			       "config cannot be empty in order to create a container");
 	if (fields_load(config_fields, &req->config, body, err) < 0 ||
 	    load_host_config(&req->host, body, err) < 0)
 		return -1;

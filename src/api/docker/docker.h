@@ -1,6 +1,7 @@
 /*
- * The Docker Engine API: what its files share. A handler answers one endpoint: it looks at the call, asks the
- * engine, and answers; or returns < 0 with err, which errors.c turns into docker's JSON and status.
+ * The Docker Engine API: what its files share. A handler answers one endpoint: it looks at the
+ * call, asks the engine, and answers; or returns < 0 with err, which errors.c turns into docker's
+ * JSON and status.
  */
 #pragma once
 
@@ -19,14 +20,15 @@ struct call {
 	struct engine *e;
 	struct http_request *rq;
 	const struct route *route;
-	int version; /* 44 for 1.44 */
+	int version;	  /* 44 for 1.44 */
 	const char *name; /* what stands in the path for {name}; "" where it has none */
 };
 
 /* 0: answered. < 0: err says what to answer instead. */
 typedef int docker_handler(struct call *c, struct err *err);
 
-/* A pattern has at most one variable: "{name}" is one segment, "{name*}" may contain slashes (images). */
+/* A pattern has at most one variable: "{name}" is one segment, "{name*}" may contain slashes
+ * (images). */
 struct route {
 	const char *method;
 	const char *pattern;
@@ -34,11 +36,13 @@ struct route {
 	const char *note; /* for the handlers that refuse: what is not supported */
 };
 
-/* router.c, pure: the route for the method and path (without version and trailing slash) and what stands for its
- * variable; else NULL, and *ret_allow names the methods that the path has, if any. Caller frees. */
+/* router.c, pure: the route for the method and path (without version and trailing slash) and what
+ * stands for its variable; else NULL, and *ret_allow names the methods that the path has, if any.
+ * Caller frees. */
 const struct route *route_find(const struct route *routes, const char *method, const char *path,
 			       char **ret_name, char **ret_allow);
-/* Splits "/v1.41/x" into version 41 and "/x"; without prefix the newest. ERR_INVALID where it is not one of ours. */
+/* Splits "/v1.41/x" into version 41 and "/x"; without prefix the newest. ERR_INVALID where it is
+ * not one of ours. */
 int version_split(const char *path, int *ret_version, const char **ret_rest, struct err *err);
 extern const struct route docker_routes[];
 
@@ -48,8 +52,10 @@ void answer_error(struct http_request *rq, int status, const char *message);
 
 /* params.c: what stands in the query, as docker reads it. */
 bool param_bool(const struct call *c, const char *name, bool otherwise);
-int param_int(const struct call *c, const char *name, int64_t otherwise, int64_t *ret, struct err *err);
-int param_filters(const struct call *c, const char *const *allowed, struct filters *ret, struct err *err);
+int param_int(const struct call *c, const char *name, int64_t otherwise, int64_t *ret,
+	      struct err *err);
+int param_filters(const struct call *c, const char *const *allowed, struct filters *ret,
+		  struct err *err);
 /* An instant; 0 where it is absent, at least 1 where it is there. */
 int param_instant(const struct call *c, const char *name, int64_t *ret_ns, struct err *err);
 /* All values of a repeated parameter. strv, caller's. */

@@ -56,10 +56,12 @@ int events_stream(struct call *c, struct err *err)
 	int64_t since, until;
 	int r;
 
-	if (param_instant(c, "since", &since, err) < 0 || param_instant(c, "until", &until, err) < 0)
+	if (param_instant(c, "since", &since, err) < 0 ||
+	    param_instant(c, "until", &until, err) < 0)
 		return -1;
 	if (since && until && since > until)
-		return err_set(err, ERR_INVALID, "`since` time (%s) cannot be after `until` time (%s)",
+		return err_set(err, ERR_INVALID,
+			       "`since` time (%s) cannot be after `until` time (%s)",
 			       http_query(c->rq, "since"), http_query(c->rq, "until"));
 	if (param_filters(c, event_filter_keys, &f, err) < 0)
 		return -1;

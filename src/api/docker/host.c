@@ -72,9 +72,9 @@ static int64_t count_entries(const char *path)
 static const char *go_arch(const char *machine)
 {
 	static const char *const names[][2] = {
-		{"x86_64", "amd64"},   {"aarch64", "arm64"}, {"i686", "386"}, {"armv7l", "arm"},
-		{"armv6l", "arm"},     {"ppc64le", "ppc64le"}, {"s390x", "s390x"},
-		{"riscv64", "riscv64"},
+		{"x86_64", "amd64"}, {"aarch64", "arm64"},   {"i686", "386"},
+		{"armv7l", "arm"},   {"armv6l", "arm"},	     {"ppc64le", "ppc64le"},
+		{"s390x", "s390x"},  {"riscv64", "riscv64"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -114,9 +114,9 @@ const char *host_filesystem(const char *path)
 		uint32_t magic;
 		const char *name;
 	} names[] = {
-		{0xef53, "extfs"},	{0x58465342, "xfs"},   {0x9123683e, "btrfs"},
-		{0x01021994, "tmpfs"},	{0x794c7630, "overlayfs"}, {0x2fc12fc1, "zfs"},
-		{0xf2f52010, "f2fs"},	{0x6969, "nfs"},
+		{0xef53, "extfs"},     {0x58465342, "xfs"},	  {0x9123683e, "btrfs"},
+		{0x01021994, "tmpfs"}, {0x794c7630, "overlayfs"}, {0x2fc12fc1, "zfs"},
+		{0xf2f52010, "f2fs"},  {0x6969, "nfs"},
 	};
 	struct statfs st;
 
@@ -144,6 +144,7 @@ void host_id(const char *text, char ret[static 37])
 		(void) gethostname(machine, sizeof machine - 1);
 	a = mix(mix(0xcbf29ce484222325ULL, machine), text);
 	b = mix(mix(a, text), machine);
-	snprintf(ret, 37, "%08x-%04x-%04x-%04x-%012llx", (unsigned) (a >> 32), (unsigned) (a >> 16) & 0xffff,
-		 (unsigned) a & 0xffff, (unsigned) (b >> 48), (unsigned long long) b & 0xffffffffffffULL);
+	snprintf(ret, 37, "%08x-%04x-%04x-%04x-%012llx", (unsigned) (a >> 32),
+		 (unsigned) (a >> 16) & 0xffff, (unsigned) a & 0xffff, (unsigned) (b >> 48),
+		 (unsigned long long) b & 0xffffffffffffULL);
 }

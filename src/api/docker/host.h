@@ -5,11 +5,11 @@
 #include <stdint.h>
 
 struct host {
-	char os_name[128];    /* PRETTY_NAME of /etc/os-release */
-	char os_version[64];  /* VERSION_ID */
+	char os_name[128];   /* PRETTY_NAME of /etc/os-release */
+	char os_version[64]; /* VERSION_ID */
 	char kernel[128];
-	char machine[65];     /* x86_64 */
-	const char *go_arch;  /* amd64, as the Docker API names it */
+	char machine[65];    /* x86_64 */
+	const char *go_arch; /* amd64, as the Docker API names it */
 	char name[65];
 	int64_t cpus;
 	int64_t memory;

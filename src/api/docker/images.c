@@ -14,7 +14,7 @@ static const struct image_change *change_at(const struct image_changes *changes,
 	return objects_at(&changes->list, struct image_change, i);
 }
 
-/* Load and import ------------------------------------------------------------------------------------ */
+/* Load and import ---------------------------------------- */
 
 /* One line for each name that an image now has, or for its id where it has none; each once. */
 static void out_loaded(struct out *o, const struct image_changes *changes)
@@ -39,7 +39,8 @@ static void out_loaded(struct out *o, const struct image_changes *changes)
 			continue;
 		strv_add(&told, named ? ch->name : ch->id);
 		out_object(o, NULL);
-		out_fmt(o, "stream", "Loaded image%s: %s\n", named ? "" : " ID", named ? ch->name : ch->id);
+		out_fmt(o, "stream", "Loaded image%s: %s\n", named ? "" : " ID",
+			named ? ch->name : ch->id);
 		out_end(o);
 		out_newline(o);
 	}
@@ -68,8 +69,8 @@ static int image_import(struct call *c, struct err *err)
 	autoout o = {0};
 
 	if (engine_image_import(c->e, &in, http_query(c->rq, "repo"), http_query(c->rq, "tag"),
-				http_query(c->rq, "message"), lines, http_query(c->rq, "platform"), &changes,
-				err) < 0)
+				http_query(c->rq, "message"), lines, http_query(c->rq, "platform"),
+				&changes, err) < 0)
 		return -1;
 	for (size_t i = 0; i < changes.list.n; i++) {
 		if (change_at(&changes, i)->what == IMAGE_IMPORTED)
@@ -89,14 +90,15 @@ int image_create(struct call *c, struct err *err)
 	const char *from = http_query(c->rq, "fromImage"), *source = http_query(c->rq, "fromSrc");
 
 	if (!str_empty(from))
-		return err_set(err, ERR_NOT_SUPPORTED, "pulling from registries is not supported yet");
+		return err_set(err, ERR_NOT_SUPPORTED,
+			       "pulling from registries is not supported yet");
 	if (!str_eq(source, "-"))
 		return err_set(err, ERR_NOT_SUPPORTED,
 			       "importing from a URL is not supported yet: only fromSrc=- is");
 	return image_import(c, err);
 }
 
-/* Looking ---------------------------------------------------------------------------------------------- */
+/* Looking ---------------------------------------- */
 
 /* Names of an image, or what clients before 1.43 expect of one without: "<none>:<none>". */
 static void out_names(struct out *o, const struct call *c, const struct image *im, bool say_none)
@@ -145,7 +147,8 @@ int image_list(struct call *c, struct err *err)
 		return -1;
 	if (!str_empty(reference))
 		filters_add(&f, "reference", reference);
-	r = images_list_filtered(engine_images(c->e), &f, param_bool(c, "all", false), &list, &n, err);
+	r = images_list_filtered(engine_images(c->e), &f, param_bool(c, "all", false), &list, &n,
+				 err);
 	filters_free(&f);
 	if (r < 0)
 		return r;
@@ -249,11 +252,12 @@ int image_history(struct call *c, struct err *err)
 	return 0;
 }
 
-/* Changing --------------------------------------------------------------------------------------------- */
+/* Changing ---------------------------------------- */
 
 int image_tag(struct call *c, struct err *err)
 {
-	if (engine_image_tag(c->e, c->name, http_query(c->rq, "repo"), http_query(c->rq, "tag"), err) < 0)
+	if (engine_image_tag(c->e, c->name, http_query(c->rq, "repo"), http_query(c->rq, "tag"),
+			     err) < 0)
 		return -1;
 	answer_empty(c, 201);
 	return 0;
@@ -280,8 +284,8 @@ int image_remove(struct call *c, struct err *err)
 	struct image_changes changes = {0};
 	autoout o = {0};
 
-	if (engine_image_remove(c->e, c->name, param_bool(c, "force", false), param_bool(c, "noprune", false),
-				&changes, err) < 0)
+	if (engine_image_remove(c->e, c->name, param_bool(c, "force", false),
+				param_bool(c, "noprune", false), &changes, err) < 0)
 		return -1;
 	out_array(&o, NULL);
 	out_removed(&o, &changes);
@@ -320,7 +324,7 @@ int image_prune(struct call *c, struct err *err)
 	return 0;
 }
 
-/* Save ------------------------------------------------------------------------------------------------- */
+/* Save ---------------------------------------- */
 
 /* The head goes out with the first byte, so that an error before it has its status. */
 static int write_response(void *arg, const void *data, size_t n)

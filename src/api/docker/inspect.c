@@ -43,7 +43,9 @@ static void out_state(struct out *o, const struct container_view *v)
 	out_bool(o, "Dead", str_eq(status, "dead"));
 	out_int(o, "Pid", running ? v->pid : 0);
 	out_int(o, "ExitCode", running && !restarting ? 0 : s->exit_code);
-	out_str(o, "Error", v->problem && (v->phase == PHASE_DEAD || str_empty(s->error)) ? v->problem : s->error);
+	out_str(o, "Error",
+		v->problem && (v->phase == PHASE_DEAD || str_empty(s->error)) ? v->problem
+									      : s->error);
 	out_time(o, "StartedAt", s->started_ns);
 	out_time(o, "FinishedAt", s->finished_ns);
 	out_end(o);
@@ -65,7 +67,8 @@ static void out_args(struct out *o, const struct config *config)
 }
 
 /* A file of the container's, "" where it is not there. */
-static void out_path(struct out *o, const char *key, const char *root, const char *id, const char *file)
+static void out_path(struct out *o, const char *key, const char *root, const char *id,
+		     const char *file)
 {
 	autofree char *path = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/%s", root, id, file);
 
@@ -84,13 +87,17 @@ static void out_graph(struct out *o, struct call *c, const struct container_view
 		autostrv char **dirs = image_lower(images, im);
 
 		for (char **d = dirs; d && *d; d++)
-			buf_addf(&lower, "%s%s/%s", d == dirs ? "" : ":", images_layers_dir(images), *d);
+			buf_addf(&lower, "%s%s/%s", d == dirs ? "" : ":", images_layers_dir(images),
+				 *d);
 		out_object(o, "Data");
 		out_str(o, "LowerDir", lower.text);
-		out_fmt(o, "MergedDir", "%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_BUNDLE "/" LAYOUT_ROOTFS,
+		out_fmt(o, "MergedDir",
+			"%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_BUNDLE "/" LAYOUT_ROOTFS,
 			opts->exec_root, v->id);
-		out_fmt(o, "UpperDir", "%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_UPPER, opts->data_root, v->id);
-		out_fmt(o, "WorkDir", "%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_WORK, opts->data_root, v->id);
+		out_fmt(o, "UpperDir", "%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_UPPER, opts->data_root,
+			v->id);
+		out_fmt(o, "WorkDir", "%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_WORK, opts->data_root,
+			v->id);
 		out_end(o);
 	} else {
 		out_null(o, "Data");
@@ -102,11 +109,11 @@ static void out_graph(struct out *o, struct call *c, const struct container_view
 static void out_network_settings(struct out *o, const char *network_mode)
 {
 	static const char *const texts[] = {
-		"Bridge",	     "SandboxID",	  "SandboxKey", "LinkLocalIPv6Address",
-		"EndpointID",	     "Gateway",		  "GlobalIPv6Address",
-		"IPAddress",	     "IPv6Gateway",	  "MacAddress",
+		"Bridge",  "SandboxID",		"SandboxKey", "LinkLocalIPv6Address", "EndpointID",
+		"Gateway", "GlobalIPv6Address", "IPAddress",  "IPv6Gateway",	      "MacAddress",
 	};
-	static const char *const numbers[] = {"LinkLocalIPv6PrefixLen", "GlobalIPv6PrefixLen", "IPPrefixLen"};
+	static const char *const numbers[] = {"LinkLocalIPv6PrefixLen", "GlobalIPv6PrefixLen",
+					      "IPPrefixLen"};
 
 	out_object(o, "NetworkSettings");
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

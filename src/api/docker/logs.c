@@ -88,7 +88,8 @@ static int wait_for_more(struct call *c, const struct engine_logs *logs)
 	return p[0].revents || p[1].revents ? -1 : 0;
 }
 
-static int copy(struct call *c, const struct logs_call *l, struct engine_logs *logs, struct err *err)
+static int copy(struct call *c, const struct logs_call *l, struct engine_logs *logs,
+		struct err *err)
 {
 	autobuf b = {0};
 

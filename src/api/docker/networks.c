@@ -1,6 +1,6 @@
 /*
- * Networks and volumes, as far as they are there: the networks none and host, which every host has, and no
- * volume. What is not here is not found, and what cannot be made yet is refused (router.c).
+ * Networks and volumes, as far as they are there: the networks none and host, which every host has,
+ * and no volume. What is not here is not found, and what cannot be made yet is refused (router.c).
  */
 #include <string.h>
 
@@ -17,8 +17,8 @@ static const struct network {
 
 void out_container_networks(struct out *o, const char *network_mode)
 {
-	static const char *const texts[] = {"MacAddress",  "EndpointID",	"Gateway",
-					    "IPAddress", "IPv6Gateway", "GlobalIPv6Address"};
+	static const char *const texts[] = {"MacAddress", "EndpointID",	 "Gateway",
+					    "IPAddress",  "IPv6Gateway", "GlobalIPv6Address"};
 
 	out_object(o, "Networks");
 	for (size_t i = 0; i < ARRAY_SIZE(networks); i++) {
@@ -85,7 +85,8 @@ static bool matches_name(const struct filters *f, const char *name)
 	return false;
 }
 
-static int network_matches(const struct filters *f, const struct network *n, bool *ret, struct err *err)
+static int network_matches(const struct filters *f, const struct network *n, bool *ret,
+			   struct err *err)
 {
 	static const struct strmap no_labels;
 	bool dangling = false;
@@ -94,13 +95,15 @@ static int network_matches(const struct filters *f, const struct network *n, boo
 		return -1;
 	*ret = matches_name(f, n->name) && filters_match_prefix(f, "id", n->id) &&
 	       filters_match(f, "driver", n->driver) && filters_match(f, "scope", "local") &&
-	       filters_match(f, "type", "builtin") && filters_match_labels(f, "label", &no_labels) && !dangling;
+	       filters_match(f, "type", "builtin") &&
+	       filters_match_labels(f, "label", &no_labels) && !dangling;
 	return 0;
 }
 
 int network_list(struct call *c, struct err *err)
 {
-	static const char *const keys[] = {"dangling", "driver", "id", "label", "name", "scope", "type", NULL};
+	static const char *const keys[] = {"dangling", "driver", "id",	 "label",
+					   "name",     "scope",	 "type", NULL};
 	struct filters f = {0};
 	autoout o = {0};
 	int r;
@@ -148,7 +151,8 @@ int network_remove(struct call *c, struct err *err)
 
 	if (!n)
 		return err_set(err, ERR_NOT_FOUND, "network %s not found", c->name);
-	return err_set(err, ERR_FORBIDDEN, "%s is a pre-defined network and cannot be removed", n->name);
+	return err_set(err, ERR_FORBIDDEN, "%s is a pre-defined network and cannot be removed",
+		       n->name);
 }
 
 /* Of what cannot be made nothing is there to be pruned, and saying so is the whole truth. */

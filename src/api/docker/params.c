@@ -20,7 +20,8 @@ bool param_bool(const struct call *c, const char *name, bool otherwise)
 	return true;
 }
 
-int param_int(const struct call *c, const char *name, int64_t otherwise, int64_t *ret, struct err *err)
+int param_int(const struct call *c, const char *name, int64_t otherwise, int64_t *ret,
+	      struct err *err)
 {
 	const char *v = http_query(c->rq, name);
 
@@ -29,11 +30,13 @@ int param_int(const struct call *c, const char *name, int64_t otherwise, int64_t
 		return 0;
 	}
 	if (parse_i64(v, ret) < 0)
-		return err_set(err, ERR_INVALID, "invalid value for %s: \"%s\" is not a whole number", name, v);
+		return err_set(err, ERR_INVALID,
+			       "invalid value for %s: \"%s\" is not a whole number", name, v);
 	return 0;
 }
 
-int param_filters(const struct call *c, const char *const *allowed, struct filters *ret, struct err *err)
+int param_filters(const struct call *c, const char *const *allowed, struct filters *ret,
+		  struct err *err)
 {
 	return filters_parse(http_query(c->rq, "filters"), allowed, ret, err);
 }
@@ -48,7 +51,8 @@ int param_instant(const struct call *c, const char *name, int64_t *ret_ns, struc
 		return 0;
 	}
 	if (instant_parse(v, now_ns(), &ns) < 0)
-		return err_set(err, ERR_INVALID, "invalid value for %s: \"%s\" is not a time", name, v);
+		return err_set(err, ERR_INVALID, "invalid value for %s: \"%s\" is not a time", name,
+			       v);
 	*ret_ns = ns > 0 ? ns : 1;
 	return 0;
 }

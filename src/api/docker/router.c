@@ -5,9 +5,9 @@
 #include "api/docker/docker.h"
 #include "base/log.h"
 
-/* The first that fits is taken. What is not supported yet has a line that says so; what the docker CLI falls
- * through to when it looks for a name of any kind (networks, volumes, plugins) says that there is no such
- * thing; docker's swarm endpoints say that this is no swarm. */
+/* The first that fits is taken. What is not supported yet has a line that says so; what the docker
+ * CLI falls through to when it looks for a name of any kind (networks, volumes, plugins) says that
+ * there is no such thing; docker's swarm endpoints say that this is no swarm. */
 const struct route docker_routes[] = {
 	{"GET", "/_ping", ping},
 	{"HEAD", "/_ping", ping},
@@ -125,7 +125,8 @@ const struct route docker_routes[] = {
 };
 
 /* Matches, and yields what stands for the variable (not terminated). */
-static bool pattern_match(const char *pattern, const char *path, const char **ret_var, size_t *ret_len)
+static bool pattern_match(const char *pattern, const char *path, const char **ret_var,
+			  size_t *ret_len)
 {
 	const char *open = strchr(pattern, '{');
 	const char *suffix = open ? strchr(open, '}') + 1 : NULL;
@@ -183,16 +184,18 @@ int version_split(const char *path, int *ret_version, const char **ret_rest, str
 	if (end > text && *end == '.')
 		minor = strtol(end + 1, &end, 10);
 	if (end == text || *end || major > 1000 || minor > 100000)
-		return err_set(err, ERR_INVALID, "invalid API version: %.*s", n > 64 ? 64 : (int) n, path + 2);
+		return err_set(err, ERR_INVALID, "invalid API version: %.*s", n > 64 ? 64 : (int) n,
+			       path + 2);
 	if (major > 1 || (major == 1 && minor > MINOR(API_VERSION)))
 		return err_set(err, ERR_INVALID,
-			       "client version %s is too new. Maximum supported API version is %s", text,
-			       API_VERSION);
+			       "client version %s is too new. Maximum supported API version is %s",
+			       text, API_VERSION);
 	if (major < 1 || minor < MINOR(API_MIN_VERSION))
-		return err_set(err, ERR_INVALID,
-			       "client version %s is too old. Minimum supported API version is %s, please "
-			       "upgrade your client to a newer version",
-			       text, API_MIN_VERSION);
+		return err_set(
+			err, ERR_INVALID,
+			"client version %s is too old. Minimum supported API version is %s, please "
+			"upgrade your client to a newer version",
+			text, API_MIN_VERSION);
 	*ret_version = (int) minor;
 	*ret_rest = path + 2 + n;
 	return 0;
@@ -260,7 +263,8 @@ void api_handle(void *arg, struct http_request *rq)
 		log_error("api: %s %s: %s", http_method(rq), path, err.text);
 	else
 		log_debug("api: %s %s: %s", http_method(rq), path, err.text);
-	/* Where the head of a good answer is out, the error cannot be told any more but by breaking off. */
+	/* Where the head of a good answer is out, the error cannot be told any more but by breaking
+	 * off. */
 	if (http_begun(rq))
 		http_abort(rq);
 	else

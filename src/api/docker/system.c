@@ -14,7 +14,8 @@ int ping(struct call *c, struct err *err)
 	http_set_header(c->rq, "Cache-Control", "no-cache, no-store, must-revalidate");
 	http_set_header(c->rq, "Pragma", "no-cache");
 	/* A HEAD of docker's says length 0. */
-	http_respond(c->rq, 200, "text/plain; charset=utf-8", "OK", str_eq(http_method(c->rq), "HEAD") ? 0 : 2);
+	http_respond(c->rq, 200, "text/plain; charset=utf-8", "OK",
+		     str_eq(http_method(c->rq), "HEAD") ? 0 : 2);
 	return 0;
 }
 
@@ -177,7 +178,9 @@ static void out_security(struct out *o, const struct call *c, const struct host 
 {
 	out_array(o, "SecurityOptions");
 	if (c->o->seccomp_profile)
-		out_str(o, NULL, c->version < 42 ? "name=seccomp,profile=default" : "name=seccomp,profile=builtin");
+		out_str(o, NULL,
+			c->version < 42 ? "name=seccomp,profile=default"
+					: "name=seccomp,profile=builtin");
 	if (h->cgroup_namespace)
 		out_str(o, NULL, "name=cgroupns");
 	out_array_end(o);

@@ -18,7 +18,8 @@ static int parse_condition(const char *s, enum wait_condition *ret, struct err *
 }
 
 /* 1: the end has come; 0: the client has gone, or we must go. */
-static int wait_for_end(struct call *c, struct engine_wait *w, int64_t *ret_code, const char **ret_error)
+static int wait_for_end(struct call *c, struct engine_wait *w, int64_t *ret_code,
+			const char **ret_error)
 {
 	struct pollfd p[] = {
 		{.fd = http_fd(c->rq), .events = POLLRDHUP},
@@ -43,7 +44,8 @@ int container_wait(struct call *c, struct err *err)
 	autoout o = {0};
 	int64_t code;
 
-	if (parse_condition(c->version < 30 ? NULL : http_query(c->rq, "condition"), &condition, err) < 0 ||
+	if (parse_condition(c->version < 30 ? NULL : http_query(c->rq, "condition"), &condition,
+			    err) < 0 ||
 	    engine_wait_begin(c->e, c->name, condition, &w, err) < 0)
 		return -1;
 	/* The head at once: the CLI starts the container only when it has seen it. */

@@ -95,7 +95,8 @@ static void unchunk(char *body)
 	*out = '\0';
 }
 
-/* Asks, checks the status, and gives the body (caller frees; NUL bytes in it are the caller's care). */
+/* Asks, checks the status, and gives the body (caller frees; NUL bytes in it are the caller's
+ * care). */
 static char *ask_body(int status, const char *method, const char *path, const char *body)
 {
 	int fd = asked(method, path, body);
@@ -134,7 +135,8 @@ static void expect(int status, const char *method, const char *path, const char 
 	autojson json_t *j = ask(status, method, path, body);
 }
 
-static void expect_message(int status, const char *method, const char *path, const char *body, const char *part)
+static void expect_message(int status, const char *method, const char *path, const char *body,
+			   const char *part)
 {
 	autojson json_t *j = ask(status, method, path, body);
 
@@ -148,7 +150,8 @@ static void create(const char *name)
 	autofree char *path = xasprintf("/containers/create?name=%s", name);
 
 	expect(201, "POST", path,
-	       "{\"Image\":\"busybox\",\"Cmd\":[\"echo\",\"a b\"],\"Labels\":{\"x\":\"y\"}," NONE "}");
+	       "{\"Image\":\"busybox\",\"Cmd\":[\"echo\",\"a b\"],\"Labels\":{\"x\":\"y\"}," NONE
+	       "}");
 }
 
 TEST(ping_tells_the_version)
@@ -221,7 +224,8 @@ TEST(a_container_is_made_shown_and_removed)
 {
 	start();
 	autojson json_t *made =
-		ask(201, "POST", "/v1.44/containers/create?name=web&Image=ignored&Cmd=a&Cmd=b&Whatever=1",
+		ask(201, "POST",
+		    "/v1.44/containers/create?name=web&Image=ignored&Cmd=a&Cmd=b&Whatever=1",
 		    "{\"Image\":\"busybox\",\"Cmd\":[\"echo\",\"a b\"],\"Unknown\":[],\"Env\":null,"
 		    "\"HostConfig\":{\"NetworkMode\":\"none\",\"Binds\":null,\"Nonsense\":{}},"
 		    "\"NetworkingConfig\":{\"EndpointsConfig\":{\"default\":{\"GwPriority\":0}}}}");
@@ -238,7 +242,8 @@ TEST(a_container_is_made_shown_and_removed)
 	assert_string_equal(json_str(c, "Command"), "echo 'a b'");
 	assert_string_equal(json_str(c, "Image"), "busybox");
 	assert_string_equal(json_str(c, "State"), "created");
-	assert_string_equal(json_string_value(json_array_get(json_object_get(c, "Names"), 0)), "/web");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(c, "Names"), 0)),
+			    "/web");
 	assert_string_equal(json_str(json_object_get(c, "HostConfig"), "NetworkMode"), "none");
 	assert_null(json_object_get(c, "SizeRw"));
 	assert_string_equal(json_str(inspect, "Name"), "/web");
@@ -282,22 +287,27 @@ TEST(requests_to_create_are_checked)
 	expect_message(400, "POST", create_path, "{}", "config cannot be empty");
 	expect_message(400, "POST", create_path, "{\"Image\":7}", "Image: must be a string");
 	expect_message(400, "POST", create_path, "{\"Image\":\"a\\u0000b\"}", "invalid JSON");
-	expect_message(400, "POST", create_path, "{\"Image\":\"busybox\",\"HostConfig\":{\"Memory\":\"1g\"}}",
+	expect_message(400, "POST", create_path,
+		       "{\"Image\":\"busybox\",\"HostConfig\":{\"Memory\":\"1g\"}}",
 		       "HostConfig.Memory: must be a whole number");
 	expect_message(400, "POST", create_path, "{\"Image\":\"busybox\",\"HostConfig\":[]}",
 		       "HostConfig: must be an object");
 	expect_message(404, "POST", create_path, "{\"Image\":\"missing\"}", "No such image");
-	expect_message(501, "POST", create_path,
-		       "{\"Image\":\"busybox\",\"NetworkingConfig\":{\"EndpointsConfig\":{\"web\":{}}}}",
-		       "network web is not supported yet");
+	expect_message(
+		501, "POST", create_path,
+		"{\"Image\":\"busybox\",\"NetworkingConfig\":{\"EndpointsConfig\":{\"web\":{}}}}",
+		"network web is not supported yet");
 	expect_message(400, "POST", create_path,
-		       "{\"Image\":\"busybox\",\"NetworkingConfig\":{\"EndpointsConfig\":3}}", "must be an object");
+		       "{\"Image\":\"busybox\",\"NetworkingConfig\":{\"EndpointsConfig\":3}}",
+		       "must be an object");
 	expect_message(501, "POST", create_path,
-		       "{\"Image\":\"busybox\",\"HostConfig\":{\"NetworkMode\":\"bridge\"}}", "bridge");
+		       "{\"Image\":\"busybox\",\"HostConfig\":{\"NetworkMode\":\"bridge\"}}",
+		       "bridge");
 	expect(201, "POST", "/containers/create?name=fails",
 	       "{\"Image\":\"busybox\",\"Cmd\":[\"fail\"]," NONE "}");
 	expect_message(500, "POST", "/containers/fails/start", NULL, "crun: it broke");
-	expect_message(400, "POST", "/containers/fails/start", "{\"Binds\":[]}", "non-empty request body");
+	expect_message(400, "POST", "/containers/fails/start", "{\"Binds\":[]}",
+		       "non-empty request body");
 	stop();
 }
 
@@ -306,15 +316,17 @@ TEST(filters_are_read_in_both_shapes)
 	start();
 	create("one");
 	create("two");
-	autojson json_t *go = ask(200, "GET",
-				  "/containers/json?all=1&filters=%7B%22name%22%3A%7B%22one%22%3Atrue%7D%7D", NULL);
+	autojson json_t *go = ask(
+		200, "GET",
+		"/containers/json?all=1&filters=%7B%22name%22%3A%7B%22one%22%3Atrue%7D%7D", NULL);
 	autojson json_t *py =
-		ask(200, "GET", "/containers/json?all=1&filters=%7B%22name%22%3A%5B%22t.o%22%5D%7D", NULL);
+		ask(200, "GET", "/containers/json?all=1&filters=%7B%22name%22%3A%5B%22t.o%22%5D%7D",
+		    NULL);
 
 	assert_int_equal(json_array_size(go), 1);
 	assert_int_equal(json_array_size(py), 1);
-	expect_message(400, "GET", "/containers/json?filters=%7B%22nonsense%22%3A%5B%22x%22%5D%7D", NULL,
-		       "invalid filter");
+	expect_message(400, "GET", "/containers/json?filters=%7B%22nonsense%22%3A%5B%22x%22%5D%7D",
+		       NULL, "invalid filter");
 	expect(400, "GET", "/containers/json?filters=nonsense", NULL);
 	expect(400, "GET", "/containers/json?limit=many", NULL);
 	stop();
@@ -328,7 +340,8 @@ TEST(a_dead_container_is_listed_and_inspected)
 	autojson json_t *inspect = ask(200, "GET", "/containers/ghost/json", NULL);
 
 	assert_string_equal(json_str(json_array_get(list, 0), "State"), "dead");
-	assert_string_equal(json_str(json_object_get(inspect, "State"), "Error"), "config.json: unexpected end");
+	assert_string_equal(json_str(json_object_get(inspect, "State"), "Error"),
+			    "config.json: unexpected end");
 	assert_true(json_is_true(json_object_get(json_object_get(inspect, "State"), "Dead")));
 	expect(204, "DELETE", "/containers/ghost?force=1", NULL);
 	stop();
@@ -389,17 +402,24 @@ TEST(logs_are_framed_or_raw)
 
 	assert_memory_equal(both, "\1\0\0\0\0\0\0\4out\n\2\0\0\0\0\0\0\4err\n", 24);
 	assert_non_null(strstr(last_head, "application/vnd.docker.multiplexed-stream"));
-	autofree char *times =
-		ask_body(200, "GET", "/v1.41/containers/l/logs?stderr=1&timestamps=1&tail=-1&since=0&details=1", NULL);
-	assert_memory_equal(times, "\2\0\0\0\0\0\0\x24" "2023-11-14T22:13:20.123456789Z  err\n", 44);
+	autofree char *times = ask_body(
+		200, "GET",
+		"/v1.41/containers/l/logs?stderr=1&timestamps=1&tail=-1&since=0&details=1", NULL);
+	assert_memory_equal(times,
+			    "\2\0\0\0\0\0\0\x24"
+			    "2023-11-14T22:13:20.123456789Z  err\n",
+			    44);
 	assert_non_null(strstr(last_head, "application/vnd.docker.raw-stream"));
-	expect_message(400, "GET", "/containers/l/logs", NULL, "you must choose at least one stream");
+	expect_message(400, "GET", "/containers/l/logs", NULL,
+		       "you must choose at least one stream");
 	expect(400, "GET", "/containers/l/logs?stdout=1&since=yesterday", NULL);
 	expect(404, "GET", "/containers/x/logs?stdout=1", NULL);
 
-	expect(201, "POST", "/containers/create?name=tty", "{\"Image\":\"busybox\",\"Tty\":true," NONE "}");
+	expect(201, "POST", "/containers/create?name=tty",
+	       "{\"Image\":\"busybox\",\"Tty\":true," NONE "}");
 	fake_engine_log(engine, "tty", LOG_STDOUT, "raw\r\n");
-	autofree char *raw = ask_body(200, "GET", "/containers/tty/logs?stdout=1&stderr=1&tail=all", NULL);
+	autofree char *raw =
+		ask_body(200, "GET", "/containers/tty/logs?stdout=1&stderr=1&tail=all", NULL);
 	assert_string_equal(raw, "raw\r\n");
 	stop();
 }
@@ -429,7 +449,8 @@ TEST(events_are_streamed_and_filtered)
 {
 	start();
 	autobuf b = {0}, ended = {0};
-	int all = asked("GET", "/events?filters=%7B%22event%22%3A%5B%22create%22%2C%22die%22%5D%7D", NULL);
+	int all = asked("GET", "/events?filters=%7B%22event%22%3A%5B%22create%22%2C%22die%22%5D%7D",
+			NULL);
 	int with_us = asked("GET", "/events", NULL);
 
 	until(all, &b, "\r\n\r\n");
@@ -470,11 +491,13 @@ TEST(images_live)
 	assert_string_equal(load, "{\"stream\":\"Loaded image: loaded:latest\\n\"}\n");
 	assert_non_null(strstr(last_head, "Content-Type: application/json"));
 	expect_message(400, "POST", "/images/load", "broken", "unrecognized");
-	autofree char *import = ask_body(200, "POST", "/images/create?fromSrc=-&repo=made&tag=x&changes=CMD+a", "t");
+	autofree char *import = ask_body(
+		200, "POST", "/images/create?fromSrc=-&repo=made&tag=x&changes=CMD+a", "t");
 	assert_non_null(strstr(import, "{\"status\":\"sha256:eee"));
 	expect(501, "POST", "/images/create?fromSrc=http://x/y", NULL);
 	expect(201, "POST", "/images/made:x/tag?repo=other&tag=y", NULL);
-	autofree char *save = ask_body(200, "GET", "/images/get?names=busybox&names=other%3Ay", NULL);
+	autofree char *save =
+		ask_body(200, "GET", "/images/get?names=busybox&names=other%3Ay", NULL);
 	assert_string_equal(save, "tar of busybox\ntar of other:y\n");
 	expect_message(404, "GET", "/images/missing/get", NULL, "No such image");
 	expect(400, "GET", "/images/get", NULL);
@@ -490,8 +513,8 @@ TEST(networks_that_every_host_has_are_there)
 {
 	start();
 	autojson json_t *list = ask(200, "GET", "/networks/", NULL);
-	autojson json_t *some =
-		ask(200, "GET", "/networks?filters=%7B%22name%22%3A%7B%22hos%22%3Atrue%7D%7D", NULL);
+	autojson json_t *some = ask(
+		200, "GET", "/networks?filters=%7B%22name%22%3A%7B%22hos%22%3Atrue%7D%7D", NULL);
 	autojson json_t *none = ask(200, "GET", "/networks/none", NULL);
 	autojson json_t *volumes = ask(200, "GET", "/volumes", NULL);
 

@@ -8,7 +8,8 @@
 int main(int argc, char **argv)
 {
 	struct engine *e = fake_engine_new();
-	struct api *a = api_new(&(struct api_options){.engine = e, .seccomp_profile = "/x", .init_path = "/usr/bin/tini"});
+	struct api *a = api_new(&(struct api_options){
+		.engine = e, .seccomp_profile = "/x", .init_path = "/usr/bin/tini"});
 	struct http_server *s;
 	struct err err;
 	sigset_t set;

@@ -62,7 +62,7 @@ struct engine_logs {
 
 static struct engine *the_engine; /* the image module's functions know no engine */
 
-/* Images ----------------------------------------------------------------------------------------------- */
+/* Images ---------------------------------------- */
 
 static void add_image(struct engine *e, const char *name, const char *digit)
 {
@@ -103,7 +103,8 @@ static void free_image(struct image *im)
 static int image_index(const char *ref)
 {
 	for (size_t i = 0; i < the_engine->n_images; i++) {
-		autofree char *bare = xstrndup(the_engine->image_names[i], strcspn(the_engine->image_names[i], ":"));
+		autofree char *bare = xstrndup(the_engine->image_names[i],
+					       strcspn(the_engine->image_names[i], ":"));
 
 		if (str_eq(ref, the_engine->image_names[i]) || str_eq(ref, bare) ||
 		    str_has_prefix(the_engine->images[i]->id, ref) ||
@@ -113,7 +114,8 @@ static int image_index(const char *ref)
 	return -1;
 }
 
-const char *const image_filter_keys[] = {"reference", "dangling", "label", "before", "since", "until", NULL};
+const char *const image_filter_keys[] = {"reference", "dangling", "label", "before",
+					 "since",     "until",	  NULL};
 
 int image_resolve(struct images *s, const char *ref, struct image **ret, struct err *err)
 {
@@ -121,7 +123,8 @@ int image_resolve(struct images *s, const char *ref, struct image **ret, struct 
 	int i = image_index(ref);
 
 	if (i < 0)
-		return err_set(err, ERR_NOT_FOUND, "No such image: %s%s", ref, strchr(ref, ':') ? "" : ":latest");
+		return err_set(err, ERR_NOT_FOUND, "No such image: %s%s", ref,
+			       strchr(ref, ':') ? "" : ":latest");
 	*ret = the_engine->images[i];
 	return 0;
 }
@@ -237,7 +240,8 @@ static int read_archive(const struct image_source *in, size_t *ret, struct err *
 	return 0;
 }
 
-int engine_image_load(struct engine *e, const struct image_source *in, struct image_changes *ret, struct err *err)
+int engine_image_load(struct engine *e, const struct image_source *in, struct image_changes *ret,
+		      struct err *err)
 {
 	size_t n;
 
@@ -251,9 +255,9 @@ int engine_image_load(struct engine *e, const struct image_source *in, struct im
 	return 0;
 }
 
-int engine_image_import(struct engine *e, const struct image_source *in, const char *repo, const char *tag,
-			const char *message, char *const *changes, const char *platform,
-			struct image_changes *ret, struct err *err)
+int engine_image_import(struct engine *e, const struct image_source *in, const char *repo,
+			const char *tag, const char *message, char *const *changes,
+			const char *platform, struct image_changes *ret, struct err *err)
 {
 	autofree char *name = xasprintf("%s:%s", repo ? repo : "", tag ? tag : "latest");
 	size_t n;
@@ -266,7 +270,8 @@ int engine_image_import(struct engine *e, const struct image_source *in, const c
 	return 0;
 }
 
-int engine_image_tag(struct engine *e, const char *ref, const char *repo, const char *tag, struct err *err)
+int engine_image_tag(struct engine *e, const char *ref, const char *repo, const char *tag,
+		     struct err *err)
 {
 	hold(&e->lock);
 	int i = image_index(ref);
@@ -278,8 +283,8 @@ int engine_image_tag(struct engine *e, const char *ref, const char *repo, const 
 	return 0;
 }
 
-int engine_image_remove(struct engine *e, const char *ref, bool force, bool noprune, struct image_changes *ret,
-			struct err *err)
+int engine_image_remove(struct engine *e, const char *ref, bool force, bool noprune,
+			struct image_changes *ret, struct err *err)
 {
 	hold(&e->lock);
 	int i = image_index(ref);
@@ -296,17 +301,20 @@ int engine_image_remove(struct engine *e, const char *ref, bool force, bool nopr
 	return 0;
 }
 
-int engine_image_prune(struct engine *e, const struct filters *f, struct image_changes *ret, struct err *err)
+int engine_image_prune(struct engine *e, const struct filters *f, struct image_changes *ret,
+		       struct err *err)
 {
 	return 0;
 }
 
-/* Containers ------------------------------------------------------------------------------------------- */
+/* Containers ---------------------------------------- */
 
 static void publish(struct engine *e, const struct fake *f, const char *action)
 {
-	struct event ev = {
-		.time_ns = now_ns(), .type = (char *) "container", .action = (char *) action, .id = (char *) f->id};
+	struct event ev = {.time_ns = now_ns(),
+			   .type = (char *) "container",
+			   .action = (char *) action,
+			   .id = (char *) f->id};
 
 	strmap_set(&ev.attributes, "image", f->config ? f->config->config.image : "");
 	strmap_set(&ev.attributes, "name", f->name);
@@ -340,7 +348,8 @@ int engine_create(struct engine *e, struct create_request *req, char **ret_id, c
 		  struct err *err)
 {
 	hold(&e->lock);
-	autofree char *name = req->name && *req->name ? xstrdup(req->name) : xasprintf("straw_%zu", e->n);
+	autofree char *name =
+		req->name && *req->name ? xstrdup(req->name) : xasprintf("straw_%zu", e->n);
 	struct fake *f;
 	int i = image_index(req->config.image ? req->config.image : "");
 	int r = 0;
@@ -348,9 +357,12 @@ int engine_create(struct engine *e, struct create_request *req, char **ret_id, c
 	if (i < 0)
 		r = err_set(err, ERR_NOT_FOUND, "No such image: %s", req->config.image);
 	else if (find(e, name, NULL))
-		r = err_set(err, ERR_CONFLICT, "Conflict. The container name \"/%s\" is already in use", name);
-	else if (str_eq(req->host.network_mode, "bridge") || str_eq(req->host.network_mode, "default"))
-		r = err_set(err, ERR_NOT_SUPPORTED, "HostConfig.NetworkMode: bridge is not supported yet");
+		r = err_set(err, ERR_CONFLICT,
+			    "Conflict. The container name \"/%s\" is already in use", name);
+	else if (str_eq(req->host.network_mode, "bridge") ||
+		 str_eq(req->host.network_mode, "default"))
+		r = err_set(err, ERR_NOT_SUPPORTED,
+			    "HostConfig.NetworkMode: bridge is not supported yet");
 	if (r < 0) {
 		fields_free(config_fields, &req->config);
 		fields_free(host_config_fields, &req->host);
@@ -420,7 +432,8 @@ int engine_start(struct engine *e, const char *ref, struct err *err)
 	return 0;
 }
 
-int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err)
+int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
+		struct err *err)
 {
 	hold(&e->lock);
 	struct fake *f = find(e, ref, err);
@@ -433,7 +446,8 @@ int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char
 	return 0;
 }
 
-int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal, struct err *err)
+int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
+		   struct err *err)
 {
 	(void) engine_stop(e, ref, timeout_s, signal, NULL);
 	return engine_start(e, ref, err);
@@ -452,7 +466,8 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 	return 0;
 }
 
-static int set_paused(struct engine *e, const char *ref, enum phase from, enum phase to, struct err *err)
+static int set_paused(struct engine *e, const char *ref, enum phase from, enum phase to,
+		      struct err *err)
 {
 	hold(&e->lock);
 	struct fake *f = find(e, ref, err);
@@ -514,7 +529,8 @@ int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, s
 	if (!f)
 		return -1;
 	if (alive(f) && !force)
-		return err_set(err, ERR_CONFLICT, "You cannot remove a running container %s", f->id);
+		return err_set(err, ERR_CONFLICT, "You cannot remove a running container %s",
+			       f->id);
 	for (size_t i = 0; i < e->n; i++) {
 		if (e->fakes[i] == f) {
 			remove_at(e, i);
@@ -524,7 +540,8 @@ int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, s
 	return 0;
 }
 
-int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int64_t *ret_freed, struct err *err)
+int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int64_t *ret_freed,
+		 struct err *err)
 {
 	hold(&e->lock);
 	for (size_t i = e->n; i-- > 0;) {
@@ -537,7 +554,7 @@ int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int
 	return 0;
 }
 
-/* Looking ---------------------------------------------------------------------------------------------- */
+/* Looking ---------------------------------------- */
 
 static void view(const struct fake *f, bool size, struct container_view *v)
 {
@@ -561,7 +578,8 @@ void container_view_free(struct container_view *v)
 	fields_free(container_state_fields, &v->state);
 }
 
-int engine_inspect(struct engine *e, const char *ref, bool size, struct container_view *ret, struct err *err)
+int engine_inspect(struct engine *e, const char *ref, bool size, struct container_view *ret,
+		   struct err *err)
 {
 	hold(&e->lock);
 	struct fake *f = find(e, ref, err);
@@ -574,8 +592,8 @@ int engine_inspect(struct engine *e, const char *ref, bool size, struct containe
 
 const char *const container_filter_keys[] = {"id", "label", "name", "status", NULL};
 
-int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret, size_t *ret_n,
-		struct err *err)
+int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret,
+		size_t *ret_n, struct err *err)
 {
 	hold(&e->lock);
 	struct container_view *list = xcalloc(e->n, sizeof *list);
@@ -594,7 +612,8 @@ int engine_list(struct engine *e, const struct list_query *q, struct container_v
 void engine_count(struct engine *e, struct engine_counts *ret)
 {
 	hold(&e->lock);
-	*ret = (struct engine_counts){.containers = (int64_t) e->n, .images = (int64_t) e->n_images};
+	*ret = (struct engine_counts){.containers = (int64_t) e->n,
+				      .images = (int64_t) e->n_images};
 	for (size_t i = 0; i < e->n; i++) {
 		if (e->fakes[i]->phase == PHASE_PAUSED)
 			ret->paused++;
@@ -613,8 +632,8 @@ void container_view_status(const struct container_view *v, int64_t now, char *re
 	snprintf(ret, size, v->phase == PHASE_RUNNING ? "Up %s" : "Exited %s ago", ago);
 }
 
-int engine_wait_begin(struct engine *e, const char *ref, enum wait_condition condition, struct engine_wait **ret,
-		      struct err *err)
+int engine_wait_begin(struct engine *e, const char *ref, enum wait_condition condition,
+		      struct engine_wait **ret, struct err *err)
 {
 	hold(&e->lock);
 	struct fake *f = find(e, ref, err);
@@ -661,8 +680,8 @@ void engine_wait_free(struct engine_wait *w)
 	free(w);
 }
 
-int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q, struct engine_logs **ret,
-		     bool *ret_tty, struct err *err)
+int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q,
+		     struct engine_logs **ret, bool *ret_tty, struct err *err)
 {
 	hold(&e->lock);
 	struct fake *f = find(e, ref, err);
@@ -724,7 +743,7 @@ void engine_logs_free(struct engine_logs *l)
 	free(l);
 }
 
-/* Itself ----------------------------------------------------------------------------------------------- */
+/* Itself ---------------------------------------- */
 
 struct images *engine_images(struct engine *e)
 {
@@ -768,7 +787,8 @@ struct engine *fake_engine_new(void)
 	pthread_mutex_init(&e->lock, NULL);
 	e->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (events_open(NULL, &e->events, &err) < 0 ||
-	    runtimes_open(&(struct runtime_options){.exec_root = "/fake/exec", .default_runtime = "straw",
+	    runtimes_open(&(struct runtime_options){.exec_root = "/fake/exec",
+						    .default_runtime = "straw",
 						    .added = &added},
 			  &e->runtimes, &why, &err) < 0) {
 		fprintf(stderr, "fake engine: %s\n", err.text);

@@ -1,9 +1,10 @@
 /*
- * An engine of straw behind engine.h and image.h: containers and images are values in memory, verbs change
- * them at once. What the API makes of it can be seen over a real socket, without root, runtime or disk.
+ * An engine of straw behind engine.h and image.h: containers and images are values in memory, verbs
+ * change them at once. What the API makes of it can be seen over a real socket, without root,
+ * runtime or disk.
  *
- * Answers to command names: an image named "broken" fails to load, a container whose command is "fail" fails to
- * start (ERR_SYSTEM), "missing" is no image.
+ * Answers to command names: an image named "broken" fails to load, a container whose command is
+ * "fail" fails to start (ERR_SYSTEM), "missing" is no image.
  */
 #pragma once
 

@@ -100,8 +100,9 @@ TEST(a_head_is_taken_apart)
 	struct head h;
 
 	assert_int_equal(
-		parse(&h, "POST /v1.24/images/a%2Fb:c/json?x=1&y=a+b%26&x=2&flag&=z HTTP/1.1\r\n"
-			  "Host: docker\r\nEmpty:\r\nSpaced:   a b \t\r\nContent-Length: 3\r\n\r\n"),
+		parse(&h,
+		      "POST /v1.24/images/a%2Fb:c/json?x=1&y=a+b%26&x=2&flag&=z HTTP/1.1\r\n"
+		      "Host: docker\r\nEmpty:\r\nSpaced:   a b \t\r\nContent-Length: 3\r\n\r\n"),
 		0);
 	assert_string_equal(h.method, "POST");
 	assert_string_equal(h.path, "/v1.24/images/a/b:c/json");
@@ -135,8 +136,10 @@ TEST(a_head_is_taken_apart)
 TEST(what_two_readers_could_read_differently_is_refused)
 {
 #define P "POST / HTTP/1.1\r\nHost: d\r\n"
-	assert_int_equal(status_of(P "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
-	assert_int_equal(status_of(P "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"), 400);
+	assert_int_equal(status_of(P "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"),
+			 400);
+	assert_int_equal(status_of(P "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n"),
+			 400);
 	assert_int_equal(status_of(P "Content-Length: 1\r\nContent-Length: 1\r\n\r\n"), 400);
 	assert_int_equal(status_of(P "Content-Length: +1\r\n\r\n"), 400);
 	assert_int_equal(status_of(P "Content-Length: 1, 1\r\n\r\n"), 400);

@@ -26,8 +26,8 @@ static void handle(void *arg, struct http_request *rq)
 		size_t n;
 
 		if (http_read_all(rq, 1 << 20, &body, &n, &err) < 0) {
-			http_respond(rq, err.kind == ERR_TOO_LARGE ? 413 : 400, "text/plain", err.text,
-				     strlen(err.text));
+			http_respond(rq, err.kind == ERR_TOO_LARGE ? 413 : 400, "text/plain",
+				     err.text, strlen(err.text));
 			return;
 		}
 		http_set_header(rq, "X-Method", http_method(rq));
@@ -139,7 +139,7 @@ static char *ask(const char *request)
 	return hear_all(fd);
 }
 
-#define assert_has(text, part) assert_non_null(strstr(text, part))
+#define assert_has(text, part)	 assert_non_null(strstr(text, part))
 #define assert_lacks(text, part) assert_null(strstr(text, part))
 
 TEST(a_request_is_answered_and_the_connection_kept)
@@ -157,9 +157,10 @@ TEST(a_request_is_answered_and_the_connection_kept)
 
 TEST(requests_arrive_byte_by_byte)
 {
-	static const char rq[] = "POST /echo HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n"
-				 "3\r\nabc\r\n5;x=y\r\ndefgh\r\n0\r\nTrailer: t\r\n\r\n"
-				 "GET /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n";
+	static const char rq[] =
+		"POST /echo HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"3\r\nabc\r\n5;x=y\r\ndefgh\r\n0\r\nTrailer: t\r\n\r\n"
+		"GET /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n";
 	struct http_server *s = start();
 
 	for (size_t cut = 1; cut < sizeof rq - 1; cut++) {
@@ -192,7 +193,9 @@ TEST(pipelined_requests_are_answered_in_order)
 	const char *at;
 
 	for (int i = 0; i < 200; i++)
-		buf_addf(&b, "POST /tiny-reads HTTP/1.1\r\nHost: d\r\nContent-Length: 4\r\n\r\n%04d", i);
+		buf_addf(&b,
+			 "POST /tiny-reads HTTP/1.1\r\nHost: d\r\nContent-Length: 4\r\n\r\n%04d",
+			 i);
 	buf_adds(&b, "GET /x HTTP/1.0\r\n\r\n");
 	autofree char *text = ask(b.text);
 	at = text;
@@ -222,10 +225,12 @@ TEST(a_body_in_tiny_chunks_is_read_in_tiny_pieces)
 TEST(broken_framing_ends_the_connection)
 {
 	struct http_server *s = start();
-	autofree char *chunk = ask("POST /echo HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n"
-				   "zz\r\nGET /smuggled HTTP/1.1\r\nHost: d\r\n\r\n");
-	autofree char *both = ask("POST /echo HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n"
-				  "Content-Length: 4\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n");
+	autofree char *chunk =
+		ask("POST /echo HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n"
+		    "zz\r\nGET /smuggled HTTP/1.1\r\nHost: d\r\n\r\n");
+	autofree char *both =
+		ask("POST /echo HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n"
+		    "Content-Length: 4\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n");
 	autofree char *noise = ask("\x16\x03\x01 nonsense\r\n\r\n");
 	autofree char *cut = ask("POST /echo HTTP/1.1\r\nHost: d\r\nContent-Length: 10\r\n\r\nabc");
 
@@ -251,9 +256,11 @@ TEST(limits_have_their_status)
 	}
 	autofree char *a = ask(line.text);
 	autofree char *b = ask(fields.text);
-	autofree char *c = ask("POST /echo HTTP/1.1\r\nHost: d\r\nContent-Length: 1048577\r\n\r\nxx");
+	autofree char *c =
+		ask("POST /echo HTTP/1.1\r\nHost: d\r\nContent-Length: 1048577\r\n\r\nxx");
 
-	buf_adds(&large, "POST /echo HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n");
+	buf_adds(&large,
+		 "POST /echo HTTP/1.1\r\nHost: d\r\nTransfer-Encoding: chunked\r\n\r\n200000\r\n");
 	for (int i = 0; i < 0x200000; i++)
 		buf_addc(&large, 'x');
 	buf_adds(&large, "\r\n0\r\n\r\n");
@@ -272,11 +279,13 @@ TEST(continue_is_said_only_to_who_is_read)
 	int fd = dial();
 	autofree char *text = NULL;
 
-	say(fd, "POST /echo HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+	say(fd,
+	    "POST /echo HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
 	hear(fd, "HTTP/1.1 100 Continue\r\n\r\n", 1);
 	say(fd, "ab");
 	hear(fd, "\r\n\r\nab", 1);
-	say(fd, "POST /ignore HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+	say(fd, "POST /ignore HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: "
+		"2\r\n\r\n");
 	text = hear_all(fd);
 	assert_has(text, "HTTP/1.1 409");
 	assert_has(text, "Connection: close");
@@ -287,8 +296,9 @@ TEST(continue_is_said_only_to_who_is_read)
 TEST(an_unread_body_is_skipped)
 {
 	struct http_server *s = start();
-	autofree char *text = ask("POST /ignore HTTP/1.1\r\nHost: d\r\nContent-Length: 5\r\n\r\nhello"
-				  "GET /next HTTP/1.1\r\nHost: d\r\n\r\n");
+	autofree char *text =
+		ask("POST /ignore HTTP/1.1\r\nHost: d\r\nContent-Length: 5\r\n\r\nhello"
+		    "GET /next HTTP/1.1\r\nHost: d\r\n\r\n");
 
 	assert_has(text, "HTTP/1.1 409");
 	assert_has(text, "\r\n\r\n/next");
@@ -299,7 +309,8 @@ TEST(answers_without_body_have_none)
 {
 	struct http_server *s = start();
 	autofree char *head = ask("HEAD /x HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n");
-	autofree char *nothing = ask("GET /nothing HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n");
+	autofree char *nothing =
+		ask("GET /nothing HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n");
 	autofree char *stream = ask("HEAD /stream HTTP/1.1\r\nHost: d\r\n\r\n"
 				    "GET /next HTTP/1.1\r\nHost: d\r\n\r\n");
 
@@ -335,8 +346,9 @@ TEST(streams_are_chunked_and_end)
 TEST(a_refused_upgrade_keeps_the_connection)
 {
 	struct http_server *s = start();
-	autofree char *text = ask("POST /ignore HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
-				  "Content-Length: 2\r\n\r\n{}GET /next HTTP/1.1\r\nHost: d\r\n\r\n");
+	autofree char *text =
+		ask("POST /ignore HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+		    "Content-Length: 2\r\n\r\n{}GET /next HTTP/1.1\r\nHost: d\r\n\r\n");
 
 	assert_has(text, "HTTP/1.1 409");
 	assert_lacks(text, "Connection: close");
@@ -376,7 +388,8 @@ TEST(stop_ends_idle_waiting_and_half_spoken_connections)
 	say(half, "GET / HT");
 	say(waiting, "GET /wait HTTP/1.1\r\nHost: d\r\n\r\n");
 	hear(waiting, "\r\n\r\n", 1);
-	say(body, "POST /echo HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n");
+	say(body,
+	    "POST /echo HTTP/1.1\r\nHost: d\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n");
 	hear(body, "100 Continue", 1);
 	http_server_stop(s, 50);
 	assert_true(monotonic_ns() - begun < 10 * NSEC_PER_SEC);
@@ -433,8 +446,10 @@ TEST(sockets_of_the_dead_are_taken_over_and_others_not)
 
 	close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	assert_true(http_listen_unix(file, -1, &b, &err) < 0);
-	assert_true(http_listen_unix("/a/very/long/path/that/no/socket/address/could/ever/hold/because/it/has/"
-				     "more/than/one/hundred/and/seven/characters",
-				     -1, &b, &err) < 0);
+	assert_true(
+		http_listen_unix(
+			"/a/very/long/path/that/no/socket/address/could/ever/hold/because/it/has/"
+			"more/than/one/hundred/and/seven/characters",
+			-1, &b, &err) < 0);
 	assert_int_equal(err.kind, ERR_INVALID);
 }
