@@ -13,7 +13,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 SHIM = os.environ.get("HOLDFAST_SHIM", str(TOP / "build" / "holdfast-shim"))
 APPLETS = "sh echo sleep cat true false yes seq head kill dd mount stty tty printf ls mkdir id reboot env usleep touch".split()
-SANITIZED = b"AddressSanitizer" in Path(SHIM).read_bytes()
+SANITIZED = b"__asan_init" in Path(SHIM).read_bytes()
 PATIENCE = 20
 
 
