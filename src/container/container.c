@@ -62,6 +62,24 @@ void container_release(struct container *c)
 	container_changed_locked(c);
 }
 
+void container_keep_out(struct container *c)
+{
+	hold(&c->lock);
+
+	c->busy = true;
+	while (c->reconciling)
+		pthread_cond_wait(&c->changed, &c->lock);
+}
+
+bool container_let_in(struct container *c)
+{
+	hold(&c->lock);
+	bool missed = c->missed;
+
+	c->busy = c->missed = false;
+	return missed;
+}
+
 int container_wait_changed_locked(struct container *c, const struct timespec *deadline)
 {
 	return -pthread_cond_clockwait(&c->changed, &c->lock, CLOCK_MONOTONIC, deadline);

@@ -119,11 +119,13 @@ struct container {
 	struct container_state state;
 	struct container_phase disk; /* phase.json as written; `phase` below is the truth */
 	enum phase phase;
-	char *problem;	  /* why it is dead, or what is odd about it; NULL: nothing */
-	bool handled;	  /* restore has acted on it, or had no need to */
-	bool gone;	  /* removed; kept only by references */
-	bool shim_gone;	  /* an orphan: alive without its shim */
-	bool busy;	  /* a verb of this process begins or removes it: facts do not */
+	char *problem;	/* why it is dead, or what is odd about it; NULL: nothing */
+	bool handled;	/* restore has acted on it, or had no need to */
+	bool gone;	/* removed; kept only by references */
+	bool shim_gone; /* an orphan: alive without its shim */
+	bool busy;	/* a verb begins or removes it: facts are taken up, nothing else is done */
+	bool reconciling; /* a worker reconciles it now */
+	bool missed;	  /* a reconcile was asked for while busy */
 	bool keep;	  /* a restart is under way: its end does not auto-remove it */
 	pid_t shim_child; /* its shim, where it is our child and to be reaped; 0: none */
 	unsigned asked;	  /* times that reconcile found it unknown, in a row */
@@ -173,6 +175,13 @@ static inline void container_release_p(struct container **c)
 	if (*c)
 		container_release(*c);
 }
+
+/* Waits until no worker reconciles it, and keeps reconciles from doing more than taking up facts
+ * until container_let_in(): for a verb that makes or removes the container's directories. Claimed.
+ */
+void container_keep_out(struct container *c);
+/* Says whether a reconcile was asked for meanwhile, which the caller then asks for again. */
+bool container_let_in(struct container *c);
 
 /* The container's directories, opened; -errno. */
 int container_open_data(const struct container_store *s, const char *id);

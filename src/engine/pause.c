@@ -1,6 +1,7 @@
 /* pause, unpause, rename: verbs of one step. The verb in progress is in phase.json while it runs.
  */
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 
 #include "engine/internal.h"
@@ -45,6 +46,14 @@ static void finish(struct engine *e, struct container *c, enum phase from, enum 
 		notify_locked(e, c, now_ns(), verb, NULL);
 }
 
+/* It may have ended under our hands. */
+static int failed(struct container *c, const char *ref, const char *verb, struct err *err)
+{
+	if (signal_init(c, 0) == -ESRCH)
+		return err_set(err, ERR_CONFLICT, "Container %s is not running", c->id);
+	return err_wrap(err, "Cannot %s container %s", verb, ref);
+}
+
 int engine_pause(struct engine *e, const char *ref, struct err *err)
 {
 	auto_(container_unref_p) struct container *c = NULL;
@@ -56,7 +65,7 @@ int engine_pause(struct engine *e, const char *ref, struct err *err)
 		return -1;
 	r = runtime_pause(rt, c->id, err);
 	finish(e, c, PHASE_RUNNING, PHASE_PAUSED, "pause", r == 0);
-	return r < 0 ? err_wrap(err, "Cannot pause container %s", ref) : 0;
+	return r < 0 ? failed(c, ref, "pause", err) : 0;
 }
 
 int engine_unpause(struct engine *e, const char *ref, struct err *err)
@@ -70,7 +79,7 @@ int engine_unpause(struct engine *e, const char *ref, struct err *err)
 		return -1;
 	r = runtime_resume(rt, c->id, err);
 	finish(e, c, PHASE_PAUSED, PHASE_RUNNING, "unpause", r == 0);
-	return r < 0 ? err_wrap(err, "Cannot unpause container %s", ref) : 0;
+	return r < 0 ? failed(c, ref, "unpause", err) : 0;
 }
 
 /* docker's RestrictedNamePattern: [a-zA-Z0-9][a-zA-Z0-9_.-]+ */

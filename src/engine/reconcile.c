@@ -388,6 +388,21 @@ static enum verdict judge_here(struct container *c, enum verdict v)
 	return v == VERDICT_FINISH_REMOVAL ? VERDICT_SETTLE_REST : v;
 }
 
+static void reconcile_now(struct engine *e, struct container *c, struct finding *f)
+{
+	probe(e, c, f);
+	{
+		/* A start of which the record says that it came to run. */
+		hold(&c->lock);
+		if (f->written == PHASE_STARTING && c->phase == PHASE_RUNNING)
+			f->written = PHASE_RUNNING;
+	}
+	f->verdict = judge_here(c, judge(f->written, f->seen));
+	log_debug("container %.12s: written %s, seen %s (%s): %s", c->id, phase_text(f->written),
+		  seen_text(f->seen), f->why, verdict_text(f->verdict));
+	apply(e, c, f);
+}
+
 void reconcile(struct engine *e, struct container *c, struct finding *ret)
 {
 	struct finding f = {0};
@@ -398,19 +413,18 @@ void reconcile(struct engine *e, struct container *c, struct finding *ret)
 		if (c->gone || c->phase == PHASE_DEAD)
 			return;
 		f.written = c->phase;
-		busy = c->busy;
+		busy = c->missed = c->busy;
+		c->reconciling = !busy;
 	}
-	/* The verb that starts it sees to the rest; what ended meanwhile is settled all the same.
-	 */
+	/* The verb sees to the rest; what ended meanwhile is settled all the same. */
 	if (busy) {
 		(void) settle_records(e, c);
 		return;
 	}
-	probe(e, c, &f);
-	f.verdict = judge_here(c, judge(f.written, f.seen));
-	log_debug("container %.12s: written %s, seen %s (%s): %s", c->id, phase_text(f.written),
-		  seen_text(f.seen), f.why, verdict_text(f.verdict));
-	apply(e, c, &f);
+	reconcile_now(e, c, &f);
 	if (ret)
 		*ret = f;
+	hold(&c->lock);
+	c->reconciling = false;
+	container_changed_locked(c);
 }

@@ -77,17 +77,23 @@ static int end_processes(struct engine *e, struct container *c, struct err *err)
 
 int remove_claimed(struct engine *e, struct container *c, bool force, struct err *err)
 {
+	int r;
+
 	if (intend_removal(e, c, force, err) < 0)
 		return -1;
 	if (end_processes(e, c, err) < 0)
 		return -1;
 	if (wait_rested(e, c, 10, err) < 0)
 		return -1;
+	container_keep_out(c);
 	{
 		hold(&c->lock);
 		container_move_locked(e->store, c, PHASE_REMOVING, "remove");
 	}
-	return finish_removal(e, c, err);
+	r = finish_removal(e, c, err);
+	if (container_let_in(c))
+		engine_kick(e, c);
+	return r;
 }
 
 int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, struct err *err)

@@ -68,7 +68,6 @@ static int intend_start(struct engine *e, struct container *c, int64_t *ret_run,
 	fields_init(container_phase_fields, &c->disk);
 	c->disk.verb = xstrdup("start");
 	c->disk.deadline_ns = now_ns() + START_TIMEOUT_MS * NSEC_PER_MSEC;
-	c->busy = true;
 	container_move_locked(e->store, c, PHASE_STARTING, "start");
 	return 0;
 }
@@ -187,7 +186,6 @@ static void undo(struct engine *e, struct container *c, int code, const struct e
 
 	{
 		hold(&c->lock);
-		c->busy = false;
 		c->state.settled_run = c->state.run;
 		c->state.exit_code = code;
 		free(c->state.error);
@@ -199,15 +197,7 @@ static void undo(struct engine *e, struct container *c, int code, const struct e
 	release_and_rest(e, c);
 }
 
-/* Its shim did not say how the start went: that is for reconcile to find out. */
-static void leave_to_reconcile(struct engine *e, struct container *c)
-{
-	hold(&c->lock);
-
-	c->busy = false;
-	engine_kick(e, c);
-}
-
+/* It runs, watched or not: a missing watch is made up for by the next reconcile. */
 static int watch_it(struct engine *e, struct container *c, int conn)
 {
 	struct err err = {0};
@@ -215,7 +205,6 @@ static int watch_it(struct engine *e, struct container *c, int conn)
 
 	{
 		hold(&c->lock);
-		c->busy = false;
 		free(take(c->disk.verb));
 		c->disk.deadline_ns = 0;
 		r = link_watch(e, c, conn, &c->shim_link, &err);
@@ -224,15 +213,33 @@ static int watch_it(struct engine *e, struct container *c, int conn)
 		log_error("container %.12s: %s", c->id, err.text);
 	/* Watch first, then look: the records say what has happened meanwhile. */
 	(void) settle_records(e, c);
-	return r;
+	return 0;
+}
+
+/* Facts are kept out: the exec directory is being made. */
+static int start_alone(struct engine *e, struct container *c, const struct container_config *config,
+		       struct err *err)
+{
+	autoclose int conn = -1, exec = make_exec_dir(e, c->id, err);
+	int64_t run;
+	int code;
+
+	if (exec < 0 || intend_start(e, c, &run, err) < 0)
+		return -1;
+	if (run_it(e, c, config, run, &conn, &code, err) == 0)
+		return watch_it(e, c, take_fd(conn));
+	close_p(&conn);
+	conn = -1;
+	/* Where its shim did not say how the start went, that is for reconcile to find out. */
+	if (code != CODE_UNKNOWN)
+		undo(e, c, code, err);
+	return -1;
 }
 
 int start_claimed(struct engine *e, struct container *c, struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *config = config_of(c, err);
-	autoclose int conn = -1, exec = -1;
-	int64_t run;
-	int code;
+	int r;
 
 	{
 		hold(&c->lock);
@@ -243,20 +250,11 @@ int start_claimed(struct engine *e, struct container *c, struct err *err)
 		return -1;
 	if (check_container_image_exist(e->images, config->image_id, err) < 0)
 		return -1;
-	exec = make_exec_dir(e, c->id, err);
-	if (exec < 0 || intend_start(e, c, &run, err) < 0)
-		return -1;
-	if (run_it(e, c, config, run, &conn, &code, err) < 0) {
-		if (conn >= 0)
-			(void) close(take_fd(conn));
-		if (code == CODE_UNKNOWN)
-			leave_to_reconcile(e, c);
-		else
-			undo(e, c, code, err);
-		return -1;
-	}
-	(void) watch_it(e, c, take_fd(conn));
-	return 0;
+	container_keep_out(c);
+	r = start_alone(e, c, config, err);
+	if (container_let_in(c) || r < 0)
+		engine_kick(e, c);
+	return r;
 }
 
 int engine_start(struct engine *e, const char *ref, struct err *err)

@@ -98,7 +98,7 @@ TEST(state_round_trips)
 	assert_int_equal(again->phase, PHASE_EXITED);
 }
 
-TEST(a_begun_run_without_its_end_is_taken_for_running)
+TEST(a_begun_run_without_a_phase_is_starting_until_a_record_says_more)
 {
 	auto_(place_free) struct place p = {0};
 	auto_(container_unref_p) struct container *c = NULL;
@@ -107,7 +107,7 @@ TEST(a_begun_run_without_its_end_is_taken_for_running)
 	write_config(&p);
 	write_data(&p, LAYOUT_STATE, "{\"Version\":1,\"Wanted\":1,\"Run\":2,\"SettledRun\":1}");
 	c = load(&p);
-	assert_int_equal(c->phase, PHASE_RUNNING);
+	assert_int_equal(c->phase, PHASE_STARTING);
 	assert_false(c->handled);
 }
 
