@@ -1,0 +1,135 @@
+"""What the host itself knows of a container: processes, cgroups, namespaces, mounts."""
+
+import os
+import select
+import signal
+import subprocess
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def wait_for(condition, what, timeout=20):
+    """For what has no event to wait on. Returns the condition's first true value."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"gave up after {timeout} s waiting for: {what}")
+        time.sleep(0.01)
+
+
+def parse_time(text):
+    """RFC 3339 with nanoseconds, as Docker writes it, to seconds since the epoch."""
+    text = text.strip()
+    assert text.endswith("Z") or text[-6] in "+-", f"a time without its zone: {text}"
+    text = text[:-1] + "+00:00" if text.endswith("Z") else text
+    main, zone = text[:-6], text[-6:]
+    whole, _, fraction = main.partition(".")
+    stamp = datetime.fromisoformat(whole + zone).astimezone(timezone.utc).timestamp()
+    return stamp + float("0." + (fraction or "0"))
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def wait_exit(pid, timeout=20):
+    """Waits for the end of a process that is not our child; returns when we saw it."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return time.time()
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        assert poll.poll(timeout * 1000), f"process {pid} still runs after {timeout} s"
+        return time.time()
+    finally:
+        os.close(fd)
+
+
+def kill(pid, sig=signal.SIGKILL):
+    """Kills one process of ours; returns the time just before."""
+    before = time.time()
+    os.kill(pid, sig)
+    return before
+
+
+def namespace(pid, kind):
+    return os.readlink(f"/proc/{pid}/ns/{kind}")
+
+
+def status_field(pid, field):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return line.split(":", 1)[1].strip()
+    raise KeyError(field)
+
+
+def cgroup_dir(pid, controller):
+    """The directory of a process in the hierarchy that really limits this controller."""
+    unified = None
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        if controller in names.split(","):
+            return CGROUPS / controller / path.lstrip("/")
+        if names == "":
+            unified = path
+    assert unified is not None, f"no cgroup of {pid} for {controller}"
+    return CGROUPS / unified.lstrip("/")
+
+
+def has_cgroup_v1(controller):
+    return (CGROUPS / controller / "cgroup.procs").exists()
+
+
+def cgroup_value(pid, controller, v1, v2):
+    """The value of a limit, read from the file that this host's cgroup version has for it."""
+    return (cgroup_dir(pid, controller) / (v1 if has_cgroup_v1(controller) else v2)).read_text().strip()
+
+
+def cgroups_named(ids):
+    """All cgroup directories, of any hierarchy, whose name contains one of these container ids."""
+    if not ids:
+        return []
+    found = []
+    for parent, names, _ in os.walk(CGROUPS):
+        found += [os.path.join(parent, n) for n in names if any(i in n for i in ids)]
+    return found
+
+
+class MountNamespace:
+    """A mount namespace without the hybrid cgroup2 mount, which crun 1.8 refuses to live with.
+
+    One for the life of a daemon's data root, as on a real host: the daemon comes and goes in it.
+    """
+
+    def __init__(self):
+        script = ("mount --make-rprivate /sys/fs/cgroup && umount /sys/fs/cgroup/unified && "
+                  "echo ready && exec sleep infinity")
+        # Propagation unchanged elsewhere, so that volumes propagate as they do on the host.
+        self.holder = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        assert self.holder.stdout.readline() == "ready\n", "cannot make a mount namespace for crun"
+
+    @property
+    def pid(self):
+        return self.holder.pid
+
+    def close(self):
+        self.holder.kill()
+        self.holder.wait()
+
+    @staticmethod
+    def needed_for(runtime):
+        return "crun" in runtime and (CGROUPS / "unified").is_mount() and has_cgroup_v1("memory")

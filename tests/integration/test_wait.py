@@ -1,0 +1,96 @@
+"""POST /containers/{id}/wait: all three conditions, and its head at once."""
+
+import pytest
+
+from kit import host
+
+
+def test_head_comes_at_once_and_the_body_at_the_end(daemon, api):
+    """The Go client sends start only after it has seen the head of wait."""
+    cid = daemon.create("exit 5")
+    with api.stream("POST", f"/containers/{cid}/wait", condition="next-exit") as waiting:
+        assert waiting.status == 200
+        daemon.start_container(cid)
+        assert waiting.json() == {"StatusCode": 5} or waiting.json() is None
+
+
+def test_not_running_answers_at_once_for_an_ended_container(daemon, api):
+    cid = daemon.run("exit 6")
+    daemon.wait(cid)
+    for query in ({}, {"condition": "not-running"}):
+        assert api.post(f"/containers/{cid}/wait", expect=200, **query).json["StatusCode"] == 6
+
+
+def test_not_running_answers_at_once_for_a_created_container(daemon, api):
+    cid = daemon.create("true")
+    assert api.post(f"/containers/{cid}/wait", expect=200).json["StatusCode"] == 0
+
+
+def test_next_exit_waits_for_a_new_end(daemon, api):
+    cid = daemon.create("test -e /again && exit 8; touch /again; exit 7")
+    daemon.start_container(cid)
+    assert daemon.wait(cid) == 7
+    with api.stream("POST", f"/containers/{cid}/wait", condition="next-exit") as waiting:
+        daemon.start_container(cid)
+        assert waiting.json()["StatusCode"] == 8
+
+
+def test_removed_waits_for_the_removal(daemon, api):
+    cid = daemon.create("exit 9")
+    with api.stream("POST", f"/containers/{cid}/wait", condition="removed") as waiting:
+        daemon.start_container(cid)
+        assert daemon.wait(cid) == 9
+        waiting.set_timeout(0.3)
+        with pytest.raises(TimeoutError):
+            waiting.json()
+    with api.stream("POST", f"/containers/{cid}/wait", condition="removed") as waiting:
+        api.delete(f"/containers/{cid}", expect=204)
+        assert waiting.json()["StatusCode"] == 9
+
+
+def test_removed_with_auto_remove_tells_the_exit_code(daemon, api):
+    cid = daemon.create("exit 10", host={"AutoRemove": True})
+    with api.stream("POST", f"/containers/{cid}/wait", condition="removed") as waiting:
+        daemon.start_container(cid)
+        assert waiting.json()["StatusCode"] == 10
+    assert api.get(f"/containers/{cid}/json").status == 404
+
+
+def test_many_waiters_all_learn_the_end(daemon, api):
+    cid = daemon.create("exit 11")
+    waiting = [api.stream("POST", f"/containers/{cid}/wait", condition="next-exit") for _ in range(20)]
+    daemon.start_container(cid)
+    assert [w.json()["StatusCode"] for w in waiting] == [11] * 20
+    for one in waiting:
+        one.close()
+
+
+def test_waiter_that_hangs_up_harms_nobody(daemon, api):
+    cid = daemon.run("sleep 1000")
+    api.stream("POST", f"/containers/{cid}/wait").close()
+    with api.stream("POST", f"/containers/{cid}/wait") as waiting:
+        api.post(f"/containers/{cid}/kill", expect=204)
+        assert waiting.json()["StatusCode"] == 137
+
+
+def test_wait_outlives_the_daemon(daemon, api):
+    """The client's connection is with the shim: the daemon dies, and is not even there at the end."""
+    cid = daemon.run("sleep 1000")
+    pid = daemon.container_pid(cid)
+    with api.stream("POST", f"/containers/{cid}/wait") as waiting:
+        daemon.kill9()
+        host.kill(pid)
+        assert waiting.json()["StatusCode"] == 137
+
+
+@pytest.mark.one_runtime
+def test_unknown_condition_is_400(daemon, api):
+    answer = api.post(f"/containers/{daemon.create('true')}/wait", condition="bored")
+    assert answer.status == 400
+    assert "bored" in answer.message
+
+
+@pytest.mark.parametrize("how,code", [("exit 0", 0), ("exit 255", 255), ("kill -9 $$", 0)])
+def test_exit_codes(daemon, how, code):
+    # An init cannot kill itself: the shell's kill has no effect and it ends with 0.
+    assert daemon.wait(daemon.run(how)) == code
