@@ -1,0 +1,171 @@
+"""GET /events: live and past, filters, times, and what each verb publishes."""
+
+import time
+
+import pytest
+
+from kit import host
+from kit.archives import busybox
+
+pytestmark = pytest.mark.one_runtime
+
+
+def actions(events, cid=None):
+    return [e["Action"] for e in events if cid in (None, e["Actor"]["ID"])]
+
+
+def test_a_whole_life_is_told_in_order(daemon):
+    before = time.time()
+    cid = daemon.create("exit 3", name="told", Labels={"colour": "red"})
+    daemon.start_container(cid)
+    daemon.wait(cid)
+    daemon.api.delete(f"/containers/{cid}", expect=204)
+    events = daemon.past_events(before, type=["container"])
+    assert actions(events, cid) == ["create", "start", "die", "destroy"]
+    for event in events:
+        assert (event["Type"], event["scope"]) == ("container", "local")
+        assert (event["status"], event["id"], event["from"]) == (event["Action"], cid, "busybox")
+        attributes = event["Actor"]["Attributes"]
+        assert (attributes["name"], attributes["image"], attributes["colour"]) == ("told", "busybox", "red")
+        assert before <= event["timeNano"] / 1e9 <= time.time()
+        assert event["time"] == event["timeNano"] // 10 ** 9
+    assert events[2]["Actor"]["Attributes"]["exitCode"] == "3"
+
+
+@pytest.mark.parametrize("verbs,told", [
+    (["pause", "unpause"], ["pause", "unpause"]),
+    (["kill"], ["kill", "die"]),
+    (["stop?t=0"], ["kill", "die", "stop"]),
+    (["restart?t=0"], ["kill", "die", "stop", "start", "restart"]),
+    (["rename?name=other"], ["rename"]),
+])
+def test_what_each_verb_publishes(daemon, verbs, told):
+    cid = daemon.run("sleep 1000", name="verbs")
+    before = time.time()
+    for verb in verbs:
+        daemon.api.post(f"/containers/{cid}/{verb}", expect=204)
+    host.wait_for(lambda: len(daemon.past_events(before, container=[cid])) >= len(told), "the events")
+    got = [a for a in actions(daemon.past_events(before, container=[cid]))]
+    # stop sends SIGTERM first: docker publishes a kill for each signal.
+    assert list(dict.fromkeys(got)) == told
+
+
+def test_kill_tells_the_signal_and_rename_the_old_name(daemon):
+    cid = daemon.run(["probe", "trap", "0"], name="old")
+    before = time.time()
+    daemon.wait_log(cid, "ready")
+    daemon.api.post(f"/containers/{cid}/kill", signal="SIGUSR1", expect=204)
+    daemon.api.post(f"/containers/{cid}/rename", name="new", expect=204)
+    kill, rename = daemon.past_events(before, event=["kill", "rename"])
+    assert kill["Actor"]["Attributes"]["signal"] == "10"
+    assert rename["Actor"]["Attributes"]["oldName"] == "/old"
+    assert rename["Actor"]["Attributes"]["name"] == "new"
+
+
+def test_oom_is_told(daemon):
+    before = time.time()
+    cid = daemon.run(["probe", "eat", "200"], host={"Memory": 16 << 20, "MemorySwap": 16 << 20})
+    daemon.wait(cid)
+    assert "oom" in actions(daemon.past_events(before), cid)
+
+
+def test_failed_start_tells_no_start(daemon):
+    cid = daemon.create(["/no/such/program"])
+    before = time.time()
+    daemon.api.post(f"/containers/{cid}/start", expect=400)
+    assert "start" not in actions(daemon.past_events(before), cid)
+
+
+def test_image_events(bare_daemon):
+    daemon, before = bare_daemon, time.time()
+    daemon.load(busybox().docker_archive("busybox:latest"))
+    daemon.api.post("/images/busybox/tag", repo="second", expect=201)
+    daemon.api.delete("/images/second", expect=200)
+    daemon.api.delete("/images/busybox", expect=200)
+    events = daemon.past_events(before, type=["image"])
+    assert actions(events) == ["load", "tag", "untag", "untag", "delete"]
+    assert events[1]["Actor"]["Attributes"]["name"] in ("second:latest", "second")
+
+
+def test_live_events_come_as_they_happen(daemon):
+    with daemon.events() as stream:
+        assert stream.status == 200
+        cid = daemon.run("true")
+        assert [stream.json()["Action"] for _ in range(3)] == ["create", "start", "die"]
+        assert daemon.wait(cid) == 0
+
+
+def test_past_and_live_without_gap_or_double(daemon):
+    before = time.time()
+    first = daemon.create("true")
+    with daemon.events(since=f"{before:.9f}") as stream:
+        assert stream.json()["id"] == first
+        second = daemon.create("true")
+        assert stream.json()["id"] == second
+
+
+def test_until_in_the_future_ends_the_stream_then(daemon):
+    end = time.time() + 0.7
+    with daemon.events(until=f"{end:.3f}", timeout=10) as stream:
+        cid = daemon.create("true")
+        assert stream.json()["id"] == cid
+        assert stream.json() is None
+    assert time.time() >= end
+
+
+def test_until_in_the_past_without_since_is_empty(daemon):
+    daemon.create("true")
+    assert daemon.api.get("/events", until=int(time.time()) - 100, expect=200).body == b""
+
+
+@pytest.mark.parametrize("filters,shown", [
+    ({"event": ["start"]}, ["start"]),
+    ({"event": {"start": True, "die": True}}, ["start", "die"]),
+    ({"type": ["container"]}, ["create", "start", "die"]),
+    ({"type": ["image"]}, []),
+    ({"type": ["network"]}, []),
+    ({"container": ["me"]}, ["create", "start", "die"]),
+    ({"container": ["other"]}, []),
+    ({"image": ["busybox"]}, ["create", "start", "die"]),
+    ({"image": ["nowhere"]}, []),
+    ({"label": ["colour"]}, ["create", "start", "die"]),
+    ({"label": ["colour=red"]}, ["create", "start", "die"]),
+    ({"label": ["colour=blue"]}, []),
+    ({"scope": ["local"]}, ["create", "start", "die"]),
+    ({"scope": ["swarm"]}, []),
+    ({"volume": ["x"]}, []),
+    ({"network": ["x"]}, []),
+    ({"daemon": ["x"]}, []),
+    ({"event": ["start"], "container": ["me"], "label": ["colour"]}, ["start"]),
+], ids=str)
+def test_filters(daemon, filters, shown):
+    before = time.time()
+    cid = daemon.run("true", name="me", Labels={"colour": "red"})
+    daemon.wait(cid)
+    host.wait_for(lambda: "die" in actions(daemon.past_events(before)), "the die event")
+    assert actions(daemon.past_events(before, **filters)) == shown
+
+
+@pytest.mark.parametrize("query", [{"filters": "{"}, {"filters": '{"nonsense":["1"]}'}, {"since": "once"},
+                                   {"until": "then"}, {"since": "20", "until": "10"}], ids=str)
+def test_bad_queries_are_400(daemon, query):
+    assert daemon.api.get("/events", timeout=5, **query).status == 400
+
+
+def test_times_may_be_rfc3339_or_relative(daemon):
+    cid = daemon.create("true")
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1))
+    events = daemon.api.get("/events", since="10m", until=now, filters={"container": [cid]},
+                            expect=200, timeout=10).json_lines()
+    assert actions(events) == ["create"]
+
+
+def test_listeners_that_hang_up_or_sleep_harm_nobody(daemon):
+    for _ in range(20):
+        daemon.events().close()
+    sleepers = [daemon.events() for _ in range(5)]
+    with daemon.events() as stream:
+        ids = [daemon.create("true") for _ in range(100)]
+        assert [stream.json()["id"] for _ in ids] == ids
+    for one in sleepers:
+        one.close()
