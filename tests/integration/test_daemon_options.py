@@ -267,7 +267,7 @@ def test_secrets_do_not_reach_the_log(new_daemon):
 
 def test_no_other_file_descriptors_reach_the_daemons_children(daemon):
     """A container that runs keeps none of the daemon's sockets and files open."""
-    cid = daemon.run("sleep 1000")
+    cid = daemon.run(["sleep", "1000"])
     fds = os.listdir(f"/proc/{daemon.container_pid(cid)}/fd")
     assert sorted(fds) == ["0", "1", "2"]
 
