@@ -1,5 +1,6 @@
 """Fixtures: a daemon per test, under each runtime; clients; and the check that nothing is left."""
 
+import re
 import shutil
 
 import pytest
@@ -24,6 +25,14 @@ def pytest_configure(config):
 
 def chosen_runtimes(config):
     return config.getoption("--runtime") or RUNTIMES
+
+
+def pytest_make_parametrize_id(config, val, argname):
+    """Short names, the same in every worker: a set has no order of its own."""
+    if callable(val):
+        return val.__name__
+    text = " ".join(sorted(val)) if isinstance(val, set) else str(val)
+    return re.sub(r"[^\w .,:=+-]", "", text)[:50]
 
 
 def pytest_generate_tests(metafunc):

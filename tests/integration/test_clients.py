@@ -35,7 +35,7 @@ def test_cli_create_start_logs(docker):
     assert docker("wait", "said") == "0"
     done = docker.run("logs", "-f", "said")
     assert (done.stdout, done.stderr) == ("out\n", "err\n")
-    assert docker("logs", "--tail", "1", "-t", "said").endswith(" out")
+    assert docker("logs", "-t", "said").endswith("Z out")
     docker("container", "prune", "-f")
     assert docker("ps", "-aq") == ""
 
@@ -180,6 +180,7 @@ def test_docker_py_images(client):
     [image] = client.images.load(busybox().docker_archive("loaded:1"))
     assert "loaded:1" in image.tags
     assert image.tag("again", "2")
+    image.reload()
     saved = b"".join(image.save(named="again:2"))
     client.images.remove("loaded:1")
     client.images.remove("again:2")
@@ -219,7 +220,7 @@ def test_curl_life(daemon):
 def test_curl_uploads_an_image(bare_daemon):
     archive = bare_daemon.root / "image.tar"
     archive.write_bytes(busybox().docker_archive("curled:1"))
-    for how in (["-T", str(archive)], ["--data-binary", f"@{archive}"],
+    for how in (["-T", str(archive)], ["--data-binary", f"@{archive}", "-H", "Content-Type: application/x-tar"],
                 ["-T", str(archive), "-H", "Transfer-Encoding: chunked"]):
         status, text = bare_daemon.curl("POST", "/images/load", *how)
         assert status == 200 and "Loaded image: curled:1" in text

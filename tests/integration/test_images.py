@@ -19,7 +19,7 @@ def images(daemon, **query):
 
 
 def tags(daemon, **query):
-    return sorted(t for i in images(daemon, **query) for t in i["RepoTags"] or [])
+    return sorted(t for i in images(daemon, **query) for t in i["RepoTags"] or [] if t != "<none>:<none>")
 
 
 def refs(**kw):
@@ -106,6 +106,7 @@ def test_layers_are_shared_between_images(bare_daemon):
     daemon.load(on_busybox(Labels={"n": "2"}).docker_archive("two:1"))
     daemon.api.delete("/images/one:1", expect=200)
     assert daemon.output("echo ok", image="two:1") == "ok\n"
+    daemon.remove_all()
     daemon.api.delete("/images/two:1", expect=200)
     assert images(daemon) == []
     stored = sum(p.stat().st_size for p in daemon.data.rglob("*") if p.is_file() and not p.is_symlink())
@@ -205,7 +206,7 @@ def several(bare_daemon):
     ({"dangling": ["false"]}, ["lib/two:1", "one:1", "one:2"]),
     ({"dangling": ["true"]}, []),
     ({}, ["lib/two:1", "one:1", "one:2"]),
-], ids=str)
+])
 def test_list_filters(several, filters, shown):
     assert tags(several, **refs(**filters)) == shown
 
@@ -249,7 +250,8 @@ def test_name_with_registry_port_and_path(daemon):
 def test_unknown_image_is_404(daemon, method, path):
     answer = daemon.api.request(method, f"/images/nowhere:1{path}")
     assert answer.status == 404
-    assert "No such image: nowhere:1" in answer.message or "nowhere:1" in answer.message
+    if not path.startswith("/get"):  # docker: "reference does not exist"
+        assert "No such image: nowhere:1" in answer.message
 
 
 def test_history_begins_at_the_top(bare_daemon):

@@ -52,6 +52,7 @@ def test_file_becomes_directory_and_back(bare_daemon):
 
 
 def test_the_later_entry_of_one_layer_wins(bare_daemon):
+    """As containerd has it; dockerd refuses such a layer."""
     assert look(bare_daemon, a.layer(a.file("x", "1"), a.file("x", "2")), cmd="cat /x") == "2"
 
 
@@ -80,11 +81,11 @@ def test_xattrs(bare_daemon):
     value = (0x02000001).to_bytes(4, "little") + net_raw + b"\0" * 12
     daemon = bare_daemon
     busybox = open("/bin/busybox", "rb").read()
-    entry = a.file("capable", busybox, 0o755, xattrs={
+    entry = a.file("capable/grep", busybox, 0o755, xattrs={
         "security.capability": value.decode("latin-1"), "user.note": "kept"})
     # PAX values are text to tarfile: binary ones survive as latin-1.
     daemon.load(on_busybox(layer_with_binary_xattrs(entry)).docker_archive("look:1"))
-    out = daemon.output(["/capable", "grep", "CapPrm", "/proc/self/status"], image="look:1", User="alice")
+    out = daemon.output(["/capable/grep", "CapPrm", "/proc/self/status"], image="look:1", User="alice")
     assert int(out.split()[1], 16) == 1 << 13
 
 

@@ -331,9 +331,9 @@ def test_container_ends_by_itself_with_children_left(daemon):
                          ids=["id", "name", "space", "nul", "dots", "long"])
 def test_unknown_container_is_404(daemon, method, path, name):
     answer = daemon.api.request(method, f"/containers/{name.replace(' ', '%20')}/{path}".rstrip("/"))
-    assert answer.status in ((404,) if name in (UNKNOWN, "nobody") else (400, 404, 405)), answer
+    assert answer.status in ((404,) if name in (UNKNOWN, "nobody") else (301, 400, 404, 405)), answer
     if answer.status == 404 and name in (UNKNOWN, "nobody"):
-        assert answer.message == f"No such container: {name}"
+        assert answer.message.endswith(f"No such container: {name}")
 
 
 @pytest.mark.one_runtime

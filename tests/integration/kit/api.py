@@ -83,8 +83,11 @@ class Api:
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
-        conn.request(method, target, body=body, headers=headers,
-                     encode_chunked=headers.get("Transfer-Encoding") == "chunked")
+        try:
+            conn.request(method, target, body=body, headers=headers,
+                         encode_chunked=headers.get("Transfer-Encoding") == "chunked")
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused before all was sent: the answer says why
         return conn, conn.getresponse()
 
     def request(self, method, path, body=None, *, headers=None, version=API, timeout=TIMEOUT,
