@@ -111,7 +111,7 @@ def test_until_in_the_future_ends_the_stream_then(daemon):
         cid = daemon.create("true")
         assert stream.json()["id"] == cid
         assert stream.json() is None
-    assert time.time() >= end
+    assert time.time() >= end - 0.001  # the digits we sent
 
 
 def test_until_in_the_past_without_since_is_empty(daemon):
@@ -147,7 +147,7 @@ def test_filters(daemon, filters, shown):
     assert actions(daemon.past_events(before, **filters)) == shown
 
 
-@pytest.mark.parametrize("query", [{"filters": "{"}, {"filters": '{"nonsense":["1"]}'}, {"since": "once"},
+@pytest.mark.parametrize("query", [{"filters": "{"}, {"filters": '{"type":5}'}, {"since": "once"},
                                    {"until": "then"}, {"since": "20", "until": "10"}])
 def test_bad_queries_are_400(daemon, query):
     assert daemon.api.get("/events", timeout=5, **query).status == 400
