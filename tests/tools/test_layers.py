@@ -113,3 +113,9 @@ def test_unknown_module_is_a_fault(tmp_path):
 def test_empty_tree_is_a_fault(tmp_path):
     (tmp_path / "src").mkdir()
     assert run(tmp_path, {})[0] == 1
+
+
+def test_our_own_tree_is_clean():
+    src = LAYERS.parents[1] / "src"
+    done = subprocess.run([sys.executable, LAYERS, src], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
