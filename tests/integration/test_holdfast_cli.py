@@ -32,13 +32,13 @@ def test_run_ps_inspect_logs_wait_rm(daemon, run):
 
 
 def test_verbs(daemon, run):
-    cid = run("--name", "v", "busybox", "sleep", "1000")
+    cid = run("--name", "verb", "busybox", "sleep", "1000")
     for verb, status in (("pause", "paused"), ("unpause", "running")):
-        assert daemon.cli(verb, "v").stdout == "v\n"
+        assert daemon.cli(verb, "verb").stdout == "verb\n"
         assert daemon.state(cid)["Status"] == status
-    daemon.cli("stop", "-t", "0", "v")
+    daemon.cli("stop", "-t", "0", "verb")
     assert daemon.state(cid)["Status"] == "exited"
-    daemon.cli("rm", "v")
+    daemon.cli("rm", "verb")
     cid = run("busybox", "sleep", "1000")
     daemon.cli("kill", "-s", "KILL", cid[:12])
     assert daemon.cli("wait", cid).stdout == "137\n"
