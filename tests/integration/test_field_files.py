@@ -49,8 +49,9 @@ def test_bind_modes_are_taken(daemon, outside, mode):
 
 
 def test_bind_over_a_symlink_of_the_image_stays_inside(daemon, outside):
-    from kit.archives import layer, on_busybox, symlink
-    daemon.load(on_busybox(layer(symlink("link", "/tmp/target"))).docker_archive("link:1"))
+    from kit.archives import folder, layer, on_busybox, symlink
+    # The target is there: crun 1.8 cannot make one behind a symlink.
+    daemon.load(on_busybox(layer(folder("tmp/target"), symlink("link", "/tmp/target"))).docker_archive("link:1"))
     own = {"Binds": [f"{outside}:/link"]}
     assert daemon.output("cat /tmp/target/file", own, image="link:1") == "from outside\n"
 

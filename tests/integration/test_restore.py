@@ -1,5 +1,7 @@
 """The main job: the daemon is killed, things happen, it returns, and every container is right."""
 
+import os
+import shutil
 import time
 
 import pytest
@@ -265,8 +267,7 @@ def test_container_whose_shim_is_gone_keeps_running_and_can_be_removed(daemon):
 
 
 def test_reboot_of_the_host(daemon):
-    """What a reboot leaves: the data root, no process, an empty exec root."""
-    import shutil
+    """What a reboot leaves: the data root; no process, no cgroup, an empty exec root."""
     running, created = daemon.run(SLEEP), daemon.create(SLEEP)
     ended = daemon.run("exit 3")
     daemon.wait(ended)
@@ -279,6 +280,8 @@ def test_reboot_of_the_host(daemon):
     for pid in left:
         host.wait_exit(pid)
     shutil.rmtree(daemon.exec)
+    for path in sorted(host.cgroups_named({running}), key=len, reverse=True):
+        os.rmdir(path)
     daemon.start()
     daemon.wait_state(running, "exited")
     assert daemon.state(running)["ExitCode"] == 255

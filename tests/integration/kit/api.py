@@ -156,15 +156,15 @@ class Stream:
 
 def demux(data):
     """A multiplexed stream, split: (stdout, stderr)."""
-    out = {1: b"", 2: b""}
-    while data:
-        assert len(data) >= 8, f"torn frame head {data!r}"
-        which, size = struct.unpack(">BxxxL", data[:8])
-        assert which in out, f"frame of stream {which}: {data[:40]!r}"
-        assert len(data) >= 8 + size, "torn frame"
-        out[which] += data[8:8 + size]
-        data = data[8 + size:]
-    return out[1], out[2]
+    out, at = {1: [], 2: []}, 0
+    while at < len(data):
+        assert len(data) >= at + 8, f"torn frame head {data[at:]!r}"
+        which, size = struct.unpack_from(">BxxxL", data, at)
+        assert which in out, f"frame of stream {which}: {data[at:at + 40]!r}"
+        assert len(data) >= at + 8 + size, "torn frame"
+        out[which].append(data[at + 8:at + 8 + size])
+        at += 8 + size
+    return b"".join(out[1]), b"".join(out[2])
 
 
 def path_of(name):
