@@ -52,7 +52,7 @@ class Daemon:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
             name: value,
-            "ASAN_OPTIONS": f"{where}:detect_leaks=1:strict_string_checks=1",
+            "ASAN_OPTIONS": f"{where}:detect_leaks=1",
             "UBSAN_OPTIONS": f"{where}:print_stacktrace=1:halt_on_error=1",
         }
 
