@@ -29,7 +29,8 @@ static const char *skip_space(const char *s)
 
 /* Words and values */
 
-/* One word up to a space outside of quotes (or `until`, where that is not 0): quotes and backslashes are undone. */
+/* One word up to a space outside of quotes (or `until`, where that is not 0): quotes and
+ * backslashes are undone. */
 static int take_word(const char **s, char until, char **ret)
 {
 	autobuf b = {0};
@@ -76,10 +77,10 @@ static bool read_json_words(const char *s, char ***ret)
 
 	if (!json_is_array(j))
 		return false;
-	json_array_foreach(j, i, v)
+	json_array_foreach (j, i, v)
 		if (!json_is_string(v))
 			return false;
-	json_array_foreach(j, i, v)
+	json_array_foreach (j, i, v)
 		strv_add(&words, json_string_value(v));
 	if (!words)
 		words = xcalloc(1, sizeof *words);
@@ -309,7 +310,8 @@ static int take_health_option(const struct change *c, const char **s, struct hea
 			       : bad(c, err, "--retries must be a number");
 	for (size_t i = 0; i < ARRAY_SIZE(durations); i++)
 		if (str_has_prefix(word, durations[i].name))
-			return duration_parse(word + strlen(durations[i].name), durations[i].ns) == 0
+			return duration_parse(word + strlen(durations[i].name), durations[i].ns) ==
+					       0
 				       ? 1
 				       : bad(c, err, "not a duration");
 	return bad(c, err, "unknown flag");
@@ -350,11 +352,16 @@ static int apply(struct config *config, const char *line, struct err *err)
 		const char *keyword;
 		int (*fn)(const struct change *c, struct err *err);
 	} known[] = {
-		{"CMD", change_cmd},		   {"ENTRYPOINT", change_entrypoint},
-		{"ENV", change_env},		   {"EXPOSE", change_expose},
-		{"HEALTHCHECK", change_healthcheck}, {"LABEL", change_label},
-		{"ONBUILD", change_onbuild},	   {"STOPSIGNAL", change_stopsignal},
-		{"USER", change_user},		   {"VOLUME", change_volume},
+		{"CMD", change_cmd},
+		{"ENTRYPOINT", change_entrypoint},
+		{"ENV", change_env},
+		{"EXPOSE", change_expose},
+		{"HEALTHCHECK", change_healthcheck},
+		{"LABEL", change_label},
+		{"ONBUILD", change_onbuild},
+		{"STOPSIGNAL", change_stopsignal},
+		{"USER", change_user},
+		{"VOLUME", change_volume},
 		{"WORKDIR", change_workdir},
 	};
 	const char *start = skip_space(line);

@@ -1,18 +1,19 @@
 /*
- * Images: the store's index in memory, and the verbs on it. What reads archives (hostile bytes, libarchive,
- * libcrypto) is not here but in the program holdfast-image (src/imagetool/), which this module runs and which
- * writes into a staging directory only; publishing what it made is one rename each.
+ * Images: the store's index in memory, and the verbs on it. What reads archives (hostile bytes,
+ *libarchive, libcrypto) is not here but in the program holdfast-image (src/imagetool/), which this
+ *module runs and which writes into a staging directory only; publishing what it made is one rename
+ *each.
  *
  * On disk, below <data-root>/image/ (names and order in image/layout.h):
- *	blobs/sha256/<hex>	image configurations, and layers as they came (tar compressed; a tar that came
- *				uncompressed is kept as zstd), each verified against its digest
- *	layers/<16 hex>/	an unpacked layer, by the first 16 digits of its diff id: diff/ in overlay's own
- *				form (whiteouts as 0/0 devices, opaque xattr), layer.json
- *	images/<hex>.json	one file an image, by its id: configuration and layers, names, times
- *	staging/		unfinished work; swept at start
- * An image's id is the digest of its configuration, as docker has it. Names live in the record of their image, each
- * with the time when it was given, so that an image and its names come in one rename. A tag moves by writing the
- * new owner first, then the old; should a crash part the two, the later time wins.
+ *	blobs/sha256/<hex>	image configurations, and layers as they came (tar compressed; a tar
+ *that came uncompressed is kept as zstd), each verified against its digest layers/<16 hex>/	an
+ *unpacked layer, by the first 16 digits of its diff id: diff/ in overlay's own form (whiteouts as
+ *0/0 devices, opaque xattr), layer.json images/<hex>.json	one file an image, by its id:
+ *configuration and layers, names, times staging/		unfinished work; swept at start An
+ *image's id is the digest of its configuration, as docker has it. Names live in the record of their
+ *image, each with the time when it was given, so that an image and its names come in one rename. A
+ *tag moves by writing the new owner first, then the old; should a crash part the two, the later
+ *time wins.
  *
  * struct image is immutable and reference-counted; names are looked up in the store. Thread-safe.
  */
@@ -44,10 +45,10 @@ struct image {
 	char *comment;
 	char *docker_version;
 	int64_t created_ns;
-	int64_t size;	       /* bytes of its unpacked layers */
-	int64_t tagged_ns;     /* last tag time of when this snapshot was taken, 0: never */
-	struct config config;  /* the image's own: Env, Cmd, Entrypoint, User, ... */
-	char **diff_ids;       /* "sha256:<hex>", lowest first */
+	int64_t size;		/* bytes of its unpacked layers */
+	int64_t tagged_ns;	/* last tag time of when this snapshot was taken, 0: never */
+	struct config config;	/* the image's own: Env, Cmd, Entrypoint, User, ... */
+	char **diff_ids;	/* "sha256:<hex>", lowest first */
 	struct objects history; /* struct image_history, oldest first */
 };
 
@@ -65,13 +66,14 @@ struct image_sink {
 	void *arg;
 };
 
-/* Loads the index, sweeps staging and what no finished load owns. tool is the path of holdfast-image. A record
- * that cannot be read is kept on disk, logged, and left out. */
+/* Loads the index, sweeps staging and what no finished load owns. tool is the path of
+ * holdfast-image. A record that cannot be read is kept on disk, logged, and left out. */
 int images_open(const char *data_root, const char *tool, struct images **ret, struct err *err);
 void images_close(struct images *s);
 
-/* "name[:tag]", "name@sha256:..", "sha256:<hex>", an id or unique prefix of it. ERR_NOT_FOUND "No such image: x:tag"
- * (docker's words: the reference with its default tag); ERR_INVALID "invalid reference format". */
+/* "name[:tag]", "name@sha256:..", "sha256:<hex>", an id or unique prefix of it. ERR_NOT_FOUND "No
+ * such image: x:tag" (docker's words: the reference with its default tag); ERR_INVALID "invalid
+ * reference format". */
 int image_resolve(struct images *s, const char *ref, struct image **ret, struct err *err);
 /* All images, newest first. *ret and each element are the caller's (image_list_free). */
 void images_list(struct images *s, struct image ***ret, size_t *ret_n);
@@ -81,18 +83,20 @@ extern const char *const image_filter_keys[];
 int images_list_filtered(struct images *s, const struct filters *f, bool all, struct image ***ret,
 			 size_t *ret_n, struct err *err);
 
-/* Its names as "busybox:latest" (familiar form, sorted), its digests as "busybox@sha256:..". strv, caller's. */
+/* Its names as "busybox:latest" (familiar form, sorted), its digests as "busybox@sha256:..". strv,
+ * caller's. */
 char **image_tags(struct images *s, const struct image *im);
 char **image_digests(struct images *s, const struct image *im);
-/* The familiar form of a reference: "docker.io/library/busybox:latest" -> "busybox:latest"; NULL if invalid. */
+/* The familiar form of a reference: "docker.io/library/busybox:latest" -> "busybox:latest"; NULL if
+ * invalid. */
 char *image_familiar_name(const char *ref);
 
-/* Its unpacked layers, top first, relative to images_layers_dir(), as "<16 hex>/diff": overlay's lowerdir. A layer
- * that comes twice is there once; NULL where it has none. */
+/* Its unpacked layers, top first, relative to images_layers_dir(), as "<16 hex>/diff": overlay's
+ * lowerdir. A layer that comes twice is there once; NULL where it has none. */
 char **image_lower(struct images *s, const struct image *im);
 const char *images_layers_dir(struct images *s);
-/* check_container_image_exist: is the image with this id here with every layer directory? 0, or < 0 with
- * err saying which part is missing. */
+/* check_container_image_exist: is the image with this id here with every layer directory? 0, or < 0
+ * with err saying which part is missing. */
 int check_container_image_exist(struct images *s, const char *id, struct err *err);
 
 /* What a verb did, for the answer and the events. */
@@ -107,28 +111,31 @@ struct image_changes {
 };
 void image_changes_free(struct image_changes *c);
 
-/* Loads a docker-archive or OCI layout (plain, gzip, zstd, ...). Atomic: all or nothing of each image appears. */
-int images_load(struct images *s, const struct image_source *in, struct image_changes *ret, struct err *err);
-/* One layer from a tarball. `changes` are Dockerfile lines (CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER, VOLUME, WORKDIR,
- * ONBUILD, STOPSIGNAL, HEALTHCHECK); repo may be NULL, tag may be NULL (latest). */
-int images_import(struct images *s, const struct image_source *in, const char *repo, const char *tag,
-		  const char *message, char *const *changes, const char *platform,
+/* Loads a docker-archive or OCI layout (plain, gzip, zstd, ...). Atomic: all or nothing of each
+ * image appears. */
+int images_load(struct images *s, const struct image_source *in, struct image_changes *ret,
+		struct err *err);
+/* One layer from a tarball. `changes` are Dockerfile lines (CMD, ENTRYPOINT, ENV, EXPOSE, LABEL,
+ * USER, VOLUME, WORKDIR, ONBUILD, STOPSIGNAL, HEALTHCHECK); repo may be NULL, tag may be NULL
+ * (latest). */
+int images_import(struct images *s, const struct image_source *in, const char *repo,
+		  const char *tag, const char *message, char *const *changes, const char *platform,
 		  struct image_changes *ret, struct err *err);
 /* Writes a docker-archive that is an OCI layout as well, as current docker does. */
 int images_save(struct images *s, char *const *refs, const struct image_sink *out, struct err *err);
 int images_tag(struct images *s, const char *ref, const char *repo, const char *tag,
 	       struct image_changes *ret, struct err *err);
 
-/* Who uses an image: called by remove and prune with the store unlocked by id; returns the short id of a container
- * that uses it ("" none), its name of running state in *ret_running. */
+/* Who uses an image: called by remove and prune with the store unlocked by id; returns the short id
+ * of a container that uses it ("" none), its name of running state in *ret_running. */
 struct image_users {
 	void (*in_use)(void *arg, const char *image_id, char ret_container[13], bool *ret_running);
 	void *arg;
 };
-/* DELETE /images/ref with docker's rules: a name of several is untagged; the last name, or an id, deletes the image
- * and the layers and blobs nobody else needs; in use by a container: 409, force untags but never removes what a
- * container needs (dockerd deletes such an image, and leaves the container its layers; here it stays, nameless, until
- * it is pruned). Messages as dockerd's. */
+/* DELETE /images/ref with docker's rules: a name of several is untagged; the last name, or an id,
+ * deletes the image and the layers and blobs nobody else needs; in use by a container: 409, force
+ * untags but never removes what a container needs (dockerd deletes such an image, and leaves the
+ * container its layers; here it stays, nameless, until it is pruned). Messages as dockerd's. */
 int images_remove(struct images *s, const char *ref, bool force, bool noprune,
 		  const struct image_users *users, struct image_changes *ret, struct err *err);
 /* filters: dangling (default true), until, label, label!. */

@@ -16,7 +16,8 @@ static void config_free(struct config *c)
 /* "linux/arm64/v8"; NULL is this host. */
 static int read_platform(const char *platform, json_t *into, struct err *err)
 {
-	autostrv char **parts = strv_split(str_empty(platform) ? "linux/" IMAGE_HOST_ARCH : platform, '/');
+	autostrv char **parts =
+		strv_split(str_empty(platform) ? "linux/" IMAGE_HOST_ARCH : platform, '/');
 	size_t n = strv_len(parts);
 
 	if (n == 1 && str_eq(parts[0], "linux")) {
@@ -35,8 +36,8 @@ static int read_platform(const char *platform, json_t *into, struct err *err)
 }
 
 /* The configuration but for its rootfs, which the tool adds. */
-static int make_config(const char *message, char *const *changes, const char *platform, json_t **ret,
-		       struct err *err)
+static int make_config(const char *message, char *const *changes, const char *platform,
+		       json_t **ret, struct err *err)
 {
 	const char *comment = str_empty(message) ? "Imported from -" : message;
 	autojson json_t *j = json_object();
@@ -51,8 +52,8 @@ static int make_config(const char *message, char *const *changes, const char *pl
 	(void) json_object_set_new(j, "docker_version", json_string(HOLDFAST_VERSION));
 	(void) json_object_set_new(j, "comment", json_string(comment));
 	(void) json_object_set_new(j, "config", fields_save(config_fields, &config));
-	(void) json_object_set_new(j, "history", json_pack("[{ss ss}]", "created", created, "comment",
-							   comment));
+	(void) json_object_set_new(j, "history",
+				   json_pack("[{ss ss}]", "created", created, "comment", comment));
 	if (!json_object_get(json_array_get(json_object_get(j, "history"), 0), "comment"))
 		return err_set(err, ERR_INVALID, "the message is not UTF-8");
 	*ret = take(j);
@@ -96,8 +97,8 @@ static int import_into(struct images *s, const char *staging, const struct image
 	return images_publish(s, p, ret, err);
 }
 
-int images_import(struct images *s, const struct image_source *in, const char *repo, const char *tag,
-		  const char *message, char *const *changes, const char *platform,
+int images_import(struct images *s, const struct image_source *in, const char *repo,
+		  const char *tag, const char *message, char *const *changes, const char *platform,
 		  struct image_changes *ret, struct err *err)
 {
 	autojson json_t *config = NULL;

@@ -1,22 +1,22 @@
 /*
- * What lies below <data-root>/image/, and the little that the daemon and the program holdfast-image say to each
- * other. Whole content, by whose hand, and the order that makes a crash harmless:
+ * What lies below <data-root>/image/, and the little that the daemon and the program holdfast-image
+ *say to each other. Whole content, by whose hand, and the order that makes a crash harmless:
  *
- *	staging/<name>/		one unfinished load or import. holdfast-image writes here and nowhere else:
- *		blobs/<hex>		as blobs/sha256/<hex> shall be
- *		layers/<16 hex>/	as layers/<16 hex>/ shall be
- *		work/<n>/		layers that are not yet known to belong to an image
- *	layers/<16 hex>/	diff/ and layer.json, see below; renamed here whole, never changed again
- *	blobs/sha256/<hex>	renamed here whole, never changed again
- *	images/<hex>.json	an image: written last, durably. What no image names does not exist and is
- *				swept when the daemon opens the store.
+ *	staging/<name>/		one unfinished load or import. holdfast-image writes here and
+ *nowhere else: blobs/<hex>		as blobs/sha256/<hex> shall be layers/<16 hex>/	as
+ *layers/<16 hex>/ shall be work/<n>/		layers that are not yet known to belong to an image
+ *	layers/<16 hex>/	diff/ and layer.json, see below; renamed here whole, never changed
+ *again blobs/sha256/<hex>	renamed here whole, never changed again images/<hex>.json	an
+ *image: written last, durably. What no image names does not exist and is swept when the daemon
+ *opens the store.
  *
- * A layer is known by its diff id, the digest of its tar, of which the directory's name are the first 16 digits, so
- * that overlay's option string holds 100 layers and more; layer.json has all of it, and who meets a directory
- * with another diff id refuses it.
+ * A layer is known by its diff id, the digest of its tar, of which the directory's name are the
+ *first 16 digits, so that overlay's option string holds 100 layers and more; layer.json has all of
+ *it, and who meets a directory with another diff id refuses it.
  *
  * holdfast-image answers on its standard output, in JSON:
- *	{"Images": [{"Config": "<hex>", "Names": ["busybox:latest", ...], "Layers": ["<hex of the diff id>", ...]}]}
+ *	{"Images": [{"Config": "<hex>", "Names": ["busybox:latest", ...], "Layers": ["<hex of the
+ *diff id>", ...]}]}
  *	{"Error": {"Kind": "invalid" | "too large" | "system", "Text": "..."}}
  * Everything in Images lies in the staging directory, or was already in the store, and is on disk.
  */
@@ -43,8 +43,9 @@
 #define IMAGE_MAX_ANSWER (64 << 20)
 
 /* layer.json: {"Version":1,"DiffId":"<hex>","Size":n,"TarSize":n,"Blob":"<hex>","BlobSize":n,
- * "Compression":"gzip","OpaqueRoot":false}. Size is of the unpacked files, TarSize of the tar whose digest DiffId
- * is, Blob names the compressed tar in blobs/sha256/; below an opaque root no lower layer is seen. */
+ * "Compression":"gzip","OpaqueRoot":false}. Size is of the unpacked files, TarSize of the tar whose
+ * digest DiffId is, Blob names the compressed tar in blobs/sha256/; below an opaque root no lower
+ * layer is seen. */
 
 /* This host as image configurations name it (Go's GOARCH). */
 #if defined(__x86_64__)

@@ -41,7 +41,7 @@ static int created_of(struct images *s, const struct filters *f, const char *key
 	const char *k, *v;
 	struct entry *e;
 
-	strmap_foreach(&f->pairs, k, v) {
+	strmap_foreach (&f->pairs, k, v) {
 		if (!str_eq(k, key))
 			continue;
 		if (index_resolve(s, v, &e, err) < 0)
@@ -85,7 +85,7 @@ static bool reference_matches(const struct filters *f, const char *normalised)
 	const char *k, *v;
 
 	name = end ? xstrndup(familiar, (size_t) (end - familiar)) : xstrdup(familiar);
-	strmap_foreach(&f->pairs, k, v)
+	strmap_foreach (&f->pairs, k, v)
 		if (str_eq(k, "reference") && (str_glob(v, familiar) || str_glob(v, name)))
 			return true;
 	return false;

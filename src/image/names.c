@@ -58,7 +58,8 @@ void images_save_stale(struct images *s)
 	}
 }
 
-int image_put(struct images *s, const char *hex, json_t *record, char *const *names, struct err *err)
+int image_put(struct images *s, const char *hex, json_t *record, char *const *names,
+	      struct err *err)
 {
 	struct entry *e;
 

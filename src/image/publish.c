@@ -1,6 +1,7 @@
 /*
- * From staging to images: layers, then blobs, both flushed to disk by the tool, then their directories, and last the
- * records, one durable file each. Until its record is there an image is not, and what was renamed is litter.
+ * From staging to images: layers, then blobs, both flushed to disk by the tool, then their
+ * directories, and last the records, one durable file each. Until its record is there an image is
+ * not, and what was renamed is litter.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +36,7 @@ static int read_names(const json_t *names, char ***ret, struct err *err)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(names, i, v) {
+	json_array_foreach (names, i, v) {
 		const char *text = json_string_value(v);
 		autoreference r = {0};
 
@@ -57,17 +58,18 @@ static int read_coming(const struct publication *p, struct coming_list *l, struc
 	size_t i, k;
 
 	l->items = xcalloc(json_array_size(p->images) + 1, sizeof *l->items);
-	json_array_foreach(p->images, i, v) {
+	json_array_foreach (p->images, i, v) {
 		struct coming *c = &l->items[l->n++];
 
 		c->hex = json_str(v, "Config");
 		c->layers = json_object_get(v, "Layers");
 		if (!c->hex || !str_is_hex(c->hex, DIGEST_HEX_LEN))
 			return err_set(err, ERR_SYSTEM, "holdfast-image answered no image id");
-		json_array_foreach(c->layers, k, layer)
+		json_array_foreach (c->layers, k, layer)
 			if (!json_is_string(layer) ||
 			    !str_is_hex(json_string_value(layer), DIGEST_HEX_LEN))
-				return err_set(err, ERR_SYSTEM, "holdfast-image answered no diff id");
+				return err_set(err, ERR_SYSTEM,
+					       "holdfast-image answered no diff id");
 		if (read_names(json_object_get(v, "Names"), &c->names, err) < 0)
 			return -1;
 		for (char **name = p->extra_names; name && *name; name++)
@@ -106,7 +108,8 @@ static int move_layer(struct images *s, int staging, const char *diff_id, struct
 	snprintf(path, sizeof path, IMAGE_DIR_LAYERS "/%s", dir);
 	if (move_in(staging, path, s->layers, dir, err) < 0)
 		return -1;
-	/* If somebody else was first with this layer, then with another blob perhaps: the layer knows. */
+	/* If somebody else was first with this layer, then with another blob perhaps: the layer
+	 * knows. */
 	snprintf(path, sizeof path, "%s/" LAYER_JSON, dir);
 	if (json_read_at(s->layers, path, IMAGE_MAX_JSON, &layer, err) < 0)
 		return -1;
@@ -122,7 +125,7 @@ static int move_files(struct images *s, int staging, const struct coming_list *l
 	size_t k;
 
 	for (size_t i = 0; i < l->n; i++) {
-		json_array_foreach(l->items[i].layers, k, layer)
+		json_array_foreach (l->items[i].layers, k, layer)
 			if (move_layer(s, staging, json_string_value(layer), err) < 0)
 				return -1;
 		if (move_blob(s, staging, l->items[i].hex, err) < 0)
@@ -179,6 +182,19 @@ static void report(struct image_changes *ret, int what, const struct coming *c)
 		changes_add(ret, what, c->hex, *name);
 }
 
+static int publish(struct images *s, int staging, const struct coming_list *l, int what,
+		   struct image_changes *ret, struct err *err)
+{
+	if (move_files(s, staging, l, err) < 0)
+		return -1;
+	for (size_t i = 0; i < l->n; i++) {
+		if (put_record(s, &l->items[i], err) < 0)
+			return -1;
+		report(ret, what, &l->items[i]);
+	}
+	return 0;
+}
+
 int images_publish(struct images *s, const struct publication *p, struct image_changes *ret,
 		   struct err *err)
 {
@@ -191,13 +207,9 @@ int images_publish(struct images *s, const struct publication *p, struct image_c
 		return -1;
 
 	hold(&s->verbs);
-	s->litter = true; /* if it ends here */
-	if (move_files(s, staging, &l, err) < 0)
+	if (publish(s, staging, &l, p->what, ret, err) < 0) {
+		s->litter = true;
 		return -1;
-	for (size_t i = 0; i < l.n; i++) {
-		if (put_record(s, &l.items[i], err) < 0)
-			return -1;
-		report(ret, p->what, &l.items[i]);
 	}
 	return 0;
 }

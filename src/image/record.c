@@ -89,7 +89,7 @@ static int read_layers(struct snapshot *snap, const json_t *layers, struct err *
 	if (json_array_size(layers) != strv_len(snap->image.diff_ids))
 		return err_set(err, ERR_INVALID, "its layers are not those of its configuration");
 	snap->layers = xcalloc(json_array_size(layers) + 1, sizeof *snap->layers);
-	json_array_foreach(layers, i, v) {
+	json_array_foreach (layers, i, v) {
 		const char *dir = json_str(v, "Dir"), *blob = json_str(v, "Blob");
 		struct layer_info *l = &snap->layers[i];
 
@@ -173,7 +173,7 @@ int entry_from_record(const json_t *record, struct entry **ret, struct err *err)
 	if (read_snapshot(record, &e->snap, err) < 0)
 		return -1;
 	e->names = xcalloc(json_array_size(names) + 1, sizeof *e->names);
-	json_array_foreach(names, i, v) {
+	json_array_foreach (names, i, v) {
 		const char *name = json_str(v, "Name");
 
 		if (!name)
@@ -183,7 +183,7 @@ int entry_from_record(const json_t *record, struct entry **ret, struct err *err)
 			.tagged_ns = json_int(v, "Tagged", 0),
 		};
 	}
-	json_array_foreach(json_object_get(record, "Digests"), i, v)
+	json_array_foreach (json_object_get(record, "Digests"), i, v)
 		if (json_is_string(v))
 			strv_add(&e->digests, json_string_value(v));
 	*ret = take(e);
@@ -220,14 +220,14 @@ int record_make(struct images *s, const char *id, const json_t *config, json_t *
 	autojson json_t *layers = json_array();
 	size_t i;
 
-	json_array_foreach(diff_ids, i, v) {
+	json_array_foreach (diff_ids, i, v) {
 		if (!json_is_string(v))
 			return err_set(err, ERR_INVALID, "a diff id must be a string");
 		if (add_layer(s, json_string_value(v), layers, err) < 0)
 			return -1;
 	}
-	*ret = json_pack("{si ss sO sO s[] s[]}", "Version", IMAGE_FORMAT_VERSION, "Id", id, "Config",
-			 config, "Layers", layers, "Names", "Digests");
+	*ret = json_pack("{si ss sO sO s[] s[]}", "Version", IMAGE_FORMAT_VERSION, "Id", id,
+			 "Config", config, "Layers", layers, "Names", "Digests");
 	return 0;
 }
 
@@ -265,7 +265,7 @@ void record_add_name(json_t *record, const char *name, int64_t tagged_ns)
 		names = json_array();
 		(void) json_object_set_new(record, "Names", names);
 	}
-	(void) json_array_append_new(names, json_pack("{ss sI}", "Name", name, "Tagged",
-						      (json_int_t) tagged_ns));
+	(void) json_array_append_new(
+		names, json_pack("{ss sI}", "Name", name, "Tagged", (json_int_t) tagged_ns));
 	(void) json_object_set_new(record, "LastTagged", json_integer(tagged_ns));
 }

@@ -114,14 +114,15 @@ bool tag_is_valid(const char *tag)
 	return tag_is_valid_n(tag, strlen(tag));
 }
 
-/* sha256 is what there is; others of the right form are refused too, for nothing could verify them. */
+/* sha256 is what there is; others of the right form are refused too, for nothing could verify them.
+ */
 static bool digest_is_valid(const char *s)
 {
 	return str_has_prefix(s, "sha256:") && str_is_hex(s + 7, 64);
 }
 
-/* Does what is before the first slash name a registry? "localhost/x", "a.b/x", "a:5000/x", and "A/x", for an upper-case
- * letter cannot be in a path. */
+/* Does what is before the first slash name a registry? "localhost/x", "a.b/x", "a:5000/x", and
+ * "A/x", for an upper-case letter cannot be in a path. */
 static bool is_domain(const char *s, size_t n)
 {
 	if (n == 9 && memcmp(s, "localhost", 9) == 0)
@@ -155,8 +156,10 @@ int reference_parse(const char *text, struct reference *ret, struct err *err)
 	size_t n, path_n;
 
 	if (str_is_hex(text, 64))
-		return err_set(err, ERR_INVALID, "invalid repository name (%s), cannot specify "
-			       "64-byte hexadecimal strings", text);
+		return err_set(err, ERR_INVALID,
+			       "invalid repository name (%s), cannot specify "
+			       "64-byte hexadecimal strings",
+			       text);
 	if (slash && is_domain(text, (size_t) (slash - text))) {
 		if (!domain_is_valid(text, slash))
 			return invalid(err);
@@ -186,13 +189,15 @@ int reference_parse(const char *text, struct reference *ret, struct err *err)
 		r.name = xasprintf("%s/%s", domain, path);
 	for (const char *c = path; *c; c++)
 		if (isupper((unsigned char) *c))
-			return err_set(err, ERR_INVALID, "invalid reference format: repository name (%s) "
-				       "must be lowercase", strchr(r.name, '/') + 1);
+			return err_set(err, ERR_INVALID,
+				       "invalid reference format: repository name (%s) "
+				       "must be lowercase",
+				       strchr(r.name, '/') + 1);
 	if (!path_is_valid(path))
 		return invalid(err);
 	if (strlen(r.name) > NAME_MAX_LEN)
-		return err_set(err, ERR_INVALID, "repository name must not be more than %d characters",
-			       NAME_MAX_LEN);
+		return err_set(err, ERR_INVALID,
+			       "repository name must not be more than %d characters", NAME_MAX_LEN);
 	*ret = r;
 	r = (struct reference){0};
 	return 0;

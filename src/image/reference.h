@@ -1,7 +1,8 @@
 /*
- * References to images as docker writes them (github.com/distribution/reference): [domain/]path[:tag][@digest].
- * Normalised, a name always has its domain ("docker.io") and a path of at least two components there ("library/x");
- * familiar, it has as little as is needed. Names are stored normalised and shown familiar.
+ * References to images as docker writes them (github.com/distribution/reference):
+ * [domain/]path[:tag][@digest]. Normalised, a name always has its domain ("docker.io") and a path
+ * of at least two components there ("library/x"); familiar, it has as little as is needed. Names
+ * are stored normalised and shown familiar.
  */
 #pragma once
 

@@ -32,10 +32,11 @@ static enum remove_action decide_by_name(const struct remove_facts *f, const cha
 	if (f->names > 1)
 		return REMOVE_UNTAG;
 	if (in_use(f) && !f->force) {
-		(void) err_set(err, ERR_CONFLICT,
-			       "conflict: unable to remove repository reference \"%s\" (must force) "
-			       "- container %s is using its referenced image %s",
-			       ref, f->used_by, id);
+		(void) err_set(
+			err, ERR_CONFLICT,
+			"conflict: unable to remove repository reference \"%s\" (must force) "
+			"- container %s is using its referenced image %s",
+			ref, f->used_by, id);
 		return REMOVE_REFUSE;
 	}
 	/* The last name goes; the image only if nobody needs it. */
@@ -50,16 +51,20 @@ enum remove_action remove_decide(const struct remove_facts *f, const char *ref, 
 	if (f->has_children)
 		return refuse(err, id, true, "image has dependent child images", "");
 	if (in_use(f) && f->running)
-		return refuse(err, id, true, "image is being used by running container ", f->used_by);
+		return refuse(err, id, true, "image is being used by running container ",
+			      f->used_by);
 	if (f->names > 1 && !f->force)
 		return refuse(err, id, false, "image is referenced in multiple repositories", "");
 	if (in_use(f) && !f->force)
-		return refuse(err, id, false, "image is being used by stopped container ", f->used_by);
+		return refuse(err, id, false, "image is being used by stopped container ",
+			      f->used_by);
 	if (!in_use(f))
 		return REMOVE_DELETE;
-	/* docker would delete it and leave the container its layers; ours needs the image to start again. */
+	/* docker would delete it and leave the container its layers; ours needs the image to start
+	 * again. */
 	if (f->names == 0)
-		return refuse(err, id, true, "image is being used by stopped container ", f->used_by);
+		return refuse(err, id, true, "image is being used by stopped container ",
+			      f->used_by);
 	return REMOVE_UNTAG_ALL;
 }
 
@@ -130,7 +135,8 @@ static int delete_image(struct images *s, const char *hex, struct image_changes 
 	return 0;
 }
 
-/* Whether the user gave a name, and which: an id, or what is the beginning of one and no name, is none. */
+/* Whether the user gave a name, and which: an id, or what is the beginning of one and no name, is
+ * none. */
 static char *name_given(struct images *s, const struct entry *e, const char *ref)
 {
 	autoreference r = {0};
@@ -148,8 +154,9 @@ static char *name_given(struct images *s, const struct entry *e, const char *ref
 	return NULL;
 }
 
-static enum remove_action decide(struct images *s, const struct entry *e, const char *ref, bool by_name,
-				 bool force, const struct image_users *users, struct err *err)
+static enum remove_action decide(struct images *s, const struct entry *e, const char *ref,
+				 bool by_name, bool force, const struct image_users *users,
+				 struct err *err)
 {
 	char container[13] = "", id[13];
 	struct remove_facts f = {
@@ -167,7 +174,8 @@ static enum remove_action decide(struct images *s, const struct entry *e, const 
 }
 
 static int remove_locked(struct images *s, const char *ref, bool force, bool noprune,
-			 const struct image_users *users, struct image_changes *ret, struct err *err)
+			 const struct image_users *users, struct image_changes *ret,
+			 struct err *err)
 {
 	autofree char *name = NULL;
 	autofree char *parent = NULL;
@@ -217,7 +225,7 @@ static bool labels_match(const struct filters *f, const struct strmap *labels)
 
 	if (!filters_match_labels(f, "label", labels))
 		return false;
-	strmap_foreach(&f->pairs, k, v) {
+	strmap_foreach (&f->pairs, k, v) {
 		struct filters one = {0};
 		bool has;
 
@@ -296,7 +304,8 @@ int images_tag(struct images *s, const char *ref, const char *repo, const char *
 	if (reference_parse(repo ? repo : "", &r, err) < 0)
 		return -1;
 	if (r.digest)
-		return err_set(err, ERR_INVALID, "refusing to create a tag with a digest reference");
+		return err_set(err, ERR_INVALID,
+			       "refusing to create a tag with a digest reference");
 	if (!str_empty(tag)) {
 		if (!tag_is_valid(tag))
 			return err_set(err, ERR_INVALID, "invalid tag format");

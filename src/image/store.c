@@ -249,8 +249,8 @@ char *image_familiar_name(const char *ref)
 	return xstrdup(familiar_text(text));
 }
 
-/* A layer that comes twice is named once, at the top: overlay refuses it twice, and all that the lower one shows the
- * upper one shows too. Below an opaque root nothing is seen. */
+/* A layer that comes twice is named once, at the top: overlay refuses it twice, and all that the
+ * lower one shows the upper one shows too. Below an opaque root nothing is seen. */
 char **image_lower(struct images *s, const struct image *im)
 {
 	const struct snapshot *snap = (const struct snapshot *) im;
@@ -282,8 +282,9 @@ int check_container_image_exist(struct images *s, const char *id, struct err *er
 	lower = image_lower(s, im);
 	for (char **l = lower; l && *l; l++)
 		if (!exists_at(s->layers, *l))
-			return err_set(err, ERR_NOT_FOUND, "image %.19s: its layer %s/%s is missing", id,
-				       s->layers_dir, *l);
+			return err_set(err, ERR_NOT_FOUND,
+				       "image %.19s: its layer %s/%s is missing", id, s->layers_dir,
+				       *l);
 	return 0;
 }
 

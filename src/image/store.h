@@ -1,14 +1,16 @@
 /*
- * The store, private to this folder. Two locks: `verbs` is held by who changes images, over its writes to disk;
- * `lock` guards the index and is held for moments only, so that lookups never wait for a disk. Who has `verbs`
- * may read the index without `lock`, for nobody else changes it.
+ * The store, private to this folder. Two locks: `verbs` is held by who changes images, over its
+ * writes to disk; `lock` guards the index and is held for moments only, so that lookups never wait
+ * for a disk. Who has `verbs` may read the index without `lock`, for nobody else changes it.
  *
- * Names live in the record of the image that has them, each with the time when it was given. A name moves by writing
- * the new owner's record first; should the old one's not follow, the later time wins at the next open.
+ * Names live in the record of the image that has them, each with the time when it was given. A name
+ * moves by writing the new owner's record first; should the old one's not follow, the later time
+ * wins at the next open.
  *
- * Layers and blobs have no counts: they are needed if a record names them. Who works with files that no record names
- * yet, or whose record may go meanwhile (load, import, save), is between images_busy() and images_idle(); what removals
- * leave behind in that time is swept when the last of them is done.
+ * Layers and blobs have no counts: they are needed if a record names them. Who works with files
+ * that no record names yet, or whose record may go meanwhile (load, import, save), is between
+ * images_busy() and images_idle(); what removals leave behind in that time is swept when the last
+ * of them is done.
  */
 #pragma once
 
@@ -72,9 +74,9 @@ struct images {
 	struct name_owner *names; /* sorted by name */
 	size_t n_names;
 
-	bool doubtful;	/* a record could not be read: nothing is swept */
-	unsigned busy;	/* guarded by verbs, as the next */
-	bool litter;	/* something may be left to sweep */
+	bool doubtful; /* a record could not be read: nothing is swept */
+	unsigned busy; /* guarded by verbs, as the next */
+	bool litter;   /* something may be left to sweep */
 };
 
 /* Records (record.c) */
@@ -108,9 +110,10 @@ void index_sort(struct images *s);
 
 /* Changes, with `verbs` held (names.c) */
 
-/* Saves the record, gives it the names (which may be NULL), and puts it into the index; then the records of
- * those who had the names follow. */
-int image_put(struct images *s, const char *hex, json_t *record, char *const *names, struct err *err);
+/* Saves the record, gives it the names (which may be NULL), and puts it into the index; then the
+ * records of those who had the names follow. */
+int image_put(struct images *s, const char *hex, json_t *record, char *const *names,
+	      struct err *err);
 /* Takes the name from the image. */
 int image_untag(struct images *s, const char *hex, const char *name, struct err *err);
 /* Writes the records of stale entries again, as far as that works. */
@@ -131,9 +134,10 @@ int64_t sweep_image(struct images *s, const struct snapshot *gone);
 int staging_make(struct images *s, char *ret_name, struct err *err);
 void staging_remove(struct images *s, const char *name);
 /* Runs holdfast-image on what in gives; the answer's "Images". */
-int tool_read(struct images *s, const char *verb, const char *staging, const struct image_source *in,
-	      json_t **ret, struct err *err);
-int tool_write(struct images *s, const json_t *wanted, const struct image_sink *out, struct err *err);
+int tool_read(struct images *s, const char *verb, const char *staging,
+	      const struct image_source *in, json_t **ret, struct err *err);
+int tool_write(struct images *s, const json_t *wanted, const struct image_sink *out,
+	       struct err *err);
 
 /* Publishing (publish.c): what lies in staging/<name> becomes images. */
 

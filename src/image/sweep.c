@@ -1,6 +1,6 @@
 /*
- * Layers and blobs that no record names. Removing is a rename into staging/, so that a layer is there whole or not
- * at all; its files go after that.
+ * Layers and blobs that no record names. Removing is a rename into staging/, so that a layer is
+ * there whole or not at all; its files go after that.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -62,7 +62,8 @@ static void tool_run_end(struct tool_run *t)
 }
 
 /* in: what becomes its stdin, closed here. */
-static int start(struct images *s, struct tool_run *t, const char *const *argv, int in, struct err *err)
+static int start(struct images *s, struct tool_run *t, const char *const *argv, int in,
+		 struct err *err)
 {
 	autoclose int theirs = in;
 	autoclose int out = -1;
@@ -170,8 +171,8 @@ static int told_error(const json_t *answer, struct err *err)
 		       "%s", text);
 }
 
-int tool_read(struct images *s, const char *verb, const char *staging, const struct image_source *in,
-	      json_t **ret, struct err *err)
+int tool_read(struct images *s, const char *verb, const char *staging,
+	      const struct image_source *in, json_t **ret, struct err *err)
 {
 	auto_(tool_run_end) struct tool_run t = {.in = -1, .out = -1, .err = -1};
 	autofree char *staging_path = NULL;
@@ -184,12 +185,12 @@ int tool_read(struct images *s, const char *verb, const char *staging, const str
 		return err_sys(err, errno, "socketpair");
 	t.in = fds[0];
 	if (start(s, &t,
-		  (const char *const[]){s->tool, verb, "--root", s->root_path, "--staging", staging_path,
-					NULL},
+		  (const char *const[]){s->tool, verb, "--root", s->root_path, "--staging",
+					staging_path, NULL},
 		  fds[1], err) < 0)
 		return -1;
-	if (feed(&t, in, err) < 0 || read_answer(&t, &answer, err) < 0 || told_error(answer, err) < 0 ||
-	    finish(&t, err) < 0)
+	if (feed(&t, in, err) < 0 || read_answer(&t, &answer, err) < 0 ||
+	    told_error(answer, err) < 0 || finish(&t, err) < 0)
 		return -1;
 	images = json_object_get(answer, "Images");
 	if (!json_is_array(images))
@@ -246,14 +247,16 @@ static int told_on_stderr(struct tool_run *t, struct err *err)
 	return told_error(answer, err);
 }
 
-int tool_write(struct images *s, const json_t *wanted, const struct image_sink *out, struct err *err)
+int tool_write(struct images *s, const json_t *wanted, const struct image_sink *out,
+	       struct err *err)
 {
 	auto_(tool_run_end) struct tool_run t = {.in = -1, .out = -1, .err = -1};
 	struct err failed = {0};
 	int list = -1;
 
 	if (wanted_file(wanted, &list, err) < 0 ||
-	    start(s, &t, (const char *const[]){s->tool, "save", "--root", s->root_path, NULL}, list, err) < 0 ||
+	    start(s, &t, (const char *const[]){s->tool, "save", "--root", s->root_path, NULL}, list,
+		  err) < 0 ||
 	    pass_on(&t, out, err) < 0)
 		return -1;
 	if (finish(&t, &failed) == 0)

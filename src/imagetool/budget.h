@@ -1,6 +1,6 @@
 /*
- * How much an archive may still bring: one budget a load, taken from as entries and bytes come. It bounds what
- * a small archive can grow to (decompression bombs), not what an honest one may be.
+ * How much an archive may still bring: one budget a load, taken from as entries and bytes come. It
+ * bounds what a small archive can grow to (decompression bombs), not what an honest one may be.
  */
 #pragma once
 

@@ -31,7 +31,8 @@ static void archive_write_free_p(struct archive **a)
  *
  *	source ─ kept as it came? ─► blob
  *	   └► raw reader, which decompresses ─► tar reader ─► unpack
- *	                                     └► pump (2nd thread) ─ diff id, and for a plain tar: zstd ─► blob
+ *	                                     └► pump (2nd thread) ─ diff id, and for a plain tar:
+ *zstd ─► blob
  */
 struct flow {
 	struct stream source;
@@ -273,12 +274,11 @@ void layer_dir_name(const char *diff_id, char ret[static LAYER_NAME_LEN + 1])
 
 static int save_layer_json(int dir, const struct layer *l, struct err *err)
 {
-	autojson json_t *j = json_pack("{si ss sI sI ss sI ss sb}", "Version", IMAGE_FORMAT_VERSION,
-				       "DiffId", l->diff_id, "Size", (json_int_t) l->size, "TarSize",
-				       (json_int_t) l->tar_size, "Blob", l->blob, "BlobSize",
-				       (json_int_t) l->blob_size, "Compression",
-				       compression_name(l->compression), "OpaqueRoot",
-				       l->opaque_root);
+	autojson json_t *j = json_pack(
+		"{si ss sI sI ss sI ss sb}", "Version", IMAGE_FORMAT_VERSION, "DiffId", l->diff_id,
+		"Size", (json_int_t) l->size, "TarSize", (json_int_t) l->tar_size, "Blob", l->blob,
+		"BlobSize", (json_int_t) l->blob_size, "Compression",
+		compression_name(l->compression), "OpaqueRoot", l->opaque_root);
 
 	return json_save_at(dir, LAYER_JSON, j, SAVE_ATOMIC, err);
 }

@@ -1,7 +1,7 @@
 /*
- * One layer out of a stream, in one pass: the bytes are hashed and kept as they come (a plain tar as zstd), their tar
- * is hashed and unpacked. What was made lies below the given work directory (diff/, blob) until layer_publish()
- * gives it its name in the staging directory.
+ * One layer out of a stream, in one pass: the bytes are hashed and kept as they come (a plain tar
+ * as zstd), their tar is hashed and unpacked. What was made lies below the given work directory
+ * (diff/, blob) until layer_publish() gives it its name in the staging directory.
  */
 #pragma once
 
@@ -28,7 +28,8 @@ int layer_read(struct sniffed *s, int work, struct budget *budget, struct layer 
 /* Moves what lies in staging/work/<work> to its places in the staging directory. */
 int layer_publish(int staging, const char *work, const struct layer *l, struct err *err);
 
-/* The stored layer with this diff id: 0 with what layer.json says, < 0 where there is none, or not a whole one. */
+/* The stored layer with this diff id: 0 with what layer.json says, < 0 where there is none, or not
+ * a whole one. */
 int layer_stored(int root, const char *diff_id, struct layer *ret);
 /* "<first 16 digits>" */
 void layer_dir_name(const char *diff_id, char ret[static LAYER_NAME_LEN + 1]);

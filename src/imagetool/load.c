@@ -1,4 +1,5 @@
-/* Load and import: what came is checked against what it claims, and laid out for the daemon to publish. */
+/* Load and import: what came is checked against what it claims, and laid out for the daemon to
+ * publish. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -123,15 +124,16 @@ static int settle_image(struct tool *t, const struct found_image *im, json_t *an
 	if (!json_is_object(config) || (diff_ids && !json_is_array(diff_ids)))
 		return err_set(err, ERR_INVALID, "configuration %s cannot be read", shown);
 	if (json_array_size(diff_ids) != im->n_layers)
-		return err_set(err, ERR_INVALID, "configuration %s names %zu layers, the manifest %zu",
-			       shown, json_array_size(diff_ids), im->n_layers);
+		return err_set(err, ERR_INVALID,
+			       "configuration %s names %zu layers, the manifest %zu", shown,
+			       json_array_size(diff_ids), im->n_layers);
 
-	json_array_foreach(diff_ids, i, v) {
+	json_array_foreach (diff_ids, i, v) {
 		const char *hex = digest_parse(json_string_value(v));
 
 		if (!hex)
-			return err_set(err, ERR_INVALID, "configuration %s: a diff id without sha256",
-				       shown);
+			return err_set(err, ERR_INVALID,
+				       "configuration %s: a diff id without sha256", shown);
 		if (settle_layer(t, im->layers[i], hex, err) < 0)
 			return -1;
 		(void) json_array_append_new(layers, json_string(hex));
@@ -223,6 +225,7 @@ int tool_import(struct tool *t, json_t **ret, struct err *err)
 	text = json_text(config);
 	if (save_config(t, text, strlen(text), id, err) < 0 || settle_on_disk(t, err) < 0)
 		return -1;
-	*ret = json_pack("{s[{ss s[] s[s]}]}", "Images", "Config", id, "Names", "Layers", l.diff_id);
+	*ret = json_pack("{s[{ss s[] s[s]}]}", "Images", "Config", id, "Names", "Layers",
+			 l.diff_id);
 	return 0;
 }

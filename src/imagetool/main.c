@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +14,8 @@
 #include "imagetool/imagetool.h"
 
 static const char usage[] =
-	"Usage: holdfast-image load|import --root DIR --staging DIR [--max-bytes N] [--max-entries N]\n"
+	"Usage: holdfast-image load|import --root DIR --staging DIR [--max-bytes N] [--max-entries "
+	"N]\n"
 	"       holdfast-image save --root DIR\n"
 	"Reads and writes image archives for holdfastd. See src/image/layout.h.\n";
 
@@ -114,11 +114,14 @@ int main(int argc, char **argv)
 	struct err err = {0};
 	const char *verb;
 
-	/* Nothing to do without who asked: what is half done is swept at the daemon's next start. */
+	/* Nothing to do without who asked: what is half done is swept at the daemon's next start.
+	 */
 	(void) prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void) signal(SIGPIPE, SIG_IGN);
 	(void) umask(0);
-	(void) setlocale(LC_CTYPE, "C.UTF-8"); /* else libarchive cannot give us names in UTF-8 */
+	/* And no setlocale(): in the locale "C" libarchive cannot convert the names of pax headers
+	 * and leaves us their bytes, which is what we want. In a UTF-8 locale it would normalise
+	 * them. */
 
 	parse_options(&t, argc, argv);
 	verb = argv[optind];

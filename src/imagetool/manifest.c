@@ -39,8 +39,9 @@ static struct found_image *add_image(struct found_images *f, size_t n_layers, st
 		return NULL;
 	}
 	if (n_layers > IMAGE_MAX_LAYERS) {
-		(void) err_set(err, ERR_TOO_LARGE, "an image of %zu layers; at most %d are possible",
-			       n_layers, IMAGE_MAX_LAYERS);
+		(void) err_set(err, ERR_TOO_LARGE,
+			       "an image of %zu layers; at most %d are possible", n_layers,
+			       IMAGE_MAX_LAYERS);
 		return NULL;
 	}
 	f->items = xreallocarray(f->items, f->n + 1, sizeof *f->items);
@@ -65,20 +66,22 @@ static int read_docker_image(struct members *m, struct found_images *f, const js
 	size_t i;
 
 	if (!config || (layers && !json_is_array(layers) && !json_is_null(layers)))
-		return err_set(err, ERR_INVALID, "manifest.json: an image without Config or Layers");
+		return err_set(err, ERR_INVALID,
+			       "manifest.json: an image without Config or Layers");
 	im = add_image(f, json_array_size(layers), err);
 	if (!im)
 		return -1;
 	im->config = members_find(m, config);
 	if (!im->config)
-		return err_set(err, ERR_INVALID, "manifest.json names %s, which is not in the archive",
+		return err_set(err, ERR_INVALID,
+			       "manifest.json names %s, which is not in the archive",
 			       printable(config, shown));
-	json_array_foreach(layers, i, v) {
+	json_array_foreach (layers, i, v) {
 		if (!json_is_string(v))
 			return err_set(err, ERR_INVALID, "manifest.json: Layers must be strings");
 		im->layers[i] = members_find(m, json_string_value(v));
 	}
-	json_array_foreach(tags, i, v) {
+	json_array_foreach (tags, i, v) {
 		if (!json_is_string(v))
 			return err_set(err, ERR_INVALID, "manifest.json: RepoTags must be strings");
 		strv_add(&im->names, json_string_value(v));
@@ -97,7 +100,7 @@ static int read_docker(struct members *m, const struct member *manifest, struct 
 		return -1;
 	if (!json_is_array(j))
 		return err_set(err, ERR_INVALID, "manifest.json: must be an array");
-	json_array_foreach(j, i, item)
+	json_array_foreach (j, i, item)
 		if (read_docker_image(m, f, item, err) < 0)
 			return -1;
 	return 0;
@@ -121,7 +124,8 @@ static bool is_manifest(const char *type)
 	return str_eq(type, manifest_oci) || str_eq(type, manifest_docker);
 }
 
-/* The member that a descriptor means, NULL where it is not there. Its digest was verified as it was read. */
+/* The member that a descriptor means, NULL where it is not there. Its digest was verified as it was
+ * read. */
 static int find_blob(struct members *m, const json_t *descriptor, struct member **ret,
 		     struct err *err)
 {
@@ -174,10 +178,11 @@ static int read_manifest(struct oci_walk *w, const json_t *manifest, char *const
 	im = add_image(w->found, json_array_size(layers), err);
 	if (!im || need_blob(w->m, config, &im->config, err) < 0)
 		return -1;
-	json_array_foreach(layers, i, v) {
+	json_array_foreach (layers, i, v) {
 		type = json_str(v, "mediaType");
 		if (type && strstr(type, "+encrypted"))
-			return err_set(err, ERR_NOT_SUPPORTED, "encrypted layers are not supported");
+			return err_set(err, ERR_NOT_SUPPORTED,
+				       "encrypted layers are not supported");
 		if (find_blob(w->m, v, &im->layers[i], err) < 0)
 			return -1;
 	}
@@ -185,7 +190,8 @@ static int read_manifest(struct oci_walk *w, const json_t *manifest, char *const
 	return 0;
 }
 
-/* The name that a descriptor gives its image: containerd's full one, or a full one in OCI's place. */
+/* The name that a descriptor gives its image: containerd's full one, or a full one in OCI's place.
+ */
 static void add_name(const json_t *descriptor, char ***names)
 {
 	const json_t *annotations = json_object_get(descriptor, "annotations");
@@ -243,14 +249,14 @@ static int read_descriptor(struct oci_walk *w, const json_t *descriptor, unsigne
 }
 
 /* The manifest of several that this host can run best. */
-static int read_best(struct oci_walk *w, const json_t *manifests, unsigned depth, char *const *names,
-		     struct err *err)
+static int read_best(struct oci_walk *w, const json_t *manifests, unsigned depth,
+		     char *const *names, struct err *err)
 {
 	const json_t *best = NULL, *v;
 	int best_fit = 0;
 	size_t i;
 
-	json_array_foreach(manifests, i, v) {
+	json_array_foreach (manifests, i, v) {
 		const char *type = json_str(v, "mediaType");
 		int fit = is_index(type) || is_manifest(type) ? platform_fit(v) : 0;
 
@@ -265,14 +271,15 @@ static int read_best(struct oci_walk *w, const json_t *manifests, unsigned depth
 	return read_descriptor(w, best, depth, names, err);
 }
 
-/* index.json itself lists images, each of its own, unless all are one image for several platforms. */
+/* index.json itself lists images, each of its own, unless all are one image for several platforms.
+ */
 static bool lists_platforms(const json_t *manifests)
 {
 	autostrv char **names = NULL;
 	size_t with_platform = 0, i;
 	const json_t *v;
 
-	json_array_foreach(manifests, i, v) {
+	json_array_foreach (manifests, i, v) {
 		if (is_attestation(v))
 			continue;
 		add_name(v, &names);
@@ -289,11 +296,11 @@ static int read_top(struct oci_walk *w, const json_t *manifests, struct err *err
 	if (lists_platforms(manifests)) {
 		autostrv char **names = NULL;
 
-		json_array_foreach(manifests, i, v)
+		json_array_foreach (manifests, i, v)
 			add_name(v, &names);
 		return read_best(w, manifests, 0, names, err);
 	}
-	json_array_foreach(manifests, i, v) {
+	json_array_foreach (manifests, i, v) {
 		const char *type = json_str(v, "mediaType");
 		autostrv char **names = NULL;
 

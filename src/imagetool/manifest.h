@@ -1,14 +1,15 @@
 /*
- * What images an archive holds, by its own account: manifest.json of a docker-archive, or index.json of an OCI layout.
- * Only what is said there; whether configuration and layers fit together is for the caller (load.c).
+ * What images an archive holds, by its own account: manifest.json of a docker-archive, or
+ * index.json of an OCI layout. Only what is said there; whether configuration and layers fit
+ * together is for the caller (load.c).
  */
 #pragma once
 
 #include "imagetool/members.h"
 
 struct found_image {
-	struct member *config; /* SMALL */
-	char **names;	       /* as written */
+	struct member *config;	/* SMALL */
+	char **names;		/* as written */
 	struct member **layers; /* lowest first; NULL: not in the archive */
 	size_t n_layers;
 };

@@ -152,7 +152,8 @@ static struct member *add_member(struct members *all, const char *name)
 	return &all->items[all->n++];
 }
 
-/* Where a link leads, as a clean name: a symlink starts in its own directory, a hard link at the top. */
+/* Where a link leads, as a clean name: a symlink starts in its own directory, a hard link at the
+ * top. */
 static int link_target(struct member *m, struct archive_entry *e, struct err *err)
 {
 	const char *hard = archive_entry_hardlink(e), *soft = archive_entry_symlink(e);

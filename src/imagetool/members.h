@@ -1,7 +1,8 @@
 /*
- * The members of an image archive. Which of them are layers is known only when the manifest was read, and that may
- * come last; so whatever looks like one is unpacked as it passes, into a work directory of its own, and what is small
- * is kept in memory. Other members are dropped, with their names and digests remembered.
+ * The members of an image archive. Which of them are layers is known only when the manifest was
+ * read, and that may come last; so whatever looks like one is unpacked as it passes, into a work
+ * directory of its own, and what is small is kept in memory. Other members are dropped, with their
+ * names and digests remembered.
  */
 #pragma once
 
@@ -10,7 +11,7 @@
 #include "imagetool/layer.h"
 
 struct member {
-	char *name; /* clean */
+	char *name;	 /* clean */
 	unsigned number; /* order in the archive, and the name of its work directory */
 	enum { MEMBER_SMALL, MEMBER_LAYER, MEMBER_STORED, MEMBER_LINK, MEMBER_OTHER } kind;
 	digest_hex digest; /* of its bytes; not of a link */
@@ -29,8 +30,9 @@ struct members {
 	int64_t text_bytes; /* held in memory */
 };
 
-/* Reads the archive on fd. root: the store (layers in it are not unpacked again, kind STORED); staging: where to
- * work. Fails where the archive as a whole is damaged, refused or over its budget. */
+/* Reads the archive on fd. root: the store (layers in it are not unpacked again, kind STORED);
+ * staging: where to work. Fails where the archive as a whole is damaged, refused or over its
+ * budget. */
 int members_read(struct members *m, int fd, int root, int staging, struct budget *budget,
 		 struct err *err);
 /* By name, links followed; NULL where there is none. */

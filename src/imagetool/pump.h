@@ -1,6 +1,7 @@
 /*
- * A second thread for the bytes of one stream: the writer goes on while the thread hashes or compresses what was
- * written. One writer; order is kept. The first failure is kept and told at the next write or the end.
+ * A second thread for the bytes of one stream: the writer goes on while the thread hashes or
+ * compresses what was written. One writer; order is kept. The first failure is kept and told at the
+ * next write or the end.
  */
 #pragma once
 

@@ -1,7 +1,8 @@
 /*
- * Writes images as one tar that is a docker-archive and an OCI layout, file by file as docker 25 and later write it:
- * layers uncompressed under their diff ids, so that an image's id, and its layers', are the same after a load.
- * The same images give the same bytes: no times, no owners, one order.
+ * Writes images as one tar that is a docker-archive and an OCI layout, file by file as docker 25
+ * and later write it: layers uncompressed under their diff ids, so that an image's id, and its
+ * layers', are the same after a load. The same images give the same bytes: no times, no owners, one
+ * order.
  *
  * On stdin: {"Images":[{"Config":"<hex>","Layers":["<hex>",...],"Names":[{"Name":"busybox:latest",
  * "Full":"docker.io/library/busybox:latest","Tag":"latest"}]}]}
@@ -94,7 +95,8 @@ static void archive_read_free_p(struct archive **a)
 	(void) archive_read_free(*a);
 }
 
-/* The layer's tar out of its blob; its digest is compared, for a damaged one would be another image. */
+/* The layer's tar out of its blob; its digest is compared, for a damaged one would be another
+ * image. */
 static int put_layer_data(struct saver *s, const struct layer *l, struct archive *raw,
 			  struct err *err)
 {
@@ -116,8 +118,10 @@ static int put_layer_data(struct saver *s, const struct layer *l, struct archive
 		return n < 0 ? -1 : err_wrap(err, "layer sha256:%s", l->diff_id);
 	digest_end(tar.digest, found);
 	if (tar.size != l->tar_size || !str_eq(found, l->diff_id))
-		return err_set(err, ERR_SYSTEM, "layer sha256:%s is damaged: its blob sha256:%s gives "
-			       "sha256:%s", l->diff_id, l->blob, found);
+		return err_set(err, ERR_SYSTEM,
+			       "layer sha256:%s is damaged: its blob sha256:%s gives "
+			       "sha256:%s",
+			       l->diff_id, l->blob, found);
 	return 0;
 }
 
@@ -164,7 +168,8 @@ static json_t *descriptor(const char *type, const char *hex, int64_t size)
 			 (json_int_t) size);
 }
 
-/* Layers, configuration and OCI manifest; *ret_descriptor is of the manifest, *ret_paths of docker's Layers. */
+/* Layers, configuration and OCI manifest; *ret_descriptor is of the manifest, *ret_paths of
+ * docker's Layers. */
 static int put_blobs(struct saver *s, const char *config, const json_t *layers,
 		     json_t **ret_descriptor, json_t **ret_paths, struct err *err)
 {
@@ -178,7 +183,7 @@ static int put_blobs(struct saver *s, const char *config, const json_t *layers,
 	const json_t *v;
 	int r;
 
-	json_array_foreach(layers, i, v) {
+	json_array_foreach (layers, i, v) {
 		const char *diff_id = json_string_value(v);
 		struct layer l;
 
@@ -187,7 +192,8 @@ static int put_blobs(struct saver *s, const char *config, const json_t *layers,
 			return err_set(err, ERR_SYSTEM, "layer sha256:%s is missing", diff_id);
 		if (put_layer(s, &l, err) < 0)
 			return -1;
-		(void) json_array_append_new(oci_layers, descriptor(OCI_LAYER, diff_id, l.tar_size));
+		(void) json_array_append_new(oci_layers,
+					     descriptor(OCI_LAYER, diff_id, l.tar_size));
 		snprintf(name, sizeof name, "blobs/sha256/%s", diff_id);
 		(void) json_array_append_new(paths, json_string(name));
 	}
@@ -202,8 +208,9 @@ static int put_blobs(struct saver *s, const char *config, const json_t *layers,
 	if (claim_blob(s, config, name) && put_text(s, name, text, len, err) < 0)
 		return -1;
 
-	manifest = json_pack("{si ss so sO}", "schemaVersion", 2, "mediaType", OCI_MANIFEST, "config",
-			     descriptor(OCI_CONFIG, config, (int64_t) len), "layers", oci_layers);
+	manifest =
+		json_pack("{si ss so sO}", "schemaVersion", 2, "mediaType", OCI_MANIFEST, "config",
+			  descriptor(OCI_CONFIG, config, (int64_t) len), "layers", oci_layers);
 	free(text);
 	text = json_text(manifest);
 	digest_of(text, strlen(text), hex);
@@ -222,7 +229,7 @@ static void add_descriptors(struct saver *s, const json_t *names, const json_t *
 
 	if (json_array_size(names) == 0)
 		(void) json_array_append_new(s->descriptors, json_deep_copy(of_manifest));
-	json_array_foreach(names, i, v) {
+	json_array_foreach (names, i, v) {
 		json_t *d = json_deep_copy(of_manifest);
 		json_t *a = json_object();
 
@@ -270,18 +277,19 @@ static int put_image(struct saver *s, const json_t *image, struct err *err)
 		return -1;
 	}
 	add_descriptors(s, names, of_manifest);
-	json_array_foreach(names, i, v) {
+	json_array_foreach (names, i, v) {
 		(void) json_array_append(tags, json_object_get(v, "Name"));
-		add_repository(s, v,
-			       json_string_value(json_array_get(layers, json_array_size(layers) - 1)));
+		add_repository(
+			s, v,
+			json_string_value(json_array_get(layers, json_array_size(layers) - 1)));
 	}
 	if (json_array_size(tags) == 0) {
 		json_decref(tags);
 		tags = json_null();
 	}
 	snprintf(path, sizeof path, "blobs/sha256/%s", config);
-	(void) json_array_append_new(s->manifest, json_pack("{ss so sO}", "Config", path, "RepoTags",
-							    tags, "Layers", paths));
+	(void) json_array_append_new(s->manifest, json_pack("{ss so sO}", "Config", path,
+							    "RepoTags", tags, "Layers", paths));
 	return 0;
 }
 
@@ -323,7 +331,7 @@ int tool_save(struct tool *t, struct err *err)
 		return out_failed(&s, err);
 	if (put_header(&s, "blobs/", -1, err) < 0 || put_header(&s, "blobs/sha256/", -1, err) < 0)
 		return -1;
-	json_array_foreach(images, i, v)
+	json_array_foreach (images, i, v)
 		if (put_image(&s, v, err) < 0)
 			return -1;
 	return put_ends(&s, err);

@@ -103,7 +103,9 @@ enum compression compression_sniff(const void *data, size_t n)
 	} known[] = {
 		{COMPRESSION_GZIP, 2, "\x1f\x8b"},
 		{COMPRESSION_ZSTD, 4, "\x28\xb5\x2f\xfd"},
-		{COMPRESSION_XZ, 6, "\xfd" "7zXZ\0"},
+		{COMPRESSION_XZ, 6,
+		 "\xfd"
+		 "7zXZ\0"},
 		{COMPRESSION_BZIP2, 3, "BZh"},
 	};
 	static const char zeros[SNIFF_SIZE];

@@ -1,6 +1,6 @@
 /*
- * Bytes that are pulled: next() points *ret_data at the next piece, which lives until the next call, and returns
- * its size; 0 at the end, < 0 with err.
+ * Bytes that are pulled: next() points *ret_data at the next piece, which lives until the next
+ * call, and returns its size; 0 at the end, < 0 with err.
  */
 #pragma once
 
@@ -64,7 +64,8 @@ void sniffed_close(struct sniffed *s);
 
 /* libarchive's filters that we trust with hostile input, on a reader of unknown or known format. */
 void enable_filters(struct archive *a);
-/* Opens reader a on a stream; errors of the stream come back through *err where a's functions fail. */
+/* Opens reader a on a stream; errors of the stream come back through *err where a's functions fail.
+ */
 struct archive_input {
 	struct stream in;
 	struct err err; /* of the stream */

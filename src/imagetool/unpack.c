@@ -16,10 +16,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define WHITEOUT_PREFIX	 ".wh."
-#define WHITEOUT_META	 ".wh..wh."
-#define WHITEOUT_OPAQUE	 ".wh..wh..opq"
-#define OVERLAY_OPAQUE	 "trusted.overlay.opaque"
+#define WHITEOUT_PREFIX	  ".wh."
+#define WHITEOUT_META	  ".wh..wh."
+#define WHITEOUT_OPAQUE	  ".wh..wh..opq"
+#define OVERLAY_OPAQUE	  "trusted.overlay.opaque"
 #define IMPLICIT_DIR_MODE 0755
 
 /* The time of a directory can be set only when all its entries are there. */
@@ -34,8 +34,8 @@ struct unpack {
 	int64_t size;
 	bool opaque_root;
 
-	/* The directory of the last entry, for the next one is likely in it too. Stale once something was removed,
-	 * for then the path may lead elsewhere. */
+	/* The directory of the last entry, for the next one is likely in it too. Stale once
+	 * something was removed, for then the path may lead elsewhere. */
 	char *parent_path;
 	int parent;
 	bool stale;
@@ -118,7 +118,8 @@ static int set_opaque(int dir)
 	return fsetxattr(dir, OVERLAY_OPAQUE, "y", 1, 0) < 0 ? -errno : 0;
 }
 
-/* Takes away what is not a directory so that one can be made. *ret_whiteout: what it hid must stay hidden. */
+/* Takes away what is not a directory so that one can be made. *ret_whiteout: what it hid must stay
+ * hidden. */
 static int clear_for_dir(struct unpack *u, int parent, const char *base, bool replace,
 			 bool *ret_whiteout)
 {
@@ -137,7 +138,8 @@ static int clear_for_dir(struct unpack *u, int parent, const char *base, bool re
 	return 0;
 }
 
-/* Makes parent/base a directory and opens it; a file that is there goes if `replace`, a whiteout in any case. */
+/* Makes parent/base a directory and opens it; a file that is there goes if `replace`, a whiteout in
+ * any case. */
 static int make_dir(struct unpack *u, int parent, const char *base, bool replace)
 {
 	autoclose int fd = -1;
@@ -298,8 +300,7 @@ static int write_data(struct unpack *u, const struct placed *p, int fd, struct a
 		end = offset;
 	}
 	if (r != ARCHIVE_EOF)
-		return err_set(err, ERR_INVALID, "entry %s: %s", p->shown,
-			       archive_error_string(a));
+		return err_set(err, ERR_INVALID, "entry %s: %s", p->shown, archive_error_string(a));
 	/* A hole at its end. */
 	if (archive_entry_size(p->e) > end && ftruncate(fd, archive_entry_size(p->e)) < 0)
 		return err_sys(err, errno, "entry %s: set its size", p->shown);
@@ -419,7 +420,8 @@ static int make_hardlink(struct unpack *u, const struct placed *p, struct err *e
 	return 0;
 }
 
-/* Whiteouts. They speak of lower layers only: what this layer has under the name, before or after, stays. */
+/* Whiteouts. They speak of lower layers only: what this layer has under the name, before or after,
+ * stays. */
 
 static int make_opaque(struct unpack *u, const struct placed *p, struct err *err)
 {
@@ -500,10 +502,11 @@ int unpack_entry(struct unpack *u, struct archive *a, struct archive_entry *e, s
 		return -1;
 	r = clean_path(name, path, sizeof path);
 	if (r == -EXDEV)
-		return err_set(err, ERR_INVALID, "entry %s: its name leads out of the layer", shown);
+		return err_set(err, ERR_INVALID, "entry %s: its name leads out of the layer",
+			       shown);
 	if (r < 0)
-		return err_set(err, ERR_INVALID, "entry %s: its name of %zu bytes is too long", shown,
-			       strlen(name));
+		return err_set(err, ERR_INVALID, "entry %s: its name of %zu bytes is too long",
+			       shown, strlen(name));
 	if (place(u, &p, err) < 0)
 		return -1;
 	return make_entry(u, &p, a, err);
@@ -523,8 +526,8 @@ int unpack_finish(struct unpack *u, struct unpack_result *ret, struct err *err)
 {
 	for (size_t i = 0; i < u->n_dirs; i++) {
 		struct timespec times[2] = {u->dirs[i].mtime, u->dirs[i].mtime};
-		autoclose int fd = open_in_root(u->root, u->dirs[i].path,
-						O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+		autoclose int fd =
+			open_in_root(u->root, u->dirs[i].path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
 		if (fd >= 0 && futimens(fd, times) < 0)
 			return err_sys(err, errno, "set the time of a directory");

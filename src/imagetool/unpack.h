@@ -1,10 +1,11 @@
 /*
- * Writes the entries of one layer's tar below a directory, in overlayfs' own form, as root and yet without trust:
+ * Writes the entries of one layer's tar below a directory, in overlayfs' own form, as root and yet
+ *without trust:
  *
- * Names are cleaned first ("." and empty components go, ".." must stay inside); the parent directory is opened with
- * RESOLVE_IN_ROOT, so that a link inside the layer is followed as it would be in the container and cannot lead out
- * of it; the last component is created in that directory by descriptor, never opened where it existed. Nobody else
- * may write to the directory meanwhile.
+ * Names are cleaned first ("." and empty components go, ".." must stay inside); the parent
+ *directory is opened with RESOLVE_IN_ROOT, so that a link inside the layer is followed as it would
+ *be in the container and cannot lead out of it; the last component is created in that directory by
+ *descriptor, never opened where it existed. Nobody else may write to the directory meanwhile.
  *
  *	.wh.<name>	a 0/0 character device <name>: hides what lower layers have there
  *	.wh..wh..opq	trusted.overlay.opaque=y on the directory
@@ -28,7 +29,8 @@ struct unpack_result {
 	bool opaque_root; /* an opaque whiteout of the layer's root */
 };
 
-/* root is the (empty) directory to fill; borrowed, as is the budget. The process' umask must be 0. */
+/* root is the (empty) directory to fill; borrowed, as is the budget. The process' umask must be 0.
+ */
 struct unpack *unpack_new(int root, struct budget *budget);
 /* Writes the entry whose header was just read from a. */
 int unpack_entry(struct unpack *u, struct archive *a, struct archive_entry *e, struct err *err);
@@ -37,8 +39,8 @@ int unpack_finish(struct unpack *u, struct unpack_result *ret, struct err *err);
 void unpack_free(struct unpack *u);
 DEFINE_AUTO(struct unpack *, unpack_free);
 
-/* Removes ".", "..", and empty components: "/a/./b/../c/" -> "a/c", the root itself is "". 0, -EXDEV where ".." leads
- * out, -ENAMETOOLONG where it does not fit into ret. */
+/* Removes ".", "..", and empty components: "/a/./b/../c/" -> "a/c", the root itself is "". 0,
+ * -EXDEV where ".." leads out, -ENAMETOOLONG where it does not fit into ret. */
 int clean_path(const char *name, char *ret, size_t size);
 /* A name out of an archive, fit for a message: controls as '?', cut at 200 bytes. */
 #define PRINTABLE_MAX 208

@@ -1,5 +1,6 @@
 /*
- * The image store without a daemon, for tests/image/: one verb a call on the store below a data root.
+ * The image store without a daemon, for tests/image/: one verb a call on the store below a data
+ *root.
  *
  *	image-driver DATA_ROOT TOOL load|import [NAME [CHANGE...]]	< archive
  *	image-driver DATA_ROOT TOOL save REF...				> archive
@@ -8,11 +9,15 @@
  *	image-driver DATA_ROOT TOOL tag REF REPO
  *	image-driver DATA_ROOT TOOL remove|force REF [running|stopped]
  *	image-driver DATA_ROOT TOOL prune
+ *	image-driver DATA_ROOT TOOL storm FILE...	loads, saves and removes, a thread a file,
+ *and then loads all
  *
- * Prints one line a thing; an error goes to stderr with exit code 1. `load` with DRIVER_HANG set stops after that many
- * bytes: it prints "hang" and waits to be killed; with DRIVER_FAIL the client is gone after that many bytes.
+ * Prints one line a thing; an error goes to stderr with exit code 1. `load` with DRIVER_HANG set
+ *stops after that many bytes: it prints "hang" and waits to be killed; with DRIVER_FAIL the client
+ *is gone after that many bytes.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +25,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "image/image.h"
 
 static long long limit = -1;
@@ -98,7 +104,8 @@ static int show(struct images *s, const char *verb, const char *ref, struct err 
 		json_t *config = fields_save(config_fields, &im->config);
 
 		(void) json_object_set_new(config, "Id", json_string(im->id));
-		(void) json_object_set_new(config, "Comment", json_string(im->comment ? im->comment : ""));
+		(void) json_object_set_new(config, "Comment",
+					   json_string(im->comment ? im->comment : ""));
 		(void) json_dumpf(config, stdout, JSON_COMPACT);
 		json_decref(config);
 		puts("");
@@ -108,6 +115,64 @@ static int show(struct images *s, const char *verb, const char *ref, struct err 
 	for (char **l = lower; l && *l; l++)
 		puts(*l);
 	return 0;
+}
+
+/* Many at once */
+
+struct storm {
+	struct images *s;
+	char **files;
+	int rounds;
+};
+
+static ssize_t read_fd(void *arg, void *data, size_t n)
+{
+	ssize_t r = read(*(int *) arg, data, n);
+
+	return r < 0 ? -errno : r;
+}
+
+static int drop(void *arg, const void *data, size_t n)
+{
+	return 0;
+}
+
+static void storm_load(struct images *s, const char *file, char *ret_id)
+{
+	autoclose int fd = open(file, O_RDONLY | O_CLOEXEC);
+	const struct image_source in = {read_fd, &fd};
+	struct image_changes changes = {0};
+	struct err err = {0};
+
+	if (images_load(s, &in, &changes, &err) < 0) {
+		fprintf(stderr, "%s: %s\n", file, err.text);
+		exit(4);
+	}
+	strcpy(ret_id, objects_at(&changes.list, struct image_change, 0)->id);
+	image_changes_free(&changes);
+}
+
+static void storm_one(void *arg, size_t i)
+{
+	const struct storm *storm = arg;
+	const struct image_users nobody = {in_use, NULL};
+	const struct image_sink out = {drop, NULL};
+	char id[80];
+
+	for (int round = 0; round < storm->rounds; round++) {
+		struct image_changes changes = {0};
+		struct err err = {0};
+
+		storm_load(storm->s, storm->files[i], id);
+		if (check_container_image_exist(storm->s, id, &err) < 0 ||
+		    images_save(storm->s, (char *[]){id, NULL}, &out, &err) < 0 ||
+		    images_remove(storm->s, id, true, false, &nobody, &changes, &err) < 0) {
+			fprintf(stderr, "%s: %s\n", storm->files[i], err.text);
+			exit(4);
+		}
+		image_changes_free(&changes);
+	}
+	storm_load(storm->s, storm->files[i], id);
 }
 
 static int run(struct images *s, char **argv, struct image_changes *changes, struct err *err)
@@ -128,12 +193,19 @@ static int run(struct images *s, char **argv, struct image_changes *changes, str
 		return list(s);
 	if (str_eq(verb, "sweep"))
 		return 0;
+	if (str_eq(verb, "storm")) {
+		size_t n = strv_len(argv + 1);
+
+		parallel_for(n, (unsigned) n, storm_one, &(struct storm){s, argv + 1, 5});
+		return 0;
+	}
 	if (str_eq(verb, "tag"))
 		return images_tag(s, argv[1], argv[2], NULL, changes, err);
 	if (str_eq(verb, "prune"))
 		return images_prune(s, NULL, &users, changes, err);
 	if (str_eq(verb, "remove") || str_eq(verb, "force"))
-		return images_remove(s, argv[1], str_eq(verb, "force"), false, &users, changes, err);
+		return images_remove(s, argv[1], str_eq(verb, "force"), false, &users, changes,
+				     err);
 	return show(s, verb, argv[1], err);
 }
 
