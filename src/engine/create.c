@@ -19,8 +19,9 @@ static int resolve_mode(struct engine *e, char **mode, const char *what, struct 
 
 	if (!*mode || !str_has_prefix(*mode, "container:"))
 		return 0;
-	if (container_lookup(e->store, *mode + strlen("container:"), &other, err) < 0)
-		return err_wrap(err, "%s %s", what, *mode);
+	/* Not "not found": clients take that for a missing image, and pull. */
+	if (container_lookup(e->store, *mode + strlen("container:"), &other, NULL) < 0)
+		return err_set(err, ERR_INVALID, "%s %s: No such container", what, *mode);
 	free(*mode);
 	*mode = xasprintf("container:%s", other->id);
 	return 0;
@@ -50,11 +51,14 @@ static void take_hostname(struct engine *e, struct create_request *req)
 	req->config.hostname = xstrdup(other->config->config.hostname);
 }
 
-/* Those that the user asked for are refused by spec_check(). */
-static void warn_of_image_volumes(const struct config *c, char ***warnings)
+/* What an image declares and we cannot do yet; what a user asks for of it is refused by
+ * spec_check(). */
+static void warn_of_image(const struct config *c, char ***warnings)
 {
 	autofree char *list = NULL;
 
+	if (strv_len(c->healthcheck.test) && strcmp(c->healthcheck.test[0], "NONE") != 0)
+		strv_add(warnings, "health checks are not supported yet; the image's is not run");
 	if (!strv_len(c->volumes))
 		return;
 	list = strv_join(c->volumes, ", ");
@@ -79,7 +83,7 @@ static int fill_config(struct engine *e, struct create_request *req, const struc
 	take_hostname(e, req);
 	if (spec_merge(&req->config, &req->host, &image->config, cc->id, err) < 0)
 		return -1;
-	warn_of_image_volumes(&req->config, &cc->warnings);
+	warn_of_image(&req->config, &cc->warnings);
 	if (spec_mounts(&req->config, &req->host, &cc->mounts, err) < 0)
 		return -1;
 	if (req->host.init == FIELD_UNSET_BOOL && e->o.init)
