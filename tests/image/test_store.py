@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
+import conftest
 from archives import Docker, file, sha, tar
 from conftest import Refused
 
@@ -179,7 +182,6 @@ def test_tool_killed(store):
 
 
 def test_tool_that_is_missing_or_mad(store, tmp_path):
-    import conftest
     for text, words in ((None, "No such file"), ("#!/bin/sh\nkill -9 $$", "killed by signal 9"),
                         ("#!/bin/sh\necho boom >&2; exit 3", "failed: boom"), ("#!/bin/sh\necho nonsense", "nonsense"),
                         ("#!/bin/sh\ncat >/dev/null; echo '{}'", "no answer"),
@@ -225,6 +227,50 @@ def test_published_but_without_record(store):
     published_states(store, big().bytes())
     assert store.content() != []
     assert store.is_empty()
+
+
+STRACE = shutil.which("strace")
+
+
+def crash(store, call, when, *args, stdin=b""):
+    """Runs the driver, killed at its n-th call of this kind; true if it came so far."""
+    p = subprocess.run([STRACE, "-qq", "-o", "/dev/null", "-e", f"inject={call}:signal=SIGKILL:when={when}",
+                        str(conftest.DRIVER), str(store.root), str(conftest.TOOL), *args],
+                       input=stdin, capture_output=True, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
+    assert p.returncode in (0, -signal.SIGKILL), p.stderr.decode()
+    return p.returncode != 0
+
+
+@pytest.mark.skipif(not STRACE, reason="no strace")
+@pytest.mark.parametrize("verb", ["load", "tag", "remove"])
+def test_killed_at_every_step(store, verb):
+    """At each call that changes the store: every image is whole or absent after, and a name has one owner."""
+    old, new = image(1, ["x:1"]), image(2, ["x:1", "y:1"])
+    args = {"load": ["load"], "tag": ["tag", old.id, "x:1"], "remove": ["force", new.id]}[verb]
+    both = sorted([old.id, new.id])
+
+    for call in ("renameat2", "renameat", "fsync", "unlinkat", "mkdirat"):
+        for n in range(1, 100):
+            shutil.rmtree(store.image, ignore_errors=True)
+            store.load(old.bytes())
+            if verb != "load":
+                store.load(new.bytes())
+            died = crash(store, call, n, *args, stdin=new.bytes() if verb == "load" else b"")
+
+            ids = store.ids()
+            assert ids == both or (verb != "tag" and ids == [old.id]), (call, n)
+            for id in ids:
+                store.run("check", id)
+                store.run("save", id)
+            assert len(list((store.image / "layers").iterdir())) == 1 + len(ids), (call, n)
+            tags = [t for id in ids for t in store.tags(id).split(",") if t != "-"]
+            assert len(tags) == len(set(tags)), (call, n, tags)
+            assert verb == "remove" or "x:1" in tags, (call, n, tags)
+            assert list((store.image / "staging").iterdir()) == []
+            if not died:
+                break
+        else:
+            pytest.fail("never ended")
 
 
 def test_loads_saves_and_removals_at_once(store):
