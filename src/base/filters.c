@@ -98,6 +98,16 @@ int filters_parse(const char *json, const char *const *allowed, struct filters *
 	return 0;
 }
 
+size_t filters_count(const struct filters *f, const char *key)
+{
+	const char *k, *v;
+	size_t n = 0;
+
+	strmap_foreach (&f->pairs, k, v)
+		n += str_eq(k, key) && v;
+	return n;
+}
+
 const char *filters_get(const struct filters *f, const char *key)
 {
 	const char *v;

@@ -20,6 +20,7 @@ int filters_parse(const char *json, const char *const *allowed, struct filters *
 void filters_free(struct filters *f);
 void filters_add(struct filters *f, const char *key, const char *value);
 bool filters_has(const struct filters *f, const char *key);
+size_t filters_count(const struct filters *f, const char *key);
 /* The first value of key, or NULL. */
 const char *filters_get(const struct filters *f, const char *key);
 /* key is absent, or one of its values equals value. */

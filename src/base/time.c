@@ -234,6 +234,26 @@ static int unix_parse(const char *s, int64_t *ret_ns)
 	return instant(negative ? -sec : sec, negative ? -frac : frac, ret_ns);
 }
 
+/* A time of day without an offset is local time. */
+static int local_parse(const char *s, int64_t *ret_ns)
+{
+	char text[64];
+	struct tm tm;
+	time_t at;
+	int64_t ns;
+	int n;
+
+	/* "2006-01-02T15:04" is 16 long; seconds and their fraction come behind. */
+	n = snprintf(text, sizeof text, "%s%s", s, strlen(s) == 16 ? ":00Z" : "Z");
+	if (n < 0 || (size_t) n >= sizeof text || rfc3339_parse(text, &ns) < 0)
+		return -EINVAL;
+	at = (time_t) (ns / NSEC_PER_SEC);
+	if (!localtime_r(&at, &tm))
+		return -EINVAL;
+	*ret_ns = ns - tm.tm_gmtoff * NSEC_PER_SEC;
+	return 0;
+}
+
 int instant_parse(const char *s, int64_t now, int64_t *ret_ns)
 {
 	int64_t ns;
@@ -241,7 +261,8 @@ int instant_parse(const char *s, int64_t now, int64_t *ret_ns)
 
 	if (!s)
 		return -EINVAL;
-	if (unix_parse(s, ret_ns) == 0 || rfc3339_parse(s, ret_ns) == 0)
+	if (unix_parse(s, ret_ns) == 0 || rfc3339_parse(s, ret_ns) == 0 ||
+	    local_parse(s, ret_ns) == 0)
 		return 0;
 	if (scan_date(&p, &ns) && !*p)
 		return instant(ns * SEC_PER_DAY, 0, ret_ns);

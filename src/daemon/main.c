@@ -161,13 +161,16 @@ int main(int argc, char **argv)
 	sigemptyset(&ending);
 	sigaddset(&ending, SIGTERM);
 	sigaddset(&ending, SIGINT);
+	/* Waited for as well, and then passed over: a terminal that closes must not end the daemon.
+	 */
+	sigaddset(&ending, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &ending, NULL);
 
 	r = start(&d, &err);
 	if (r == 0) {
 		log_info("holdfastd " HOLDFAST_VERSION " serves API " API_VERSION " on %s",
 			 d.o.hosts[0]);
-		while (sigwait(&ending, &sig) != 0)
+		while (sigwait(&ending, &sig) != 0 || sig == SIGHUP)
 			;
 		log_info("%s: ending; the containers go on", strsignal(sig));
 	} else {

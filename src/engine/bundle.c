@@ -107,20 +107,27 @@ static char **rootfs_dirs(struct engine *e, const char *id, char *const *lower)
 	return roots;
 }
 
-/* With the host's network a container has the host's names unless it asked for others. */
 static int find_paths(struct engine *e, const struct container_config *config, char *const *lower,
 		      int data, struct paths *p, struct err *err)
 {
-	const char *base = e->o.data_root, *id = config->id;
+	const char *base = e->o.data_root, *id = config->id, *named = id;
+	auto_(container_unref_p) struct container *owner = NULL;
 
 	if (find_namespaces(e, &config->host, p, err) < 0 ||
 	    mount_shm(e, id, &config->host, p, err) < 0)
 		return -1;
-	if (netfiles_write(e, config, data, err) < 0)
+	/* With another container's network come its names: the very same files. */
+	if (config->host.network_mode && str_has_prefix(config->host.network_mode, "container:")) {
+		if (container_lookup(e->store, config->host.network_mode + strlen("container:"),
+				     &owner, err) < 0)
+			return -1;
+		named = owner->id;
+	} else if (netfiles_write(config, data, err) < 0) {
 		return -1;
-	p->hostname = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/hostname", base, id);
-	p->hosts = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/hosts", base, id);
-	p->resolv_conf = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/resolv.conf", base, id);
+	}
+	p->hostname = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/hostname", base, named);
+	p->hosts = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/hosts", base, named);
+	p->resolv_conf = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/resolv.conf", base, named);
 	p->cgroup = container_cgroup_path(config);
 	p->roots = rootfs_dirs(e, id, lower);
 	return 0;
@@ -216,6 +223,22 @@ static int make_overlay_dirs(int data, struct err *err)
 	return 0;
 }
 
+/* -v makes a missing directory on the host, as docker's does. */
+static int make_bind_sources(const struct container_config *config, struct err *err)
+{
+	for (size_t i = 0; i < config->mounts.n; i++) {
+		const struct mount_point *m = objects_at(&config->mounts, struct mount_point, i);
+		int r = m->create_source && !exists_at(AT_FDCWD, m->source)
+				? mkdir_p(m->source, 0755)
+				: 0;
+
+		if (r < 0)
+			return err_sys(err, -r, "error while creating mount source path '%s'",
+				       m->source);
+	}
+	return 0;
+}
+
 int bundle_prepare(struct engine *e, struct container *c, const struct container_config *config,
 		   int data_dir, int exec_dir, struct err *err)
 {
@@ -226,10 +249,10 @@ int bundle_prepare(struct engine *e, struct container *c, const struct container
 	if (image_resolve(e->images, config->image_id, &image, err) < 0)
 		return -1;
 	lower = image_lower(e->images, image);
-	if (make_overlay_dirs(data_dir, err) < 0 ||
-	    find_paths(e, config, lower, data_dir, &p, err) < 0)
+	if (make_overlay_dirs(data_dir, err) < 0 || make_bind_sources(config, err) < 0)
 		return -1;
-	if (write_spec(config, &p, exec_dir, err) < 0)
+	if (find_paths(e, config, lower, data_dir, &p, err) < 0 ||
+	    write_spec(config, &p, exec_dir, err) < 0)
 		return -1;
 	return write_shim_conf(e, c, config, lower, exec_dir, err);
 }

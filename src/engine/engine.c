@@ -151,6 +151,7 @@ void engine_close(struct engine *e)
 		drop_links(e);
 	supervisor_free(e->supervisor);
 	log_follower_free(e->log_follower);
+	restore_drop(e);
 	if (e->store) {
 		container_store_close(e->store);
 		exec_root_release(e->o.exec_root);

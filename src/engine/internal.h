@@ -94,8 +94,7 @@ int start_claimed(struct engine *e, struct container *c, struct err *err);
 int bundle_prepare(struct engine *e, struct container *c, const struct container_config *config,
 		   int data_dir, int exec_dir, struct err *err);
 /* netfiles.c: hostname, hosts and resolv.conf in the data directory. */
-int netfiles_write(struct engine *e, const struct container_config *config, int data_dir,
-		   struct err *err);
+int netfiles_write(const struct container_config *config, int data_dir, struct err *err);
 
 /* stop.c
  * ----------------------------------------------------------------------------------------------------
@@ -110,6 +109,9 @@ int container_stop_signal(const struct container_config *config);
 /* Waits until nothing of it is left to release: 0, or ERR_CONFLICT after timeout_s with what is in
  * the way. */
 int wait_rested(struct engine *e, struct container *c, int64_t timeout_s, struct err *err);
+
+/* restore.c: forgets a restore that never came to its second phase. */
+void restore_drop(struct engine *e);
 
 /* judge.c
  * ---------------------------------------------------------------------------------------------------
@@ -165,7 +167,11 @@ void settle_lost(struct engine *e, struct container *c, const char *why);
 /* Releases what an ended container still holds (runtime's state, cgroup, exec directory), then lets
  * it rest, or removes it. A failure leaves "clean-up pending" and a timer. */
 void release_and_rest(struct engine *e, struct container *c);
+/* The runtime keeps a directory for each container it knows: no need to run it to ask. */
+bool runtime_knows(const struct runtime *rt, const char *id);
 /* remove.c */
+/* dead.c: ends and releases what a dead container still runs. */
+int end_dead(struct engine *e, struct container *c, bool force, struct err *err);
 int remove_claimed(struct engine *e, struct container *c, bool force, struct err *err);
 /* Takes a container that has no processes any more off the disk and out of the store. */
 int finish_removal(struct engine *e, struct container *c, struct err *err);

@@ -115,41 +115,8 @@ static int write_hostname(const struct container_config *config, int dir, struct
 	return save(dir, "hostname", &b, err);
 }
 
-/* With another container's network come its names. */
-static int copy_from_owner(struct engine *e, const struct container_config *config, int dir,
-			   struct err *err)
+int netfiles_write(const struct container_config *config, int data_dir, struct err *err)
 {
-	static const char *const names[] = {"hostname", "hosts", "resolv.conf"};
-	auto_(container_unref_p) struct container *owner = NULL;
-	autoclose int from = -1;
-
-	if (container_lookup(e->store, config->host.network_mode + strlen("container:"), &owner,
-			     err) < 0)
-		return -1;
-	from = open_data_dir(e, owner->id, err);
-	if (from < 0)
-		return -1;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		autofree char *text = NULL;
-		size_t len;
-		int r = read_file_at(from, names[i], HOST_FILE_MAX, &text, &len);
-
-		if (r < 0)
-			return err_sys(err, -r, "read %s of container %.12s", names[i], owner->id);
-
-		struct buf b = {.text = text, .len = len};
-
-		if (save(dir, names[i], &b, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-int netfiles_write(struct engine *e, const struct container_config *config, int data_dir,
-		   struct err *err)
-{
-	if (config->host.network_mode && str_has_prefix(config->host.network_mode, "container:"))
-		return copy_from_owner(e, config, data_dir, err);
 	if (write_hostname(config, data_dir, err) < 0 || write_hosts(config, data_dir, err) < 0)
 		return -1;
 	return write_resolv_conf(config, data_dir, err);

@@ -30,8 +30,7 @@ static void reap_shim(struct container *c)
 			;
 }
 
-/* The runtime keeps a directory for each container it knows: no need to run it to ask. */
-static bool runtime_knows(const struct runtime *rt, const char *id)
+bool runtime_knows(const struct runtime *rt, const char *id)
 {
 	autofree char *path = xasprintf("%s/%s", rt->root, id);
 

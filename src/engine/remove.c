@@ -62,7 +62,7 @@ static int intend_removal(struct engine *e, struct container *c, bool force, str
 	return container_save_state_locked(e->store, c, err) < 0 && c->phase != PHASE_DEAD ? -1 : 0;
 }
 
-static int end_processes(struct engine *e, struct container *c, struct err *err)
+static int end_processes(struct engine *e, struct container *c, bool force, struct err *err)
 {
 	enum phase was;
 
@@ -70,6 +70,8 @@ static int end_processes(struct engine *e, struct container *c, struct err *err)
 		hold(&c->lock);
 		was = c->phase;
 	}
+	if (was == PHASE_DEAD)
+		return end_dead(e, c, force, err);
 	if (!phase_is_alive(was) && was != PHASE_RESTARTING && was != PHASE_REMOVING)
 		return 0;
 	return stop_claimed(e, c, 0, SIGKILL, err);
@@ -81,7 +83,7 @@ int remove_claimed(struct engine *e, struct container *c, bool force, struct err
 
 	if (intend_removal(e, c, force, err) < 0)
 		return -1;
-	if (end_processes(e, c, err) < 0)
+	if (end_processes(e, c, force, err) < 0)
 		return -1;
 	if (wait_rested(e, c, 10, err) < 0)
 		return -1;
@@ -121,7 +123,7 @@ static bool prune_wants(struct container *c, const struct filters *f, int64_t un
 {
 	hold(&c->lock);
 
-	if (c->phase != PHASE_EXITED && c->phase != PHASE_CREATED)
+	if (c->phase != PHASE_EXITED && c->phase != PHASE_CREATED && c->phase != PHASE_OVER)
 		return false;
 	if (until_ns && c->created_ns >= until_ns)
 		return false;
@@ -139,6 +141,8 @@ int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int
 	char **ids = NULL;
 	size_t n;
 
+	if (filters_count(f, "until") > 1)
+		return err_set(err, ERR_INVALID, "more than one until filter specified");
 	if (filters_get(f, "until") &&
 	    instant_parse(filters_get(f, "until"), now_ns(), &until_ns) < 0)
 		return err_set(err, ERR_INVALID, "invalid filter 'until=%s'",

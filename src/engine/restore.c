@@ -351,6 +351,12 @@ static void restore_free(struct restore *r)
 	free(r);
 }
 
+void restore_drop(struct engine *e)
+{
+	if (e->restore)
+		restore_free(take(e->restore));
+}
+
 static void finish(void *arg)
 {
 	struct restore *r = arg;

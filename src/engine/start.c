@@ -91,24 +91,50 @@ static int make_exec_dir(struct engine *e, const char *id, struct err *err)
 	return fd;
 }
 
-/* docker's exit codes and kind for a start that the runtime refused: what the user asked for cannot
- * be run. */
-static int failed_start(const char *text, int *ret_code, struct err *err)
-{
-	bool missing = strstr(text, "no such file or directory") || strstr(text, "not found") ||
-		       strstr(text, "No such file");
-	bool denied = strstr(text, "permission denied") || strstr(text, "Permission denied") ||
-		      strstr(text, "is a directory") || strstr(text, "Is a directory");
+/* The runtimes' words for what cannot be executed, and docker's for the same, by which clients
+ * choose their exit code. */
+static const struct {
+	const char *has;
+	const char *words;
+	int code;
+} start_faults[] = {
+	{"executable file not found", "executable file not found in $PATH", 127},
+	{"not found in $PATH", "executable file not found in $PATH",
+	 127}, /* crun: executable file `x` ... */
+	{"no such file or directory", "no such file or directory", 127},
+	{"No such file or directory", "no such file or directory", 127},
+	{"permission denied", "permission denied", 126},
+	{"Permission denied", "permission denied", 126},
+	{"is a directory", "permission denied", 126},
+	{"open executable: Operation not permitted", "permission denied",
+	 126}, /* crun, of a directory */
+};
 
-	*ret_code = missing ? 127 : denied ? 126 : 128;
-	return err_set(err, missing || denied ? ERR_INVALID : ERR_SYSTEM,
-		       "failed to create task for container: failed to start the process: %s",
-		       text);
+/* What the user asked for cannot be run (400), or the host failed (500). */
+static int failed_start(const struct container_config *config, const char *text, int *ret_code,
+			struct err *err)
+{
+	char *const *argv = strv_len(config->config.entrypoint) ? config->config.entrypoint
+								: config->config.cmd;
+	const char *name = argv && argv[0] ? argv[0] : "";
+
+	*ret_code = 128;
+	for (size_t i = 0; i < ARRAY_SIZE(start_faults); i++) {
+		if (!strstr(text, start_faults[i].has))
+			continue;
+		*ret_code = start_faults[i].code;
+		return err_set(err, ERR_INVALID,
+			       "failed to create task for container: exec: \"%s\": %s (the runtime "
+			       "says: %s)",
+			       name, start_faults[i].words, text);
+	}
+	return err_set(err, ERR_SYSTEM, "failed to create task for container: %s", text);
 }
 
 /* Waits for the shim's word on this run. What it tells is on disk by then. *ret_code: of a failed
  * start. */
-static int await_start(int conn, int64_t run, int *ret_code, struct err *err)
+static int await_start(int conn, const struct container_config *config, int64_t run, int *ret_code,
+		       struct err *err)
 {
 	struct timespec deadline = deadline_in(START_TIMEOUT_MS * NSEC_PER_MSEC);
 
@@ -135,7 +161,8 @@ static int await_start(int conn, int64_t run, int *ret_code, struct err *err)
 		if (!strcmp(msg, "started") && kv_int(&kv, "run", 0) == run)
 			return 0;
 		if (!strcmp(msg, "failed"))
-			return failed_start(kv_get(&kv, "text") ?: "no reason", ret_code, err);
+			return failed_start(config, kv_get(&kv, "text") ?: "no reason", ret_code,
+					    err);
 		if (!strcmp(msg, "error"))
 			return err_set(err, ERR_SYSTEM, "its shim says: %s",
 				       kv_get(&kv, "text") ?: "no reason");
@@ -176,7 +203,7 @@ static int run_it(struct engine *e, struct container *c, const struct container_
 		return -1;
 	if (birth(e, c, data, exec, run, ret_conn, err) < 0)
 		return -1;
-	return await_start(*ret_conn, run, ret_code, err);
+	return await_start(*ret_conn, config, run, ret_code, err);
 }
 
 /* Back to where it was, as restore does it with a start that was cut short. */

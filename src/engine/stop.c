@@ -202,6 +202,16 @@ static bool has_processes(struct container *c)
 	return phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING;
 }
 
+static int stop_and_tell(struct engine *e, struct container *c, int64_t timeout_s, int sig,
+			 struct err *err)
+{
+	if (stop_claimed(e, c, timeout_s, sig, err) < 0)
+		return -1;
+	(void) wait_rested(e, c, 10, NULL);
+	notify(e, c, now_ns(), "stop", NULL);
+	return 0;
+}
+
 int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
 		struct err *err)
 {
@@ -213,11 +223,9 @@ int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char
 		return -1;
 	if (!has_processes(c))
 		return err_set(err, ERR_NOT_MODIFIED, "Container %s is already stopped", ref);
-	if (stop_claimed(e, c, timeout_s, sig, err) < 0)
-		return err_wrap(err, "cannot stop container: %s", ref);
-	(void) wait_rested(e, c, 10, NULL);
-	notify(e, c, now_ns(), "stop", NULL);
-	return 0;
+	return stop_and_tell(e, c, timeout_s, sig, err) < 0
+		       ? err_wrap(err, "cannot stop container: %s", ref)
+		       : 0;
 }
 
 int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
@@ -238,7 +246,7 @@ int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const c
 		c->keep = true;
 	}
 	if (has_processes(c))
-		r = stop_claimed(e, c, timeout_s, sig, err);
+		r = stop_and_tell(e, c, timeout_s, sig, err);
 	if (r == 0)
 		r = start_claimed(e, c, err);
 	{

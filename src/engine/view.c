@@ -1,4 +1,5 @@
 /* Looking at containers: inspect, list, filters, and the words of `ps`. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,10 +91,12 @@ static int resolve_instant(struct engine *e, const struct filters *f, const char
 	return 0;
 }
 
-static int check_status_values(const struct filters *f, struct err *err)
+static int check_values(const struct filters *f, struct err *err)
 {
 	static const char *const known[] = {"created",	"running", "paused", "restarting",
 					    "removing", "exited",  "dead",   NULL};
+	static const char *const health[] = {"none", "starting", "healthy", "unhealthy", NULL};
+	static const char *const truth[] = {"0", "1", "true", "false", NULL};
 	const char *k, *v;
 
 	strmap_foreach (&f->pairs, k, v) {
@@ -101,6 +104,11 @@ static int check_status_values(const struct filters *f, struct err *err)
 
 		if (!strcmp(k, "status") && !strv_contains((char *const *) known, v))
 			return err_set(err, ERR_INVALID, "invalid filter 'status=%s'", v);
+		if ((!strcmp(k, "health") && !strv_contains((char *const *) health, v)) ||
+		    (!strcmp(k, "is-task") && !strv_contains((char *const *) truth, v)) ||
+		    ((!strcmp(k, "publish") || !strcmp(k, "expose")) &&
+		     !isdigit((unsigned char) v[0])))
+			return err_set(err, ERR_INVALID, "invalid filter '%s=%s'", k, v);
 		if (!strcmp(k, "exited") && parse_i64(v, &code) < 0)
 			return err_set(err, ERR_INVALID, "invalid filter 'exited=%s'", v);
 	}
@@ -113,8 +121,7 @@ static int list_filter_init(struct engine *e, const struct filters *f, struct li
 	const char *k, *v;
 
 	*ret = (struct list_filter){.f = f};
-	if (check_status_values(f, err) < 0 ||
-	    resolve_instant(e, f, "before", &ret->before_ns, err) < 0 ||
+	if (check_values(f, err) < 0 || resolve_instant(e, f, "before", &ret->before_ns, err) < 0 ||
 	    resolve_instant(e, f, "since", &ret->since_ns, err) < 0)
 		return -1;
 	strmap_foreach (&f->pairs, k, v) {

@@ -73,16 +73,6 @@ def test_waiter_that_hangs_up_harms_nobody(daemon, api):
         assert waiting.json()["StatusCode"] == 137
 
 
-def test_wait_outlives_the_daemon(daemon, api):
-    """The client's connection is with the shim: the daemon dies, and is not even there at the end."""
-    cid = daemon.run("sleep 1000")
-    pid = daemon.container_pid(cid)
-    with api.stream("POST", f"/containers/{cid}/wait") as waiting:
-        daemon.kill9()
-        host.kill(pid)
-        assert waiting.json()["StatusCode"] == 137
-
-
 @pytest.mark.one_runtime
 def test_unknown_condition_is_400(daemon, api):
     answer = api.post(f"/containers/{daemon.create('true')}/wait", condition="bored")

@@ -203,3 +203,18 @@ TEST(deadlines_pass_and_do_not_overflow)
 	assert_true(now_ns() > T(1600000000LL, 0));
 	assert_true(monotonic_ns() <= monotonic_ns());
 }
+
+TEST(instants_without_an_offset_are_local)
+{
+	int64_t ns;
+
+	assert_int_equal(setenv("TZ", "XYZ-2", 1), 0); /* two hours east */
+	tzset();
+	assert_int_equal(instant_parse("1970-01-01T03:00:01", 0, &ns), 0);
+	assert_int_equal(ns, 3601 * NSEC_PER_SEC);
+	assert_int_equal(instant_parse("1970-01-01T03:00", 0, &ns), 0);
+	assert_int_equal(ns, 3600 * NSEC_PER_SEC);
+	assert_true(instant_parse("1970-01-01T", 0, &ns) < 0);
+	assert_int_equal(unsetenv("TZ"), 0);
+	tzset();
+}

@@ -1,0 +1,108 @@
+/*
+ * Ending what a dead container still runs. Its files cannot be trusted, so this goes by the
+ * witnesses that are left: the shim's pulse and word, the runtimes' own state, the cgroup named in
+ * shim.conf. Only for a removal that a user asked for.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+#include "wire/proto.h"
+#include "wire/shim_config.h"
+
+#define END_TIMEOUT_MS 10000
+
+static void kill_by_shim(int exec, const char *id)
+{
+	autoclose int pidfd = -1;
+	struct err err = {0};
+	autokv answer = {0};
+	autobuf msg = {0};
+
+	kv_add(&msg, "msg", "hello");
+	kv_add_int(&msg, "version", PROTO_VERSION);
+	if (shim_call(exec, &msg, 5000, &answer, &err) < 0) {
+		log_warn("container %.12s: %s", id, err.text);
+		return;
+	}
+	if (kv_int(&answer, "pid", 0) <= 0)
+		return;
+	pidfd = pidfd_open_checked((pid_t) kv_int(&answer, "pid", 0),
+				   (uint64_t) kv_int(&answer, "ticks", 0));
+	if (pidfd >= 0)
+		(void) pidfd_kill(pidfd, SIGKILL);
+}
+
+/* Until the shim hangs up, which it does when all is released. */
+static int await_hang_up(int conn, struct err *err)
+{
+	struct timespec deadline = deadline_in(END_TIMEOUT_MS * NSEC_PER_MSEC);
+
+	for (;;) {
+		struct pollfd p = {.fd = conn, .events = POLLIN};
+		int fds[PROTO_FDS_MAX], r;
+		size_t n_fds = 0;
+		autokv kv = {0};
+
+		r = poll(&p, 1, (int) (deadline_left_ns(&deadline) / NSEC_PER_MSEC));
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return err_set(err, ERR_CONFLICT,
+				       "a process of it did not end within %d s of SIGKILL",
+				       END_TIMEOUT_MS / 1000);
+		r = proto_recv(conn, &kv, fds, &n_fds);
+		for (size_t i = 0; i < n_fds; i++)
+			(void) close(fds[i]);
+		if (r <= 0)
+			return 0;
+	}
+}
+
+static int end_shim(struct engine *e, struct container *c, int exec, struct err *err)
+{
+	autoclose int conn = shim_connect(exec, err);
+
+	if (conn < 0)
+		return -1;
+	shim_tell_wish(e, c, WANTED_GONE);
+	kill_by_shim(exec, c->id);
+	shim_quit(e, c->id);
+	return await_hang_up(conn, err);
+}
+
+static int release_by_runtimes(struct engine *e, const char *id, int exec, struct err *err)
+{
+	struct shim_config sc = {0};
+	const struct runtime *rt;
+	int r = 0;
+
+	for (size_t i = 0; (rt = runtime_at(e->runtimes, i)); i++)
+		if (runtime_knows(rt, id) && runtime_delete(rt, id, err) < 0)
+			return -1;
+	if (shim_config_read(exec, &sc, NULL) == 0 && sc.cgroup)
+		r = cgroup_remove(sc.cgroup);
+	shim_config_free(&sc);
+	return r < 0 ? err_sys(err, -r, "remove its cgroup") : 0;
+}
+
+int end_dead(struct engine *e, struct container *c, bool force, struct err *err)
+{
+	autoclose int exec = container_open_exec(e->store, c->id);
+
+	if (exec < 0)
+		return 0;
+	if (shim_pulse(exec) != PULSE_NONE) {
+		if (!force)
+			return err_set(err, ERR_CONFLICT,
+				       "cannot remove container \"/%s\": it is dead (%s), but its "
+				       "processes may live: "
+				       "force remove",
+				       c->name, c->problem ?: "?");
+		if (end_shim(e, c, exec, err) < 0)
+			return -1;
+	}
+	return release_by_runtimes(e, c->id, exec, err);
+}
