@@ -13,9 +13,9 @@
 #define STOP_TIMEOUT_DEFAULT_S 10
 #define KILL_GRACE_S	       10
 
-int signal_init(struct container *c, int sig)
+/* A pidfd of its init, or -errno: -ESRCH where it is gone. */
+static int open_init(struct container *c)
 {
-	autoclose int fd = -1;
 	pid_t pid;
 	uint64_t ticks;
 
@@ -24,9 +24,13 @@ int signal_init(struct container *c, int sig)
 		pid = (pid_t) c->disk.pid;
 		ticks = (uint64_t) c->disk.pid_ticks;
 	}
-	if (pid <= 0)
-		return -ESRCH;
-	fd = pidfd_open_checked(pid, ticks);
+	return pid > 0 ? pidfd_open_checked(pid, ticks) : -ESRCH;
+}
+
+int signal_init(struct container *c, int sig)
+{
+	autoclose int fd = open_init(c);
+
 	return fd < 0 ? fd : pidfd_kill(fd, sig);
 }
 
@@ -62,19 +66,23 @@ static void thaw(struct engine *e, struct container *c)
 		log_warn("container %.12s: resume for a signal: %s", c->id, err.text);
 }
 
+/* The event comes before the signal: what the signal brings about is told after it. */
 static void send_signal(struct engine *e, struct container *c, int sig, bool paused)
 {
+	autoclose int fd = open_init(c);
 	char name[16], number[16];
-	int r = signal_init(c, sig);
+	int r = fd;
 
+	snprintf(number, sizeof number, "%d", sig);
+	if (fd >= 0) {
+		notify(e, c, now_ns(), "kill", "signal", number, NULL);
+		r = pidfd_kill(fd, sig);
+	}
 	if (r < 0 && r != -ESRCH)
 		log_warn("container %.12s: signal %s: %s", c->id, signal_name(sig, name),
 			 strerror(-r));
 	if (paused)
 		thaw(e, c);
-	snprintf(number, sizeof number, "%d", sig);
-	if (r == 0)
-		notify(e, c, now_ns(), "kill", "signal", number, NULL);
 }
 
 /* Waits until no process of it is left: 0, or -ETIMEDOUT. timeout_s < 0: without end. */

@@ -306,6 +306,11 @@ int images_tag(struct images *s, const char *ref, const char *repo, const char *
 	if (r.digest)
 		return err_set(err, ERR_INVALID,
 			       "refusing to create a tag with a digest reference");
+	/* It would be read as an id ever after. */
+	if (str_has_prefix(repo, "sha256:") || str_eq(repo, "sha256"))
+		return err_set(
+			err, ERR_INVALID,
+			"refusing to create an ambiguous tag using digest algorithm as name");
 	if (!str_empty(tag)) {
 		if (!tag_is_valid(tag))
 			return err_set(err, ERR_INVALID, "invalid tag format");

@@ -110,6 +110,7 @@ static int settle_image(struct tool *t, const struct found_image *im, json_t *an
 {
 	char shown[PRINTABLE_MAX];
 	autojson json_t *config = NULL;
+	const char *os;
 	autojson json_t *layers = json_array();
 	const json_t *diff_ids, *v;
 	digest_hex id;
@@ -121,8 +122,11 @@ static int settle_image(struct tool *t, const struct found_image *im, json_t *an
 			       IMAGE_MAX_JSON >> 20);
 	config = json_loadb(im->config->text, (size_t) im->config->size, 0, NULL);
 	diff_ids = json_object_get(json_object_get(config, "rootfs"), "diff_ids");
+	os = json_str(config, "os");
 	if (!json_is_object(config) || (diff_ids && !json_is_array(diff_ids)))
 		return err_set(err, ERR_INVALID, "configuration %s cannot be read", shown);
+	if (os && os[0] && strcmp(os, "linux") != 0)
+		return err_set(err, ERR_INVALID, "cannot load %s image on linux", os);
 	if (json_array_size(diff_ids) != im->n_layers)
 		return err_set(err, ERR_INVALID,
 			       "configuration %s names %zu layers, the manifest %zu", shown,
