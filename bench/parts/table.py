@@ -1,0 +1,106 @@
+"""One table: a row for each figure, a column for each contender, ratios to holdfast."""
+
+ROWS = [
+    # title, row key, digits, unit; "{}" in a key is filled with each size that was measured
+    ("create + start, ms", "start", 1),
+    ("create + start, 8 at a time, per second (more is better)", "parallel", 1),
+    ("create, start, exit, remove of `true`, ms", "cycle", 1),
+    ("restore, {} running, ms", "restore running {}", 1),
+    ("  its own report: load, ms", "restore running {} load", 1),
+    ("  its own report: handle, ms", "restore running {} handle", 1),
+    ("restore, {} stopped, ms", "restore stopped {}", 1),
+    ("  its own report: load, ms", "restore stopped {} load", 1),
+    ("  its own report: handle, ms", "restore stopped {} handle", 1),
+    ("daemon idle, PSS MB", "daemon PSS idle", 2),
+    ("daemon idle, RSS MB", "daemon RSS idle", 2),
+    ("daemon with {} containers, PSS MB", "daemon PSS with containers", 2),
+    ("daemon with {} containers, RSS MB", "daemon RSS with containers", 2),
+    ("shim per container, PSS KiB", "shim PSS", 0),
+    ("shim per container, RSS KiB", "shim RSS", 0),
+    ("kernel per container, KiB", "kernel per container", 0),
+    ("all memory per container (MemAvailable), KiB", "all per container", 0),
+    ("log of `yes`, 2-byte lines, MB/s (more is better)", "log short lines", 1),
+    ("log of 80-byte lines, MB/s (more is better)", "log 80-byte lines", 1),
+]
+
+
+def _number(value, digits):
+    return f"{value:,.{digits}f}"
+
+
+def _cell(results, row, digits, key, base):
+    value = results.median(row, key)
+    if value is None:
+        return "-"
+    text = _number(value, digits)
+    if key != base and (ours := results.median(row, base)):
+        text += f" ({value / ours:.2f}x)"
+    return text
+
+
+def _expand(count):
+    sizes = None
+    group = []
+
+    def flush():
+        for n in sizes or ():
+            for title, key, digits in group:
+                yield title.format(f"{n:,}"), key.format(n), digits
+        group.clear()
+
+    for title, key, digits in ROWS:
+        wanted = count.running if "running" in key else count.stopped if "stopped" in key else None
+        if wanted is None or wanted is not sizes:
+            yield from flush()
+            sizes = wanted
+        if wanted is None:
+            yield title.format(count.memory), key, digits
+        else:
+            group.append((title, key, digits))
+    yield from flush()
+
+
+def table(results, columns, count):
+    """columns: (key, name), the first is what the others are compared with."""
+    base = columns[0][0]
+    lines = [["", *(name for _, name in columns)]]
+    for title, row, digits in _expand(count):
+        if row in results.rows:
+            lines.append([title, *(_cell(results, row, digits, key, base) for key, _ in columns)])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns) + 1)]
+    out = []
+    for n, line in enumerate(lines):
+        cells = [line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:]))]
+        out.append("| " + " | ".join(cells) + " |")
+        if n == 0:
+            out.append("|" + "|".join("-" * (w + 2) for w in widths) + "|")
+    return "\n".join(out)
+
+
+def aims(results):
+    """What issue 2 set out for; by the medians of this run."""
+    def row(text, value, good):
+        return None if value is None else f"{'reached' if good(value) else 'MISSED '}  {text.format(value)}"
+
+    def ratio(row_key, a, b):
+        x, y = results.median(row_key, a), results.median(row_key, b)
+        return x / y if x is not None and y else None
+
+    found = []
+    for runtime in ("crun", "runc"):
+        if results.runtime == runtime:
+            found.append(row(f"start within 1.25x of bare `{runtime} run` with the same bundle: {{:.2f}}x",
+                             ratio("start", "holdfast", f"{runtime}-same"), lambda v: v <= 1.25))
+            found.append(row(f"start within 1.25x of bare `{runtime} run` with its own bundle: {{:.2f}}x",
+                             ratio("start", "holdfast", f"{runtime}-own"), lambda v: v <= 1.25))
+    found.append(row("daemon under 5 MB, idle (PSS): {:.2f} MB",
+                     results.median("daemon PSS idle", "holdfast"), lambda v: v < 5))
+    found.append(row("daemon under 5 MB, with containers (PSS): {:.2f} MB",
+                     results.median("daemon PSS with containers", "holdfast"), lambda v: v < 5))
+    found.append(row("shim under 64 KiB (PSS): {:.0f} KiB", results.median("shim PSS", "holdfast"), lambda v: v < 64))
+    for key, text in (("log short lines", "2-byte lines"), ("log 80-byte lines", "80-byte lines")):
+        best = max((results.median(key, peer) or 0 for peer in ("dockerd", "podman")), default=0)
+        ours = results.median(key, "holdfast")
+        if best and ours:
+            found.append(row(f"log throughput above every peer, {text}: {{:.2f}}x the best", ours / best, lambda v: v > 1))
+    return [line for line in found if line]
