@@ -117,6 +117,8 @@ def furnish(work, peers):
     that no option moves keep them there."""
     if os.path.ismount(CGROUPS / "unified"):
         subprocess.run(["umount", str(CGROUPS / "unified")], check=True)
+        # crun makes directories there all the same, which would stay on the host below the mount.
+        _mount("-t", "tmpfs", "tmpfs", str(CGROUPS / "unified"))
     _mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run")
     _mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/dev/shm")
     for name in ("etc", "var/lib"):
