@@ -6,9 +6,11 @@ go with the last. What remains to be removed by hand is a directory and the cgro
 Propagation is private, as on a host without systemd; and on a host with a hybrid cgroup layout the
 unified hierarchy is unmounted inside, for crun takes it for the only one."""
 
+import ctypes
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -79,16 +81,25 @@ class WorkPlace:
         return left
 
 
+def _die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def run_inside(args):
-    """Runs this program again with args, in namespaces of its own. Returns its exit status."""
+    """Runs this program again with args, in namespaces of its own. Returns its exit status.
+    However this process ends, the other goes with it. A Ctrl-C reaches both, and the other then
+    still tells what it has measured."""
     command = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc",
                "--propagation", "private", sys.executable, *args]
-    child = subprocess.Popen(command)
-    while True:
+    child = subprocess.Popen(command, preexec_fn=_die_with_parent)
+    try:
         try:
             return child.wait()
         except KeyboardInterrupt:
-            pass  # the child has it too, and ends
+            return child.wait(30)
+    finally:
+        child.kill()
+        child.wait()
 
 
 def become_init():
