@@ -5,6 +5,12 @@
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
+# Where programs of others talk to. It stays, in the build directory: an interrupted build leaves nothing in /tmp.
+build_log() {
+	mkdir -p "$root/build"
+	echo "$root/build/tools.log"
+}
+
 # The packages of tools/packages: all of them, or with "demo" those before the check's mark.
 package_list() {
 	local part=$1
@@ -36,13 +42,12 @@ install_missing() {
 	[ "$(id -u)" = 0 ] || die "must be root to install: ${missing[*]}"
 
 	say "installing ${#missing[@]} packages: ${missing[*]}"
-	log=$(mktemp)
+	log=$(build_log)
 	# A fresh image has no package lists, an old one has lists older than the mirror: then fetch them.
 	apt_quietly "$log" install --no-install-recommends -y "${missing[@]}" ||
 		{ apt_quietly "$log" update || true
 		  apt_quietly "$log" install --no-install-recommends -y "${missing[@]}" || status=$?; }
 	[ $status -eq 0 ] || tail -n 30 "$log" >&2
-	rm -f "$log"
 	[ $status -eq 0 ] || die "apt-get could not install: ${missing[*]}"
 }
 
@@ -50,14 +55,13 @@ install_missing() {
 build_in() {
 	local dir=$1 log
 	shift
-	log=$(mktemp)
+	log=$(build_log)
 	if [ ! -f "$root/$dir/build.ninja" ]; then
 		meson setup "$root/$dir" "$root" "$@" >"$log" 2>&1 ||
-			{ cat "$log" >&2; rm -f "$log"; die "meson setup $dir failed"; }
+			{ cat "$log" >&2; die "meson setup $dir failed"; }
 	fi
 	ninja -C "$root/$dir" >"$log" 2>&1 ||
-		{ grep -v '^\[[0-9]*/[0-9]*\] \(Compiling\|Linking\)' "$log" | tail -n 80 >&2; rm -f "$log"; die "build in $dir failed"; }
-	rm -f "$log"
+		{ grep -v '^\[[0-9]*/[0-9]*\] \(Compiling\|Linking\)' "$log" | tail -n 80 >&2; die "build in $dir failed"; }
 }
 
 # fetch_and_unpack DIR PACKAGE...: download Debian packages and unpack them into DIR without
