@@ -57,6 +57,11 @@ int cli_failf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void target_container(struct buf *b, const char *ref, const char *verb);
 /* "/v1.44/images/<ref>/<verb>", or without verb where it is NULL. */
 void target_image(struct buf *b, const char *ref, const char *verb);
+/* "repo:tag" cut in two: a copy of the first part, and where in name the second begins (NULL:
+ * nowhere). The port of a registry is no tag. */
+const char *repo_and_tag(const char *name, char **ret_repo);
+/* Adds repo= and tag= of such a name. */
+int url_query_name(struct buf *target, const char *name, const char *default_tag, struct err *err);
 /* Adds filters={"key":{"value":true}} made of "key=value" texts. */
 int target_filters(struct buf *target, char *const *filters, struct err *err);
 /* An instant as users write it ("10m", RFC 3339, seconds) as the API's "seconds.nanoseconds". */
@@ -65,8 +70,9 @@ int instant_query(const char *text, struct buf *ret, struct err *err);
 /* A request to each of several containers or images at once, up to 32 under way. */
 struct each {
 	const char *method;
-	const char *verb;  /* behind the container; NULL: none */
-	const char *query; /* "t=5", NULL: none */
+	const char *verb;    /* behind the container; NULL: none */
+	const char *query;   /* "t=5", NULL: none */
+	bool may_be_missing; /* said, but no failure */
 };
 /* Prints the name of each that succeeded, and the error of each that did not. */
 int each_container(const struct cli *cli, const struct each *each, int n, char **refs);

@@ -126,17 +126,6 @@ static const char *digest_of(const json_t *image, const char *repo)
 	return NULL;
 }
 
-/* "repo:tag" cut in two; the port of a registry is no tag. */
-static char *cut_tag(char *text)
-{
-	char *colon = strrchr(text, ':');
-
-	if (!colon || strchr(colon, '/'))
-		return NULL;
-	*colon = '\0';
-	return colon + 1;
-}
-
 /* A row for each name of the image, or one without; ids only: one in any case. */
 static void add_image(json_t *rows, const json_t *image, int64_t now,
 		      const struct images_options *o)
@@ -145,9 +134,10 @@ static void add_image(json_t *rows, const json_t *image, int64_t now,
 	json_t *name;
 
 	json_array_foreach (json_object_get(image, "RepoTags"), i, name) {
-		autofree char *repo =
-			xstrdup(json_string_value(name) ? json_string_value(name) : "");
-		char *tag = cut_tag(repo);
+		autofree char *repo = NULL;
+		const char *tag;
+
+		tag = repo_and_tag(json_string_value(name) ? json_string_value(name) : "", &repo);
 
 		if (str_eq(repo, "<none>"))
 			continue;
@@ -210,15 +200,24 @@ int command_images(struct cli *cli, int argc, char **argv)
 
 /* history ------------------------------------------------------------------------------------ */
 
+static const struct heading history_headings[] = {
+	{"ID", "IMAGE"},
+	{"CreatedSince", "CREATED"},
+	{"CreatedAt", "CREATED AT"},
+	{"CreatedBy", "CREATED BY"},
+	{"Size", "SIZE"},
+	{"Comment", "COMMENT"},
+	{NULL, NULL},
+};
+
 static const struct list history_list = {
 	.table = "{{.ID}}\t{{.CreatedSince}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",
-	.headings = (const struct heading[]){{"ID", "IMAGE"},
-					     {"CreatedSince", "CREATED"},
-					     {"CreatedAt", "CREATED AT"},
-					     {"CreatedBy", "CREATED BY"},
-					     {"Size", "SIZE"},
-					     {"Comment", "COMMENT"},
-					     {NULL, NULL}},
+	.headings = history_headings,
+};
+
+static const struct list history_list_exact = {
+	.table = "{{.ID}}\t{{.CreatedAt}}\t{{.CreatedBy}}\t{{.Size}}\t{{.Comment}}",
+	.headings = history_headings,
 };
 
 static json_t *history_row(const json_t *step, int64_t now, const struct images_options *o)
@@ -256,8 +255,9 @@ int command_history(struct cli *cli, int argc, char **argv)
 
 	(void) cli_begin(cli, &o, argc, argv);
 	target_image(&target, argv[0], "history");
-	if (list_format_new(&history_list, o.quiet && str_empty(o.format) ? "{{.ID}}" : o.format,
-			    &format, &err) < 0 ||
+	if (list_format_new(o.human ? &history_list : &history_list_exact,
+			    o.quiet && str_empty(o.format) ? "{{.ID}}" : o.format, &format,
+			    &err) < 0 ||
 	    client_call(cli->address, "GET", target.text, NULL, &steps, &err) < 0)
 		return cli_fail(&err);
 	json_array_foreach (steps, i, step)
@@ -312,18 +312,13 @@ int command_rmi(struct cli *cli, int argc, char **argv)
 
 int command_tag(struct cli *cli, int argc, char **argv)
 {
-	autofree char *repo = NULL;
 	autobuf target = {0};
 	struct err err = {0};
-	const char *tag;
 
 	(void) cli_begin(cli, NULL, argc, argv);
-	repo = xstrdup(argv[1]);
-	tag = cut_tag(repo);
 	target_image(&target, argv[0], "tag");
-	url_query(&target, "repo", repo);
-	url_query(&target, "tag", tag ? tag : "latest");
-	if (client_call(cli->address, "POST", target.text, NULL, NULL, &err) < 0)
+	if (url_query_name(&target, argv[1], "latest", &err) < 0 ||
+	    client_call(cli->address, "POST", target.text, NULL, NULL, &err) < 0)
 		return cli_fail(&err);
 	return EXIT_OK;
 }

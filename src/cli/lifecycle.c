@@ -138,6 +138,9 @@ int command_rm(struct cli *cli, int argc, char **argv)
 		buf_addf(&query, "%sv=1", query.len ? "&" : "");
 	if (o.force)
 		buf_addf(&query, "%sforce=1", query.len ? "&" : "");
-	return each_container(cli, &(struct each){.method = "DELETE", .query = query.text}, n,
-			      argv);
+	/* With force, as docker: what is not there need not be removed. */
+	return each_container(
+		cli,
+		&(struct each){.method = "DELETE", .query = query.text, .may_be_missing = o.force},
+		n, argv);
 }

@@ -69,20 +69,33 @@ bool list_format_shows(const struct list_format *f, const char *field)
 	return f->template ? template_mentions(f->template, field) : false;
 }
 
-static json_t *heading_row(const struct list *list)
+/* The column of {{.Label "x"}} is headed x. */
+static json_t *label_headings(const json_t *rows)
+{
+	json_t *headings = json_object(), *row, *value;
+	const char *key;
+	size_t i;
+
+	json_array_foreach (rows, i, row)
+		json_object_foreach (json_object_get(row, "Label"), key, value)
+			json_object_set_new(headings, key, json_string(key));
+	return headings;
+}
+
+static json_t *heading_row(const struct list *list, const json_t *rows)
 {
 	json_t *row = json_object();
 
 	for (const struct heading *h = list->headings; h->field; h++)
 		json_object_set_new(row, h->field, json_string(h->text));
-	json_object_set_new(row, "Label", json_object());
+	json_object_set_new(row, "Label", label_headings(rows));
 	return row;
 }
 
 static int print_table(const struct cli *cli, const struct list_format *f, const json_t *rows,
 		       bool whole, struct err *err)
 {
-	autojson json_t *heading = heading_row(f->list);
+	autojson json_t *heading = heading_row(f->list, rows);
 	autotable table = {0};
 	autobuf out = {0};
 	size_t i;

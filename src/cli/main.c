@@ -137,6 +137,30 @@ void target_image(struct buf *b, const char *ref, const char *verb)
 		buf_addf(b, "/%s", verb);
 }
 
+const char *repo_and_tag(const char *name, char **ret_repo)
+{
+	const char *colon = strrchr(name, ':');
+
+	if (colon && strchr(colon, '/'))
+		colon = NULL;
+	*ret_repo = colon ? xstrndup(name, (size_t) (colon - name)) : xstrdup(name);
+	return colon ? colon + 1 : NULL;
+}
+
+int url_query_name(struct buf *target, const char *name, const char *default_tag, struct err *err)
+{
+	autofree char *repo = NULL;
+	const char *tag = repo_and_tag(name, &repo);
+	const char *colon = strrchr(repo, ':');
+
+	/* The daemon takes the tag for the better one of two, as dockerd does. */
+	if (colon && !strchr(colon, '/'))
+		return err_set(err, ERR_INVALID, "invalid reference format: %s", name);
+	url_query(target, "repo", repo);
+	url_query(target, "tag", tag ? tag : default_tag);
+	return 0;
+}
+
 int target_filters(struct buf *target, char *const *filters, struct err *err)
 {
 	autojson json_t *all = json_object();
@@ -210,8 +234,9 @@ int each_container(const struct cli *cli, const struct each *each, int n, char *
 		for (int i = 0; i < count; i++) {
 			if (responses[i] && response_head(responses[i], &errs[i]) == 0)
 				puts(refs[first + i]);
-			else
-				exit_code = cli_fail(&errs[i]);
+			else if (cli_fail(&errs[i]),
+				 !each->may_be_missing || errs[i].kind != ERR_NOT_FOUND)
+				exit_code = EXIT_ERROR;
 			response_free(responses[i]);
 		}
 	}

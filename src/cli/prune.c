@@ -41,11 +41,11 @@ static bool confirmed(const struct prune_options *o, const char *warning)
 	return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
-static void print_freed(const json_t *answer)
+static void print_freed(const json_t *answer, bool below_list)
 {
 	autofree char *words = size_words(json_int(answer, "SpaceReclaimed", 0));
 
-	printf("Total reclaimed space: %s\n", words);
+	printf("%sTotal reclaimed space: %s\n", below_list ? "\n" : "", words);
 }
 
 static int prune(const struct cli *cli, const char *target, struct prune_options *o, json_t **ret)
@@ -79,7 +79,7 @@ int command_container_prune(struct cli *cli, int argc, char **argv)
 		puts("Deleted Containers:");
 	json_array_foreach (json_object_get(answer, "ContainersDeleted"), i, id)
 		puts(json_string_value(id) ? json_string_value(id) : "");
-	print_freed(answer);
+	print_freed(answer, i > 0);
 	return exit_code;
 }
 
@@ -107,6 +107,6 @@ int command_image_prune(struct cli *cli, int argc, char **argv)
 		if (json_str(change, "Deleted"))
 			printf("deleted: %s\n", json_str(change, "Deleted"));
 	}
-	print_freed(answer);
+	print_freed(answer, i > 0);
 	return exit_code;
 }

@@ -90,10 +90,9 @@ static char *names_words(const json_t *c, bool whole)
 
 static char *command_words(const char *command, bool whole)
 {
-	autofree char *plain = text_quoted(command ? command : "");
-	autofree char *cut = whole ? xstrdup(plain) : text_ellipsis(plain, 20);
+	autofree char *cut = text_ellipsis(command ? command : "", whole ? SIZE_MAX : 20);
 
-	return xasprintf("\"%s\"", cut);
+	return text_in_quotes(cut);
 }
 
 /* "0.0.0.0:8080->80/tcp, 90/udp" */

@@ -3,6 +3,7 @@
  * written of it, what was seen of it, what followed, and why. --json gives the report as the daemon
  * has it.
  */
+#include <ctype.h>
 #include <stdio.h>
 
 #include "base/time.h"
@@ -40,7 +41,7 @@ static const struct list containers = {
 		},
 };
 
-/* "Restored 5 containers 3 minutes ago in 4.1 ms (1.2 load, 2.9 handle); 2 of them at rest" */
+/* "Restored 5 containers in 4.1 ms (1.2 load, 2.9 handle), 3 minutes ago; 2 of them at rest" */
 static void print_head(const json_t *report)
 {
 	const json_t *ms = json_object_get(report, "Milliseconds");
@@ -50,13 +51,13 @@ static void print_head(const json_t *report)
 	int64_t all = resting + (int64_t) json_array_size(json_object_get(report, "Containers"));
 	const char *time = json_str(report, "Time");
 
-	printf("Restored %lld container%s", (long long) all, all == 1 ? "" : "s");
+	printf("Restored %lld container%s in %.1f ms (%.1f load, %.1f handle)", (long long) all,
+	       all == 1 ? "" : "s", load + handle, load, handle);
 	if (time && rfc3339_parse(time, &ns) == 0) {
 		autofree char *ago = ago_words(ns, now_ns());
 
-		printf(" %s", ago);
+		printf(", %c%s", tolower(ago[0]), ago + 1);
 	}
-	printf(" in %.1f ms (%.1f load, %.1f handle)", load + handle, load, handle);
 	if (resting)
 		printf("; %lld of them at rest, with nothing to do", (long long) resting);
 	putchar('\n');

@@ -22,7 +22,7 @@ const struct option load_options[] = {
 	O('i', "input", OPTION_STR, input, "string",
 	  "Read from tar archive file, instead of STDIN"),
 	O(0, "platform", OPTION_STR, platform, "string", NULL),
-	O('q', "quiet", OPTION_FLAG, quiet, NULL, "Suppress the load output"),
+	O('q', "quiet", OPTION_FLAG, quiet, NULL, "Suppress the load progress"),
 	OPTION_END,
 };
 
@@ -57,7 +57,7 @@ static int open_input(const char *path, int *ret_fd, struct err *err)
 }
 
 /* One message of the stream in which load and import answer. */
-static int print_message(const char *text, size_t n, bool quiet, struct err *err)
+static int print_message(const char *text, size_t n, struct err *err)
 {
 	autojson json_t *message = json_loadb(text, n, 0, NULL);
 	const char *failure = json_str(json_object_get(message, "errorDetail"), "message");
@@ -67,26 +67,25 @@ static int print_message(const char *text, size_t n, bool quiet, struct err *err
 		failure = json_str(message, "error");
 	if (failure)
 		return err_set(err, ERR_SYSTEM, "%s", failure);
-	if (stream && !quiet)
+	if (stream)
 		(void) fputs(stream, stdout);
-	else if (status && !json_object_get(message, "progressDetail") && !quiet)
+	else if (status && !json_object_get(message, "progressDetail"))
 		puts(status);
 	return 0;
 }
 
-static int print_messages(struct response *r, bool quiet, struct err *err)
+static int print_messages(struct response *r, struct err *err)
 {
 	autobuf line = {0};
 	int got;
 
 	while ((got = response_line(r, &line, err)) > 0)
-		if (line.len && print_message(line.text, line.len, quiet, err) < 0)
+		if (line.len && print_message(line.text, line.len, err) < 0)
 			return -1;
 	return got;
 }
 
-static int post_file(const struct cli *cli, const char *target, const char *path, bool quiet,
-		     struct err *err)
+static int post_file(const struct cli *cli, const char *target, const char *path, struct err *err)
 {
 	autoclose int file = -1;
 	autoresponse r = NULL;
@@ -102,7 +101,7 @@ static int post_file(const struct cli *cli, const char *target, const char *path
 	rq.file = file;
 	if (request_send(cli->address, &rq, &r, err) < 0 || response_head(r, err) < 0)
 		return -1;
-	return print_messages(r, quiet, err);
+	return print_messages(r, err);
 }
 
 int command_load(struct cli *cli, int argc, char **argv)
@@ -115,20 +114,7 @@ int command_load(struct cli *cli, int argc, char **argv)
 	buf_adds(&target, CLIENT_API "/images/load");
 	url_query(&target, "quiet", o.quiet ? "1" : "0");
 	url_query(&target, "platform", o.platform);
-	return post_file(cli, target.text, o.input, o.quiet, &err) < 0 ? cli_fail(&err) : EXIT_OK;
-}
-
-/* "repo:tag" into the query; the port of a registry is no tag. */
-static void query_repo(struct buf *target, const char *name)
-{
-	const char *colon = strrchr(name, ':');
-	autofree char *repo = NULL;
-
-	if (colon && strchr(colon, '/'))
-		colon = NULL;
-	repo = colon ? xstrndup(name, (size_t) (colon - name)) : xstrdup(name);
-	url_query(target, "repo", repo);
-	url_query(target, "tag", colon ? colon + 1 : NULL);
+	return post_file(cli, target.text, o.input, &err) < 0 ? cli_fail(&err) : EXIT_OK;
 }
 
 int command_import(struct cli *cli, int argc, char **argv)
@@ -143,13 +129,13 @@ int command_import(struct cli *cli, int argc, char **argv)
 			"import: %s: fetch it first, and name the file (or - for standard input)",
 			argv[0]);
 	buf_adds(&target, CLIENT_API "/images/create?fromSrc=-");
-	if (n > 1)
-		query_repo(&target, argv[1]);
+	if (n > 1 && url_query_name(&target, argv[1], NULL, &err) < 0)
+		return cli_fail(&err);
 	url_query(&target, "message", o.message);
 	url_query(&target, "platform", o.platform);
 	for (char **change = o.changes; change && *change; change++)
 		url_query(&target, "changes", *change);
-	r = post_file(cli, target.text, argv[0], false, &err);
+	r = post_file(cli, target.text, argv[0], &err);
 	strv_free(o.changes);
 	return r < 0 ? cli_fail(&err) : EXIT_OK;
 }

@@ -39,20 +39,36 @@ char *text_ellipsis(const char *s, size_t max)
 	return max == 1 ? xstrdup("…") : xasprintf("%.*s…", (int) (p - s), s);
 }
 
+static void add_visibly(struct buf *b, char c)
+{
+	if (c >= '\a' && c <= '\r')
+		buf_addf(b, "\\%c", "abtnvfr"[c - '\a']);
+	else if ((unsigned char) c < 0x20 || c == 0x7f)
+		buf_addf(b, "\\x%02x", (unsigned char) c);
+	else
+		buf_addc(b, c);
+}
+
 char *text_quoted(const char *s)
 {
 	autobuf b = {0};
 
+	for (; *s; s++)
+		add_visibly(&b, *s);
+	return buf_take(&b);
+}
+
+char *text_in_quotes(const char *s)
+{
+	autobuf b = {0};
+
+	buf_addc(&b, '"');
 	for (; *s; s++) {
-		if (*s == '\n')
-			buf_adds(&b, "\\n");
-		else if (*s == '\t')
-			buf_adds(&b, "\\t");
-		else if ((unsigned char) *s < 0x20 || *s == 0x7f)
-			buf_addf(&b, "\\x%02x", (unsigned char) *s);
-		else
-			buf_addc(&b, *s);
+		if (*s == '"' || *s == '\\')
+			buf_addc(&b, '\\');
+		add_visibly(&b, *s);
 	}
+	buf_addc(&b, '"');
 	return buf_take(&b);
 }
 

@@ -11,6 +11,8 @@ size_t text_width(const char *s);
 char *text_ellipsis(const char *s, size_t max);
 /* s with what would upset a terminal (control characters) as \n, \t, \x1b. */
 char *text_quoted(const char *s);
+/* The same between quotation marks, with those of s and backslashes escaped, as Go's %q. */
+char *text_in_quotes(const char *s);
 
 /* "4.26MB": decimal units, three digits. */
 char *size_words(int64_t bytes);

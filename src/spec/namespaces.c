@@ -100,8 +100,8 @@ int namespaces_check(const struct config *c, const struct host_config *h, struct
 			       "conflicting options: mac-address and the network mode");
 	if (!joined && !mode_is(net, "host") && !mode_is(net, "none") && !c->network_disabled)
 		return err_set(err, ERR_NOT_SUPPORTED,
-			       "network mode \"%s\" is not supported yet; these are: none, host, "
-			       "container:<name|id>",
+			       "network mode \"%s\" is not supported yet; run with --network none, "
+			       "host or container:<name|id>",
 			       str_empty(net) ? "default" : net);
 	return 0;
 }

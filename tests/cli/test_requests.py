@@ -116,6 +116,13 @@ def test_verbs_go_on_after_a_failure_and_say_so(fake, cli):
     assert done.stderr == "holdfast: nothing at /containers/b/stop\n"
 
 
+def test_with_force_what_is_not_there_need_not_be_removed(fake, cli):
+    fake.answers["DELETE /containers/a"] = 204, None
+    assert cli.run("rm", "a", "b").returncode == 1
+    done = cli.run("rm", "-f", "b", "a")
+    assert (done.returncode, done.stdout) == (0, "a\n") and "/containers/b" in done.stderr
+
+
 def test_verbs_on_several_run_at_the_same_time(fake, cli):
     def slow(request, handler):
         time.sleep(0.5)
@@ -159,6 +166,7 @@ def test_ps_formats(fake, cli):
     assert cli.ok("ps", "-q", "--no-trunc").split() == [ID, "f" * 64]
     assert cli.ok("ps", "--format", "{{.Names}}: {{.State}} {{.Label \"a\"}}") == "web: running 1\ndb: running 1\n"
     assert cli.ok("ps", "--format", "table {{.Names}}\\t{{.Labels}}") == "NAMES     LABELS\nweb       a=1,b=2\ndb        a=1,b=2\n"
+    assert cli.ok("ps", "--format", "table {{.Names}}\\t{{.Label \"a\"}}") == "NAMES     a\nweb       1\ndb        1\n"
     rows = [json.loads(line) for line in cli.ok("ps", "--format", "json").splitlines()]
     assert rows[0]["Names"] == "web" and rows[0]["Networks"] == "none"
     assert sorted(rows[0]) == sorted(
@@ -194,6 +202,11 @@ def test_history_rmi_tag(fake, cli):
     fake.answers["POST /images/a:b/tag"] = 201, None
     cli.ok("tag", "a:b", "host:5000/x")
     assert fake.last.query == {"repo": "host:5000/x", "tag": "latest"}
+    done = cli.run("tag", "a:b", "x:bad:tag")
+    assert done.returncode == 1 and "invalid reference format: x:bad:tag" in done.stderr
+    assert fake.last.query["repo"] == "host:5000/x"
+    fake.answers["GET /images/x/history"] = []
+    assert cli.ok("history", "-H=false", "x").split("  ")[0] == "IMAGE" and "CREATED AT" in cli.ok("history", "-H=false", "x")
 
 
 # --- inspect
@@ -232,7 +245,7 @@ def test_load_from_a_file_and_from_standard_input(fake, cli, tmp_path):
     assert cli.ok("load", "-i", "image.tar") == "Loaded image: busybox:latest\n"
     assert fake.last.body == data and fake.last.headers["Content-Length"] == str(len(data))
     done = cli.run("load", "-q", stdin=data, text=False)
-    assert done.returncode == 0 and done.stdout == b""
+    assert done.returncode == 0 and done.stdout == b"Loaded image: busybox:latest\n"
     assert fake.last.body == data and fake.last.query == {"quiet": "1"}
     assert fake.last.headers["Transfer-Encoding"] == "chunked"
 
@@ -296,7 +309,7 @@ def test_save_appears_whole_or_not_at_all(fake, cli, tmp_path):
 def test_prune(fake, cli):
     fake.answers["POST /containers/prune"] = {"ContainersDeleted": [ID], "SpaceReclaimed": 1234}
     assert cli.ok("container", "prune", "-f", "--filter", "until=1h") == (
-        f"Deleted Containers:\n{ID}\nTotal reclaimed space: 1.23kB\n")
+        f"Deleted Containers:\n{ID}\n\nTotal reclaimed space: 1.23kB\n")
     assert fake.last.filters == {"until": ["1h"]}
     fake.answers["POST /images/prune"] = {"ImagesDeleted": None, "SpaceReclaimed": 0}
     assert cli.ok("image", "prune", "-af") == "Total reclaimed space: 0B\n"
@@ -335,7 +348,7 @@ def test_restore_report(fake, cli):
              "Why": "its record says so", "Now": "exited"}],
         "Swept": ["exec directory 0a"], "Left": [], "Milliseconds": {"Load": 1.25, "Handle": 3.0}}
     out = cli.ok("restore-report")
-    assert out.startswith("Restored 6 containers ") and "in 4.2 ms (1.2 load, 3.0 handle); 4 of them at rest" in out
+    assert out.startswith("Restored 6 containers ") and "in 4.2 ms (1.2 load, 3.0 handle), " in out and "ago; 4 of them at rest" in out
     assert "ffffffffffff   job       running   ended     settle    exited    its record says so\n" in out
     assert "Swept, since nobody claimed it:\n  exec directory 0a\n" in out and "Left" not in out
     assert json.loads(cli.ok("restore-report", "--json"))["Containers"][1]["Name"] == "job"

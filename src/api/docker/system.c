@@ -285,7 +285,7 @@ int restore_report(struct call *c, struct err *err)
 	autofree char *text = engine_restore_report(c->e);
 
 	if (!text)
-		return err_set(err, ERR_NOT_FOUND, "No restore has been made yet");
+		return err_set(err, ERR_NOT_FOUND, "The restore has not ended yet");
 	http_respond(c->rq, 200, "application/json", text, strlen(text));
 	return 0;
 }

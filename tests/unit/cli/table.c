@@ -86,6 +86,13 @@ TEST(what_upsets_a_terminal_is_told_in_letters)
 	assert_string_equal(got, "a\\nb\\t\\x1b[31m");
 }
 
+TEST(quotes_within_quotes_are_escaped)
+{
+	autofree char *got = text_in_quotes("sh -c 'echo \"a\\b\"\r\n'…");
+
+	assert_string_equal(got, "\"sh -c 'echo \\\"a\\\\b\\\"\\r\\n'…\"");
+}
+
 TEST(ids_are_short_unless_whole)
 {
 	autofree char *cut = short_id("sha256:0123456789abcdef", false);

@@ -195,11 +195,11 @@ TEST(what_comes_later_is_refused_by_name)
 		{"{'HostConfig':{'RestartPolicy':{'Name':'always'}}}",
 		 "HostConfig.RestartPolicy other than \"no\" is not supported yet"},
 		{"{'HostConfig':{'NetworkMode':'bridge'}}",
-		 "network mode \"bridge\" is not supported yet; these are: none, host, "
-		 "container:<name|id>"},
+		 "network mode \"bridge\" is not supported yet; run with --network none, "
+		 "host or container:<name|id>"},
 		{"{'HostConfig':{'NetworkMode':''}}",
-		 "network mode \"default\" is not supported yet; these are: none, host, "
-		 "container:<name|id>"},
+		 "network mode \"default\" is not supported yet; run with --network none, "
+		 "host or container:<name|id>"},
 		{"{'HostConfig':{'LogConfig':{'Type':'syslog'}}}",
 		 "HostConfig.LogConfig: log driver \"syslog\" is not supported yet"},
 	};
