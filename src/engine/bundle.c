@@ -133,10 +133,11 @@ static int find_paths(struct engine *e, const struct container_config *config, c
 	return 0;
 }
 
-static int write_spec(const struct container_config *config, const struct paths *p, int exec_dir,
-		      struct err *err)
+static int write_spec(struct engine *e, const struct container_config *config,
+		      const struct paths *p, int exec_dir, char **ret_unlearned, struct err *err)
 {
 	const struct spec_input in = {
+		.filters = e->filters,
 		.id = config->id,
 		.name = config->name,
 		.config = &config->config,
@@ -156,7 +157,7 @@ static int write_spec(const struct container_config *config, const struct paths 
 	autofree char *text = NULL;
 	autostrv char **warnings = NULL;
 
-	if (spec_build(&in, &text, &warnings, err) < 0)
+	if (spec_build(&in, &text, ret_unlearned, &warnings, err) < 0)
 		return -1;
 	for (char **w = warnings; w && *w; w++)
 		log_warn("container %.12s (%s): %s", config->id, config->name, *w);
@@ -240,7 +241,7 @@ static int make_bind_sources(const struct container_config *config, struct err *
 }
 
 int bundle_prepare(struct engine *e, struct container *c, const struct container_config *config,
-		   int data_dir, int exec_dir, struct err *err)
+		   int data_dir, int exec_dir, char **ret_unlearned, struct err *err)
 {
 	auto_(paths_free) struct paths p = {0};
 	auto_(image_unref_p) struct image *image = NULL;
@@ -252,7 +253,7 @@ int bundle_prepare(struct engine *e, struct container *c, const struct container
 	if (make_overlay_dirs(data_dir, err) < 0 || make_bind_sources(config, err) < 0)
 		return -1;
 	if (find_paths(e, config, lower, data_dir, &p, err) < 0 ||
-	    write_spec(config, &p, exec_dir, err) < 0)
+	    write_spec(e, config, &p, exec_dir, ret_unlearned, err) < 0)
 		return -1;
 	return write_shim_conf(e, c, config, lower, exec_dir, err);
 }

@@ -75,6 +75,7 @@ static int open_parts(struct engine *e, struct err *err)
 		return err_sys(err, errno, "eventfd");
 	e->workers = workers_new("worker", WORKERS_MAX);
 	e->log_follower = log_follower_new();
+	e->filters = spec_filters_new();
 	return 0;
 }
 
@@ -159,6 +160,7 @@ void engine_close(struct engine *e)
 	images_close(e->images);
 	events_close(e->events);
 	runtimes_close(e->runtimes);
+	spec_filters_free(e->filters);
 	close_p(&e->end_fd);
 	close_p(&e->lock_fd);
 	pthread_rwlock_destroy(&e->images_lock);

@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "base/time.h"
 #include "engine/engine.h"
+#include "spec/spec.h"
 #include "supervisor/supervisor.h"
 #include "wire/kv.h"
 #include "wire/runs.h"
@@ -24,6 +25,7 @@ struct engine {
 	struct images *images;
 	struct events *events;
 	struct runtimes *runtimes;
+	struct spec_filters *filters;
 	struct supervisor *supervisor;
 	struct workers *workers;
 	struct log_follower *log_follower;
@@ -90,9 +92,10 @@ void shim_quit(struct engine *e, const char *id);
  * ---------------------------------------------------------------------------------------------------
  */
 int start_claimed(struct engine *e, struct container *c, struct err *err);
-/* bundle.c: everything in the exec directory that a shim needs. */
+/* bundle.c: everything in the exec directory that a shim needs. *ret_unlearned: see spec_build().
+ */
 int bundle_prepare(struct engine *e, struct container *c, const struct container_config *config,
-		   int data_dir, int exec_dir, struct err *err);
+		   int data_dir, int exec_dir, char **ret_unlearned, struct err *err);
 /* netfiles.c: hostname, hosts and resolv.conf in the data directory. */
 int netfiles_write(const struct container_config *config, int data_dir, struct err *err);
 

@@ -192,18 +192,32 @@ static int birth(struct engine *e, struct container *c, int data, int exec, int6
 	return r < 0 ? err_sys(err, -r, "tell its shim to start") : 0;
 }
 
+static void learn_filter(struct engine *e, const struct container_config *config,
+			 const char *profile)
+{
+	const struct runtime *rt = runtime_find(e->runtimes, config->runtime);
+	autofree char *path = xasprintf("%s/%s/seccomp.bpf", rt->root, config->id);
+
+	spec_filters_learn(e->filters, profile, path);
+}
+
 static int run_it(struct engine *e, struct container *c, const struct container_config *config,
 		  int64_t run, int *ret_conn, int *ret_code, struct err *err)
 {
 	autoclose int data = open_data_dir(e, c->id, err);
 	autoclose int exec = data < 0 ? -1 : open_exec_dir(e, c->id, err);
+	autofree char *unlearned = NULL;
 
 	*ret_code = 128;
-	if (exec < 0 || bundle_prepare(e, c, config, data, exec, err) < 0)
+	if (exec < 0 || bundle_prepare(e, c, config, data, exec, &unlearned, err) < 0)
 		return -1;
 	if (birth(e, c, data, exec, run, ret_conn, err) < 0)
 		return -1;
-	return await_start(*ret_conn, config, run, ret_code, err);
+	if (await_start(*ret_conn, config, run, ret_code, err) < 0)
+		return -1;
+	if (unlearned)
+		learn_filter(e, config, unlearned);
+	return 0;
 }
 
 /* Back to where it was, as restore does it with a start that was cut short. */

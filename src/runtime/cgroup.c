@@ -41,6 +41,19 @@ static void unescape_octal(char *s)
 	*to = '\0';
 }
 
+/* What is mounted later on the same place hides what was there. */
+static void hide(struct cgroup_hosts *h, const char *path)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		if (strcmp(h->mounts[i].path, path) != 0)
+			continue;
+		free(h->mounts[i].path);
+		strv_free(h->mounts[i].options);
+		h->mounts[i] = h->mounts[--h->n];
+		return;
+	}
+}
+
 /* One line: "31 23 0:28 / /sys/fs/cgroup rw,relatime shared:1 - cgroup cgroup rw,cpu". */
 static void take_mount(struct cgroup_hosts *h, char *line)
 {
@@ -56,16 +69,15 @@ static void take_mount(struct cgroup_hosts *h, char *line)
 		strtok_r(NULL, " ", &save);
 	at = strtok_r(NULL, " ", &save);
 	type = strtok_r(dash + 3, " ", &save);
-	if (!at || !type || (strcmp(type, "cgroup") != 0 && strcmp(type, "cgroup2") != 0))
+	if (!at || !type)
 		return;
 	strtok_r(NULL, " ", &save);
 	options = strtok_r(NULL, " ", &save);
 
 	unescape_octal(at);
-	for (size_t i = 0; i < h->n; i++) {
-		if (strcmp(h->mounts[i].path, at) == 0)
-			return;
-	}
+	hide(h, at);
+	if (strcmp(type, "cgroup") != 0 && strcmp(type, "cgroup2") != 0)
+		return;
 	h->mounts = xreallocarray(h->mounts, h->n + 1, sizeof *h->mounts);
 	m = &h->mounts[h->n++];
 	*m = (struct cgroup_mount){

@@ -23,6 +23,7 @@ const char *security_apparmor(const struct security *s, bool privileged);
 
 struct build {
 	const struct spec_input *in;
+	char *profile; /* linux.seccomp as written, NULL: none */
 	struct out out;
 	char ***warnings;
 	struct spec_user user;
@@ -37,7 +38,10 @@ int sysctls_write(struct build *b, struct err *err);
 int resources_write(struct build *b, struct err *err);
 int devices_write(struct build *b, struct err *err);	  /* linux.devices */
 int device_rules_write(struct build *b, struct err *err); /* linux.resources.devices */
+/* Leaves what it wrote in b->profile. */
 int seccomp_write(struct build *b, struct err *err);
+/* The program of a profile, base64, or NULL. Caller frees. */
+char *filters_find(struct spec_filters *f, const char *profile);
 /* linux.rootfsPropagation as the binds want it, or NULL. */
 const char *mounts_root_propagation(const struct objects *mounts);
 

@@ -314,8 +314,10 @@ static struct {
 /* An empty profile compiles to no text: no filter. */
 static void paste(struct build *b, const char *text)
 {
-	if (!str_empty(text))
-		out_raw(&b->out, "seccomp", text);
+	if (str_empty(text))
+		return;
+	out_raw(&b->out, "seccomp", text);
+	b->profile = xstrdup(text);
 }
 
 /* Pastes the text, so that nothing of the cache leaves the lock. */

@@ -33,16 +33,28 @@ const char *spec_init_path(void)
 	return found_init;
 }
 
-static void write_annotations(struct out *o, const struct strmap *annotations)
+#define ANNOTATION_PROGRAM "run.oci.seccomp_bpf_data" /* crun's */
+
+/* The user's own, and the seccomp program where it is known. */
+static void write_annotations(struct build *b, char **ret_unlearned)
 {
+	const struct strmap *annotations = &b->in->host->annotations;
+	autofree char *program = NULL;
 	const char *key, *value;
 
-	if (!annotations->kv || !annotations->kv[0])
+	if (b->in->filters && b->profile && !strmap_get(annotations, ANNOTATION_PROGRAM)) {
+		program = filters_find(b->in->filters, b->profile);
+		if (!program)
+			*ret_unlearned = take(b->profile);
+	}
+	if (!program && !(annotations->kv && annotations->kv[0]))
 		return;
-	out_object(o, "annotations");
+	out_object(&b->out, "annotations");
 	strmap_foreach (annotations, key, value)
-		out_str(o, key, value);
-	out_end(o);
+		out_str(&b->out, key, value);
+	if (program)
+		out_str(&b->out, ANNOTATION_PROGRAM, program);
+	out_end(&b->out);
 }
 
 /* NULL is "as by default", empty is "none"; a privileged container sees everything. */
@@ -75,7 +87,7 @@ static int write_linux(struct build *b, struct err *err)
 	return 0;
 }
 
-static int write_document(struct build *b, struct err *err)
+static int write_document(struct build *b, char **ret_unlearned, struct err *err)
 {
 	const struct spec_input *in = b->in;
 	struct out *o = &b->out;
@@ -92,9 +104,9 @@ static int write_document(struct build *b, struct err *err)
 		out_str(o, "hostname", in->config->hostname);
 	if (mounts_write(b, err) < 0)
 		return -1;
-	write_annotations(o, &in->host->annotations);
 	if (write_linux(b, err) < 0)
 		return -1;
+	write_annotations(b, ret_unlearned);
 	out_end(o);
 	return 0;
 }
@@ -116,10 +128,12 @@ static void warn_missing_caps(struct build *b, uint64_t missing)
 static void build_free(struct build *b)
 {
 	spec_user_free(&b->user);
+	free(b->profile);
 	buf_free(&b->out.b);
 }
 
-int spec_build(const struct spec_input *in, char **ret, char ***warnings, struct err *err)
+int spec_build(const struct spec_input *in, char **ret, char **ret_unlearned, char ***warnings,
+	       struct err *err)
 {
 	auto_(build_free) struct build b = {.in = in, .warnings = warnings};
 	const struct host_config *h = in->host;
@@ -133,8 +147,9 @@ int spec_build(const struct spec_input *in, char **ret, char ***warnings, struct
 	    spec_user_lookup(in->roots, in->config->user, h->group_add, &b.user, err) < 0)
 		return -1;
 	warn_missing_caps(&b, missing);
+	*ret_unlearned = NULL;
 	buf_reserve(&b.out.b, 16384);
-	if (write_document(&b, err) < 0)
+	if (write_document(&b, ret_unlearned, err) < 0)
 		return -1;
 	*ret = buf_take(&b.out.b);
 	return 0;

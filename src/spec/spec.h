@@ -32,15 +32,24 @@ int spec_merge(struct config *config, struct host_config *host, const struct con
 int spec_mounts(const struct config *config, const struct host_config *host, struct objects *ret,
 		struct err *err);
 
+/* Seccomp programs that runtimes made of profiles, to be given to them again. Thread-safe. */
+struct spec_filters;
+struct spec_filters *spec_filters_new(void);
+void spec_filters_free(struct spec_filters *f);
+/* Learns the program that a runtime left at path (crun: seccomp.bpf in its state of the container)
+ * when it ran a container with this profile; nothing is learnt where there is none. */
+void spec_filters_learn(struct spec_filters *f, const char *profile, const char *path);
+
 struct spec_input {
+	struct spec_filters *filters; /* NULL: none are kept */
 	const char *id;
 	const char *name;
 	const struct config *config;	/* merged */
 	const struct host_config *host; /* merged */
 	const struct objects *mounts;	/* struct mount_point */
 	char *const *roots;	 /* directories the rootfs is made of, top first (upper, then lower
-				  * ones): where      users and groups are looked up (openat2 RESOLVE_IN_ROOT;
-				  * whiteouts hide) */
+				  * ones): where      users and groups are looked up (openat2
+				  * RESOLVE_IN_ROOT;      whiteouts hide) */
 	const char *cgroup_path; /* "/holdfast/<id>" or below the asked-for parent */
 	const char *hostname_path; /* files bind-mounted to /etc/...; NULL: none (--network host
 				      shares the host's) */
@@ -55,8 +64,10 @@ struct spec_input {
 };
 
 /* The text of the bundle's config.json (caller frees) and of what had to be clamped (warnings
- * appended). */
-int spec_build(const struct spec_input *in, char **ret, char ***warnings, struct err *err);
+ * appended). *ret_unlearned: the profile whose program `filters` does not know, for
+ * spec_filters_learn() once it runs, else NULL; the caller's. */
+int spec_build(const struct spec_input *in, char **ret, char **ret_unlearned, char ***warnings,
+	       struct err *err);
 
 /* "user", "uid", "user:group", "uid:gid" by the image's /etc/passwd and /etc/group: "unable to find
  * user x: no matching entries in passwd file". */

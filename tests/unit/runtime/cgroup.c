@@ -30,6 +30,12 @@ TEST(mode_is_what_is_mounted)
 	assert_int_equal(mode_of("garbage\n - \n1 2 3\n1 - cgroup\n"), CGROUP_NONE);
 }
 
+TEST(a_hidden_mount_is_not_there)
+{
+	assert_int_equal(mode_of(HYBRID "50 41 0:40 / /sys/fs/cgroup/unified rw - tmpfs none rw\n"),
+			 CGROUP_V1);
+}
+
 TEST(mount_points_are_unescaped_and_controllers_found)
 {
 	char text[] = HYBRID;

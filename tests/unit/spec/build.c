@@ -22,13 +22,14 @@ static json_t *built(const char *text, struct err *err)
 	};
 	autofree char *json = NULL;
 	autostrv char **warnings = NULL;
+	autofree char *unlearned = NULL;
 	json_t *doc = NULL;
 
 	if (!r.host.network_mode)
 		r.host.network_mode = xstrdup("none");
 	assert_int_equal(spec_merge(&r.config, &r.host, NULL, id, err), 0);
 	assert_int_equal(spec_mounts(&r.config, &r.host, &mounts, err), 0);
-	if (spec_build(&in, &json, &warnings, err) == 0) {
+	if (spec_build(&in, &json, &unlearned, &warnings, err) == 0) {
 		json_error_t at;
 
 		doc = json_loads(json, JSON_REJECT_DUPLICATES, &at);
