@@ -174,6 +174,17 @@ def test_default_seccomp_filters(daemon):
     daemon.output("unshare -m true", exit_code=1)
 
 
+def test_seccomp_filters_every_start_alike(daemon):
+    """The daemon learns the program of a profile at its first start: later starts get their own profile's, no other."""
+    profile = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 13}]}
+    own = {"SecurityOpt": ["seccomp=" + json.dumps(profile)]}
+    makes = "grep Seccomp: /proc/self/status; mkdir /x 2>/dev/null && echo made || echo refused"
+    for _ in range(3):
+        assert daemon.output(makes).split() == ["Seccomp:", "2", "made"]
+        assert daemon.output(makes, own).split() == ["Seccomp:", "2", "refused"]
+
+
 def test_seccomp_unconfined(daemon):
     assert status(daemon, "Seccomp", {"SecurityOpt": ["seccomp=unconfined"]}) == "0"
     assert status(daemon, "Seccomp", {"SecurityOpt": ["seccomp:unconfined"]}) == "0"
