@@ -163,6 +163,14 @@ static enum phase written_phase(const struct container *c, bool have_phase)
 	return st->started_ns ? PHASE_EXITED : PHASE_CREATED;
 }
 
+/* The record of runs is made empty, by create. */
+static bool has_run(int dir)
+{
+	struct stat st;
+
+	return fstatat(dir, LAYOUT_RUNS, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
+}
+
 static void load_state_and_phase(struct container_store *s, int dir, struct container *c)
 {
 	autoclose int exec = container_open_exec(s, c->id);
@@ -170,7 +178,7 @@ static void load_state_and_phase(struct container_store *s, int dir, struct cont
 	int r, p = 0;
 
 	r = load_fields(dir, LAYOUT_STATE, container_state_fields, &c->state, &err);
-	if (r == 0 && exists_at(dir, LAYOUT_RUNS))
+	if (r == 0 && has_run(dir))
 		r = err_set(&err, ERR_SYSTEM,
 			    LAYOUT_STATE ": missing, though the container has run");
 	if (r < 0) {
@@ -202,7 +210,7 @@ int container_load(struct container_store *s, const char *id, struct container *
 		return err_sys(err, -dir, "open directory of container %s", id);
 	c = container_new(id);
 	r = load_config(dir, c);
-	if (r == 0 && !exists_at(dir, LAYOUT_STATE) && !exists_at(dir, LAYOUT_RUNS))
+	if (r == 0 && !exists_at(dir, LAYOUT_STATE) && !has_run(dir))
 		return err_set(err, ERR_NOT_FOUND, "%s was not created to its end", id);
 	if (r == 0)
 		set_dead(c, LAYOUT_CONFIG ": missing");

@@ -104,13 +104,23 @@ static int fill_config(struct engine *e, struct create_request *req, const struc
 	return 0;
 }
 
+/* The shim's record of runs, empty: made here, its entry becomes durable together with
+ * config.json's, and the first start has one sync less. */
+static int make_runs_file(int top, const char *id, struct err *err)
+{
+	autofree char *name = xasprintf("%s/" LAYOUT_RUNS, id);
+	autoclose int fd = openat(top, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	return fd < 0 ? err_sys(err, errno, "make " LAYOUT_RUNS) : 0;
+}
+
 static int write_directory(struct engine *e, const struct container_config *cc, struct err *err)
 {
 	int top = container_store_data_dir(e->store), r;
 
 	if (mkdirat(top, cc->id, 0710) < 0)
 		return err_sys(err, errno, "make directory of container");
-	if (container_save_config(e->store, cc, err) < 0)
+	if (make_runs_file(top, cc->id, err) < 0 || container_save_config(e->store, cc, err) < 0)
 		return -1;
 	r = sync_dir(top);
 	return r < 0 ? err_sys(err, -r, "sync directory of containers") : 0;

@@ -48,28 +48,32 @@ static int check_startable_locked(const struct container *c, struct err *err)
 	return 0;
 }
 
-/* The intent. */
-static int intend_start(struct engine *e, struct container *c, int64_t *ret_run, struct err *err)
+/* What is about to happen, for a restore in this boot: no need to wait for a disk. */
+static void begin_start(struct engine *e, struct container *c)
 {
 	hold(&c->lock);
 
-	c->state.wanted = WANTED_RUNNING;
-	*ret_run = ++c->state.run;
-	c->state.restart_count = 0;
-	c->state.oom_killed = false;
-	free(take(c->state.error));
-	free(c->state.boot_id);
-	c->state.boot_id = xstrdup(boot_id());
-	if (container_save_state_locked(e->store, c, err) < 0) {
-		c->state.run--;
-		return -1;
-	}
 	fields_free(container_phase_fields, &c->disk);
 	fields_init(container_phase_fields, &c->disk);
 	c->disk.verb = xstrdup("start");
 	c->disk.deadline_ns = now_ns() + START_TIMEOUT_MS * NSEC_PER_MSEC;
 	container_move_locked(e->store, c, PHASE_STARTING, "start");
-	return 0;
+}
+
+/* The intent, durable before the shim is told to begin. */
+static int intend_start(struct engine *e, struct container *c, int64_t *ret_run, struct err *err)
+{
+	hold(&c->lock);
+
+	c->state.wanted = WANTED_RUNNING;
+	c->state.run++;
+	c->state.restart_count = 0;
+	c->state.oom_killed = false;
+	free(take(c->state.error));
+	free(c->state.boot_id);
+	c->state.boot_id = xstrdup(boot_id());
+	*ret_run = c->state.run;
+	return container_save_state_locked(e->store, c, err);
 }
 
 static int make_exec_dir(struct engine *e, const char *id, struct err *err)
@@ -169,26 +173,30 @@ static int await_start(int conn, const struct container_config *config, int64_t 
 	}
 }
 
-static int birth(struct engine *e, struct container *c, int data, int exec, int64_t run,
-		 int *ret_conn, struct err *err)
+static int birth(struct engine *e, struct container *c, int data, int exec, int *ret_conn,
+		 struct err *err)
 {
 	autoclose int alive = shim_take_pulse(exec, err);
 	struct shim_birth born = {.conn = -1};
-	autobuf msg = {0};
-	int r;
 
 	if (alive < 0 || shim_spawn(e, c->id, data, exec, alive, &born, err) < 0)
 		return -1;
-	{
-		hold(&c->lock);
-		c->shim_child = born.pid;
-		c->disk.shim_pid = born.pid;
-		c->disk.shim_ticks = (int64_t) proc_start_ticks(born.pid);
-	}
 	*ret_conn = born.conn;
+	hold(&c->lock);
+	c->shim_child = born.pid;
+	c->disk.shim_pid = born.pid;
+	c->disk.shim_ticks = (int64_t) proc_start_ticks(born.pid);
+	return 0;
+}
+
+static int tell_start(int conn, int64_t run, struct err *err)
+{
+	autobuf msg = {0};
+	int r;
+
 	kv_add(&msg, "msg", "start");
 	kv_add_int(&msg, "run", run);
-	r = proto_send(born.conn, &msg, NULL, 0);
+	r = proto_send(conn, &msg, NULL, 0);
 	return r < 0 ? err_sys(err, -r, "tell its shim to start") : 0;
 }
 
@@ -201,19 +209,22 @@ static void learn_filter(struct engine *e, const struct container_config *config
 	spec_filters_learn(e->filters, profile, path);
 }
 
+/* The shim gets ready, which is no effect yet, while the intent goes to disk. */
 static int run_it(struct engine *e, struct container *c, const struct container_config *config,
-		  int64_t run, int *ret_conn, int *ret_code, struct err *err)
+		  int *ret_conn, int *ret_code, struct err *err)
 {
 	autoclose int data = open_data_dir(e, c->id, err);
 	autoclose int exec = data < 0 ? -1 : open_exec_dir(e, c->id, err);
 	autofree char *unlearned = NULL;
+	int64_t run;
 
 	*ret_code = 128;
 	if (exec < 0 || bundle_prepare(e, c, config, data, exec, &unlearned, err) < 0)
 		return -1;
-	if (birth(e, c, data, exec, run, ret_conn, err) < 0)
+	if (birth(e, c, data, exec, ret_conn, err) < 0 || intend_start(e, c, &run, err) < 0)
 		return -1;
-	if (await_start(*ret_conn, config, run, ret_code, err) < 0)
+	if (tell_start(*ret_conn, run, err) < 0 ||
+	    await_start(*ret_conn, config, run, ret_code, err) < 0)
 		return -1;
 	if (unlearned)
 		learn_filter(e, config, unlearned);
@@ -262,12 +273,12 @@ static int start_alone(struct engine *e, struct container *c, const struct conta
 		       struct err *err)
 {
 	autoclose int conn = -1, exec = make_exec_dir(e, c->id, err);
-	int64_t run;
 	int code;
 
-	if (exec < 0 || intend_start(e, c, &run, err) < 0)
+	if (exec < 0)
 		return -1;
-	if (run_it(e, c, config, run, &conn, &code, err) == 0)
+	begin_start(e, c);
+	if (run_it(e, c, config, &conn, &code, err) == 0)
 		return watch_it(e, c, take_fd(conn));
 	close_p(&conn);
 	conn = -1;

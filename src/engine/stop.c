@@ -148,10 +148,22 @@ static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s,
 	return 0;
 }
 
-static int stop_by_force(struct engine *e, struct container *c, bool paused, struct err *err)
+/* SIGKILL, and its end: 0 or -ETIMEDOUT. What does not end at once may be frozen without our knowledge: by a pause
+ * whose daemon died, or by somebody else; on cgroup v1 it cannot die so. */
+static int kill_and_wait(struct engine *e, struct container *c, bool paused)
 {
 	send_signal(e, c, SIGKILL, paused);
-	if (wait_ended(e, c, KILL_GRACE_S) == 0)
+	if (wait_ended(e, c, 1) == 0)
+		return 0;
+	if (engine_ending(e))
+		return -ETIMEDOUT;
+	thaw(e, c);
+	return wait_ended(e, c, KILL_GRACE_S);
+}
+
+static int stop_by_force(struct engine *e, struct container *c, bool paused, struct err *err)
+{
+	if (kill_and_wait(e, c, paused) == 0)
 		return 0;
 	if (engine_ending(e))
 		return err_set(err, ERR_UNAVAILABLE,
@@ -305,15 +317,16 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 		return -1;
 	if (r > 0)
 		shim_tell_wish(e, c, WANTED_STOPPED);
+	if (sig == SIGKILL)
+		return kill_and_wait(e, c, paused) == 0
+			       ? 0
+			       : err_set(err, ERR_CONFLICT, "Cannot kill container: %s: it did not end within %d s", ref,
+					 KILL_GRACE_S);
 	send_signal(e, c, sig, paused);
-	if (paused && sig != SIGKILL) {
+	if (paused) {
 		hold(&c->lock);
 		if (c->phase == PHASE_PAUSED)
 			container_move_locked(e->store, c, PHASE_RUNNING, "signalled");
 	}
-	if (sig == SIGKILL && wait_ended(e, c, KILL_GRACE_S) < 0)
-		return err_set(err, ERR_CONFLICT,
-			       "Cannot kill container: %s: it did not end within %d s", ref,
-			       KILL_GRACE_S);
 	return 0;
 }

@@ -354,3 +354,12 @@ def test_many_verbs_at_once_on_one_container_end_in_a_sound_state(daemon, api):
     state = daemon.state(cid)
     assert state["Running"] == (state["Pid"] > 0 and host.alive(state["Pid"]))
     api.delete(f"/containers/{cid}", force=True, expect=204)
+
+
+def test_removes_what_was_frozen_behind_its_back(daemon):
+    """A pause whose daemon died half-way: on cgroup v1 a frozen process takes no SIGKILL."""
+    cid = daemon.run("sleep 1000")
+    pid = daemon.container_pid(cid)
+    host.freeze(pid)
+    daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
+    assert not host.alive(pid)

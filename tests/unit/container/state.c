@@ -169,7 +169,7 @@ TEST(a_state_that_is_gone_though_it_ran_is_not_taken_for_never_started)
 
 	place_make(&p, "no-state");
 	write_config(&p);
-	write_data(&p, LAYOUT_RUNS, "");
+	write_data(&p, LAYOUT_RUNS, "{}\n");
 	c = load(&p);
 	assert_int_equal(c->phase, PHASE_DEAD);
 }
@@ -179,5 +179,7 @@ TEST(an_unfinished_create_is_no_container)
 	auto_(place_free) struct place p = {0};
 
 	place_make(&p, "unfinished");
+	assert_null(load(&p));
+	write_data(&p, LAYOUT_RUNS, "");
 	assert_null(load(&p));
 }
