@@ -1,6 +1,7 @@
 """Logs: streams, tail, since, until, timestamps, follow, rotation, and no byte lost."""
 
 import json
+import os
 import re
 import time
 
@@ -70,12 +71,16 @@ def test_timestamps(daemon):
 
 
 def test_since_and_until(daemon):
-    cid = daemon.run("echo a; read x </go; echo b; read x </go; echo c", **fifo(daemon))
-    go = daemon.root / "go"
+    # A fifo for each step: a reader that opens again might meet the writer of before.
+    steps = daemon.root / "steps"
+    steps.mkdir()
+    os.mkfifo(steps / "b")
+    os.mkfifo(steps / "c")
+    cid = daemon.run("echo a; read x </s/b; echo b; read x </s/c; echo c", {"Binds": [f"{steps}:/s"]})
     daemon.wait_log(cid, "a")
-    go.write_text("\n")
+    (steps / "b").write_text("\n")
     daemon.wait_log(cid, "b")
-    go.write_text("\n")
+    (steps / "c").write_text("\n")
     daemon.wait(cid)
     out, _ = daemon.logs(cid, timestamps=True)
     stamp = {line.split()[1]: line.split()[0] for line in out.splitlines()}
@@ -89,7 +94,6 @@ def test_since_and_until(daemon):
 
 
 def fifo(daemon):
-    import os
     os.mkfifo(daemon.root / "go")
     return {"host": {"Binds": [f"{daemon.root}/go:/go"]}}
 
