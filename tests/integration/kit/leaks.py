@@ -88,9 +88,19 @@ def check(daemon, timeout=10):
         raise AssertionError("left on the host:\n  " + "\n  ".join(left)) from None
 
 
+def thaw(ids):
+    """A frozen process of cgroup v1 does not even die of SIGKILL."""
+    for path in host.cgroups_named(ids):
+        for name, value in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+            file = Path(path, name)
+            if file.exists():
+                file.write_text(value)
+
+
 def sweep(daemon):
     """Clears what a failed test left, so that the next test and the machine do not suffer for it."""
     ids = container_ids(daemon)
+    thaw(ids)
     for pid in processes(daemon, ids):
         try:
             os.kill(pid, signal.SIGKILL)
