@@ -112,14 +112,17 @@ static bool of_this_boot(struct container *c)
 static enum seen probe(struct engine *e, struct container *c, struct finding *f)
 {
 	autoclose int exec = -1;
-	bool begun;
+	bool ended = settle_records(e, c), begun;
 
-	if (settle_records(e, c))
-		return saw(f, SEEN_ENDED, "record of run %lld", (long long) c->state.settled_run);
 	{
 		hold(&c->lock);
 		begun = c->state.run > c->state.settled_run;
+		/* The record is of the run before: this one was not meant yet, its shim waits in
+		 * vain. */
+		ended = ended && c->phase != PHASE_STARTING;
 	}
+	if (ended)
+		return saw(f, SEEN_ENDED, "record of run %lld", (long long) c->state.settled_run);
 	if (!begun)
 		return saw(f, SEEN_ABSENT, "no run was begun");
 	if (!of_this_boot(c))

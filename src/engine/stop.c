@@ -148,8 +148,8 @@ static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s,
 	return 0;
 }
 
-/* SIGKILL, and its end: 0 or -ETIMEDOUT. What does not end at once may be frozen without our knowledge: by a pause
- * whose daemon died, or by somebody else; on cgroup v1 it cannot die so. */
+/* SIGKILL, and its end: 0 or -ETIMEDOUT. What does not end at once may be frozen without our
+ * knowledge: by a pause whose daemon died, or by somebody else; on cgroup v1 it cannot die so. */
 static int kill_and_wait(struct engine *e, struct container *c, bool paused)
 {
 	send_signal(e, c, SIGKILL, paused);
@@ -320,8 +320,9 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 	if (sig == SIGKILL)
 		return kill_and_wait(e, c, paused) == 0
 			       ? 0
-			       : err_set(err, ERR_CONFLICT, "Cannot kill container: %s: it did not end within %d s", ref,
-					 KILL_GRACE_S);
+			       : err_set(err, ERR_CONFLICT,
+					 "Cannot kill container: %s: it did not end within %d s",
+					 ref, KILL_GRACE_S);
 	send_signal(e, c, sig, paused);
 	if (paused) {
 		hold(&c->lock);

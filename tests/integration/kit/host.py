@@ -97,6 +97,12 @@ def cgroup_value(pid, controller, v1, v2):
     return (cgroup_dir(pid, controller) / (v1 if has_cgroup_v1(controller) else v2)).read_text().strip()
 
 
+def freeze(pid):
+    """Freezes the cgroup of a process without asking any runtime."""
+    v1 = has_cgroup_v1("freezer")
+    (cgroup_dir(pid, "freezer") / ("freezer.state" if v1 else "cgroup.freeze")).write_text("FROZEN" if v1 else "1")
+
+
 def cgroups_named(ids):
     """All cgroup directories, of any hierarchy, whose name contains one of these container ids."""
     if not ids:
@@ -114,7 +120,9 @@ class MountNamespace:
     """
 
     def __init__(self):
+        # In the place of what is unmounted crun makes directories: they are to go with the namespace.
         script = ("mount --make-rprivate /sys/fs/cgroup && umount /sys/fs/cgroup/unified && "
+                  "mount -t tmpfs holdfast-test /sys/fs/cgroup/unified && "
                   "echo ready && exec sleep infinity")
         # Propagation unchanged elsewhere, so that volumes propagate as they do on the host.
         self.holder = subprocess.Popen(
