@@ -30,6 +30,7 @@ struct daemon {
 	struct engine *engine;
 	struct api *api;
 	struct http_server *server;
+	bool has_pidfile;
 };
 
 /* A light process: two heaps are enough, and freed memory goes back. */
@@ -83,15 +84,22 @@ static int listen_all(struct daemon *d, struct err *err)
 	return 0;
 }
 
-static int write_pidfile(const char *path, struct err *err)
+static int write_pidfile(struct daemon *d, struct err *err)
 {
 	char text[16];
 	int n = snprintf(text, sizeof text, "%d\n", (int) getpid());
 
-	return path ? save_file_at(AT_FDCWD, path, text, (size_t) n, SAVE_ATOMIC, err) : 0;
+	if (!d->o.pidfile)
+		return 0;
+	if (save_file_at(AT_FDCWD, d->o.pidfile, text, (size_t) n, SAVE_ATOMIC, err) < 0)
+		return -1;
+	d->has_pidfile = true;
+	return 0;
 }
 
-/* The sockets are bound last: who finds one finds all containers behind it. */
+/* The sockets are bound late: who finds one finds all containers behind it. The pidfile comes
+ * between the binding and the first answer: who has an answer finds it, and a second daemon, which
+ * fails before, does not touch the first one's. */
 static int start(struct daemon *d, struct err *err)
 {
 	const struct engine_options eo = {
@@ -114,10 +122,10 @@ static int start(struct daemon *d, struct err *err)
 	ao.engine = d->engine;
 	d->api = api_new(&ao);
 	if (http_server_new(api_handle, d->api, REQUESTS_MAX, &d->server, err) < 0 ||
-	    listen_all(d, err) < 0)
+	    listen_all(d, err) < 0 || write_pidfile(d, err) < 0)
 		return -1;
 	engine_restore_handle(d->engine);
-	return http_server_start(d->server, err) < 0 ? -1 : write_pidfile(d->o.pidfile, err);
+	return http_server_start(d->server, err);
 }
 
 static void stop(struct daemon *d)
@@ -128,7 +136,7 @@ static void stop(struct daemon *d)
 		http_server_stop(d->server, GRACE_MS);
 	api_free(d->api);
 	engine_close(d->engine);
-	if (d->o.pidfile)
+	if (d->has_pidfile)
 		(void) unlink(d->o.pidfile);
 }
 

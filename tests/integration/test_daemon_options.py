@@ -197,6 +197,16 @@ def test_pidfile(bare_daemon):
     assert not path.exists()
 
 
+@pytest.mark.parametrize("same", ["data root", "socket"])
+def test_pidfile_of_another_is_left_alone(bare_daemon, new_daemon, same):
+    path, second = bare_daemon.root / "pid", new_daemon()
+    if same == "data root":
+        refused(second, "--data-root", str(bare_daemon.data), "--pidfile", str(path))
+    else:
+        refused(second, "-H", f"unix://{bare_daemon.sock}", "--pidfile", str(path))
+    assert int(path.read_text()) == bare_daemon.pid
+
+
 def test_roots_are_for_root_only(bare_daemon):
     for path in (bare_daemon.data, bare_daemon.exec):
         assert stat.S_IMODE(path.stat().st_mode) & 0o007 in (0, 1)  # docker's own root is 0710
