@@ -103,6 +103,8 @@ COMMAND(unpause);
 COMMAND(rename);
 COMMAND(rm);
 extern const struct option start_options[], stop_options[], kill_options[], rm_options[];
+COMMAND(update);
+extern const struct option update_options[];
 COMMAND(wait);
 COMMAND(ps);
 extern const struct option ps_options[];

@@ -1,7 +1,7 @@
 /*
- * What `run` and `create` are told, and the request they make of it: docker's flags -> Config,
- * HostConfig and NetworkingConfig. create_options.c has the flags, create_request.c what they mean,
- * mounts.c and ports.c the small languages behind -v, --mount, -p and their like.
+ * What `run`, `create` and `update` are told, and the request they make of it: docker's flags ->
+ * Config, HostConfig and NetworkingConfig. create_options.c has the flags, create_request.c what
+ * they mean, mounts.c and ports.c the small languages behind -v, --mount, -p and their like.
  */
 #pragma once
 
@@ -65,6 +65,9 @@ void create_options_free(struct create_options *o);
 /* args: IMAGE [COMMAND] [ARG...]. *ret is the body of POST /containers/create. */
 int create_request(const struct create_options *o, char **args, int n_args, json_t **ret,
 		   struct err *err);
+
+/* *ret is the body of POST /containers/x/update: what was given and nothing else. */
+int update_request(const struct create_options *o, json_t **ret, struct err *err);
 
 /* "/data", "vol:/data[:ro]", "./here:/data": adds to binds, or to the anonymous volumes. */
 int volume_parse(const char *text, char ***binds, char ***volumes, struct err *err);

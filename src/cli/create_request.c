@@ -404,3 +404,32 @@ int create_request(const struct create_options *o, char **args, int n_args, json
 	fields_free(host_config_fields, &h);
 	return r;
 }
+
+int update_request(const struct create_options *o, json_t **ret, struct err *err)
+{
+	struct host_config h, nothing;
+	json_t *body = json_object();
+	int r;
+
+	fields_init(host_config_fields, &h);
+	fields_init(host_config_fields, &nothing);
+	r = set_resources(o, &h, err);
+	if (r == 0 && o->restart)
+		r = set_restart(o->restart, &h.restart, err);
+	for (const struct field *f = host_config_fields; f->name; f++) {
+		const struct field one[] = {*f, FIELD_END};
+
+		if (!fields_equal(one, &h, &nothing))
+			fields_save_into(one, &h, body);
+	}
+	fields_free(host_config_fields, &h);
+	if (r == 0 && json_object_size(body) == 0)
+		r = err_set(err, ERR_INVALID,
+			    "update: nothing to change: give one flag or more, as in --memory 1g");
+	if (r < 0) {
+		json_decref(body);
+		return r;
+	}
+	*ret = body;
+	return 0;
+}

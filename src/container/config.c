@@ -29,6 +29,15 @@ struct container_config *container_config_new(void)
 	return c;
 }
 
+struct container_config *container_config_copy(const struct container_config *c)
+{
+	struct container_config *copy = xnew(struct container_config);
+
+	fields_copy(container_config_fields, copy, c);
+	copy->refs = 1;
+	return copy;
+}
+
 struct container_config *container_config_ref(struct container_config *c)
 {
 	if (c)

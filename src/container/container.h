@@ -43,6 +43,8 @@ struct container_config *container_config_new(void);
 struct container_config *container_config_ref(struct container_config *c);
 void container_config_unref(struct container_config *c);
 DEFINE_AUTO(struct container_config *, container_config_unref);
+/* A copy to change, and then to put in its place. */
+struct container_config *container_config_copy(const struct container_config *c);
 
 /* What users want. Changed by users only. */
 enum wanted { WANTED_CREATED = 0, WANTED_RUNNING, WANTED_STOPPED, WANTED_GONE };
@@ -100,6 +102,7 @@ struct container_phase {
 	int64_t signal;	     /* of the stop in progress */
 	int64_t started_ns;  /* of `run`, until state.json has it */
 	int64_t told_run;    /* newest run whose start has been published */
+	bool updating;	     /* config.json has what shim or runtime were perhaps not told yet */
 };
 extern const struct field container_phase_fields[];
 

@@ -46,6 +46,7 @@ const struct field container_phase_fields[] = {
 	FIELD_F(struct container_phase, "Signal", FIELD_INT, signal, FIELD_OMIT),
 	FIELD_F(struct container_phase, "StartedAt", FIELD_TIME, started_ns, FIELD_OMIT),
 	FIELD_F(struct container_phase, "ToldRun", FIELD_INT, told_run, FIELD_OMIT),
+	FIELD_F(struct container_phase, "Updating", FIELD_BOOL, updating, FIELD_OMIT),
 	FIELD_END,
 };
 

@@ -87,6 +87,10 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 int engine_pause(struct engine *e, const char *ref, struct err *err);
 int engine_unpause(struct engine *e, const char *ref, struct err *err);
 int engine_rename(struct engine *e, const char *ref, const char *name, struct err *err);
+/* Changes limits and restart policy as spec_update() says; at once where it runs. *ret_warnings:
+ * strv, caller's. */
+int engine_update(struct engine *e, const char *ref, const struct host_config *wish,
+		  char ***ret_warnings, struct err *err);
 int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, struct err *err);
 /* filters: until, label, label!. *ret_ids: strv, caller's. */
 int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int64_t *ret_freed,

@@ -84,6 +84,8 @@ int shim_call(int exec_dir, const struct buf *msg, int timeout_ms, struct kv *re
 int shim_connect(int exec_dir, struct err *err);
 /* Tells the user's wish; a shim that is gone cannot undo it, so that is fine. */
 void shim_tell_wish(struct engine *e, const struct container *c, enum wanted w);
+/* Tells the restart policy: 0, also where there is no shim to tell; < 0 logged. */
+int shim_tell_policy(struct engine *e, const struct container *c, const struct restart_policy *p);
 
 /* Asks a shim that has nothing to run to end; one that has refuses. */
 void shim_quit(struct engine *e, const char *id);
@@ -112,6 +114,9 @@ int container_stop_signal(const struct container_config *config);
 /* Waits until nothing of it is left to release: 0, or ERR_CONFLICT after timeout_s with what is in
  * the way. */
 int wait_rested(struct engine *e, struct container *c, int64_t timeout_s, struct err *err);
+
+/* update.c: tells the living what an update saved, where that was cut short; claimed. */
+void update_resume_claimed(struct engine *e, struct container *c);
 
 /* restore.c: forgets a restore that never came to its second phase. */
 void restore_drop(struct engine *e);

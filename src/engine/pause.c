@@ -111,9 +111,7 @@ static int rename_claimed(struct engine *e, struct container *c, const char *nam
 			       "Renaming a container with the same name as its current name");
 	if (container_name_index_add(e->store, name, c, err) < 0)
 		return -1;
-	now = container_config_new();
-	fields_free(container_config_fields, now);
-	fields_copy(container_config_fields, now, was);
+	now = container_config_copy(was);
 	free(now->name);
 	now->name = xstrdup(name);
 	if (container_save_config(e->store, now, err) < 0) {

@@ -325,6 +325,31 @@ static void submit(struct engine *e, struct container *c, void (*fn)(void *arg))
 	workers_submit(e->workers, NULL, fn, j);
 }
 
+static void resume_update_job(void *arg)
+{
+	struct job *j = arg;
+
+	if (container_claim(j->c, NULL) == 0) {
+		update_resume_claimed(j->e, j->c);
+		container_release(j->c);
+	}
+	container_unref(j->c);
+	free(j);
+}
+
+/* What an update saved and could not tell any more, or not yet. */
+static void resume_update(struct engine *e, struct container *c)
+{
+	bool due;
+
+	{
+		hold(&c->lock);
+		due = c->disk.updating && !c->claimed && phase_is_alive(c->phase);
+	}
+	if (due)
+		submit(e, c, resume_update_job);
+}
+
 static void apply(struct engine *e, struct container *c, const struct finding *f)
 {
 	switch (f->verdict) {
@@ -338,13 +363,16 @@ static void apply(struct engine *e, struct container *c, const struct finding *f
 		log_warn("container %.12s (%s): written %s, but %s", c->id, c->name,
 			 phase_text(f->written), f->why);
 		adopt(e, c);
+		resume_update(e, c);
 		return;
 	case VERDICT_ADOPT:
 	case VERDICT_SHIM_RESTARTS:
 		adopt(e, c);
+		resume_update(e, c);
 		return;
 	case VERDICT_ADOPT_ORPHAN:
 		adopt_orphan(e, c);
+		resume_update(e, c);
 		return;
 	case VERDICT_UNDO_START:
 		undo_start(e, c);

@@ -120,20 +120,42 @@ int shim_call(int exec_dir, const struct buf *msg, int timeout_ms, struct kv *re
 	return receive_answer(fd, timeout_ms, ret, err);
 }
 
-void shim_tell_wish(struct engine *e, const struct container *c, enum wanted w)
+/* 0 as well where no shim is there to be told. */
+static int tell(struct engine *e, const struct container *c, const struct buf *msg, struct err *err)
 {
 	autoclose int dir = container_open_exec(e->store, c->id);
-	struct err err = {0};
 	autokv answer = {0};
-	autobuf msg = {0};
 
 	if (dir < 0 || shim_pulse(dir) == PULSE_NONE)
-		return;
+		return 0;
+	return shim_call(dir, msg, 5000, &answer, err);
+}
+
+void shim_tell_wish(struct engine *e, const struct container *c, enum wanted w)
+{
+	struct err err = {0};
+	autobuf msg = {0};
+
 	kv_add(&msg, "msg", "wish");
 	kv_add(&msg, "wanted", wanted_text(w));
-	if (shim_call(dir, &msg, 5000, &answer, &err) < 0)
+	if (tell(e, c, &msg, &err) < 0)
 		log_warn("container %.12s: its shim was not told that it is wanted %s: %s", c->id,
 			 wanted_text(w), err.text);
+}
+
+int shim_tell_policy(struct engine *e, const struct container *c, const struct restart_policy *p)
+{
+	struct err err = {0};
+	autobuf msg = {0};
+
+	kv_add(&msg, "msg", "policy");
+	kv_add(&msg, "restart", str_empty(p->name) ? "no" : p->name);
+	kv_add_int(&msg, "max", p->max_retries);
+	if (tell(e, c, &msg, &err) == 0)
+		return 0;
+	log_warn("container %.12s: its shim was not told its restart policy %s: %s", c->id,
+		 p->name ?: "", err.text);
+	return -1;
 }
 
 void shim_quit(struct engine *e, const char *id)

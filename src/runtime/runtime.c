@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
@@ -60,8 +61,10 @@ char *runtime_last_message(const char *text)
 	return buf_take(&out);
 }
 
-/* Runs `rt --root <root> args...` and hands over what it printed. */
-static int call(const struct runtime *rt, const char *const *args, char **ret_out, struct err *err)
+/* Runs `rt --root <root> args...` with `in` as its standard input (-1: none) and hands over what it
+ * printed. */
+static int call_with(const struct runtime *rt, const char *const *args, int in, char **ret_out,
+		     struct err *err)
 {
 	const char *argv[12] = {rt->path, "--root", rt->root};
 	struct spawn_result res = {0};
@@ -72,7 +75,7 @@ static int call(const struct runtime *rt, const char *const *args, char **ret_ou
 		argv[n++] = *args++;
 	argv[n] = NULL;
 
-	r = spawn_run(&(struct spawn){.argv = argv}, CALL_MS, MAX_STATE, &res, err);
+	r = spawn_run(&(struct spawn){.argv = argv, .in = in}, CALL_MS, MAX_STATE, &res, err);
 	if (r < 0)
 		return r;
 	if (res.timed_out) {
@@ -88,6 +91,11 @@ static int call(const struct runtime *rt, const char *const *args, char **ret_ou
 	}
 	spawn_result_free(&res);
 	return r;
+}
+
+static int call(const struct runtime *rt, const char *const *args, char **ret_out, struct err *err)
+{
+	return call_with(rt, args, -1, ret_out, err);
 }
 
 enum runtime_status runtime_parse_state(const char *text, pid_t *ret_pid, struct err *err)
@@ -141,6 +149,20 @@ int runtime_pause(const struct runtime *rt, const char *id, struct err *err)
 int runtime_resume(const struct runtime *rt, const char *id, struct err *err)
 {
 	return call(rt, (const char *const[]){"resume", id, NULL}, NULL, err);
+}
+
+int runtime_update(const struct runtime *rt, const char *id, const char *limits, struct err *err)
+{
+	autoclose int in = memfd_create("limits", MFD_CLOEXEC);
+	int r;
+
+	if (in < 0)
+		return err_sys(err, errno, "memfd_create");
+	r = write_all(in, limits, strlen(limits));
+	if (r < 0 || lseek(in, 0, SEEK_SET) < 0)
+		return err_sys(err, r < 0 ? -r : errno, "write the limits");
+	return call_with(rt, (const char *const[]){"update", "--resources", "-", id, NULL}, in,
+			 NULL, err);
 }
 
 int runtime_delete(const struct runtime *rt, const char *id, struct err *err)

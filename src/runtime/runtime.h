@@ -56,6 +56,9 @@ enum runtime_status runtime_state(const struct runtime *rt, const char *id, pid_
 				  struct err *err);
 int runtime_pause(const struct runtime *rt, const char *id, struct err *err);
 int runtime_resume(const struct runtime *rt, const char *id, struct err *err);
+/* `update`: gives a container the limits of a JSON object as linux.resources has them; what is not
+ * in it stays. */
+int runtime_update(const struct runtime *rt, const char *id, const char *limits, struct err *err);
 /* `delete --force`; a container that is not there is fine. Has a deadline of 10 s: a container that
  * cannot be killed gives an error, not a hang. */
 int runtime_delete(const struct runtime *rt, const char *id, struct err *err);

@@ -50,7 +50,7 @@ static int unsupported_check(const struct config *c, const struct host_config *h
 	return 0;
 }
 
-static int restart_check(const struct host_config *h, struct err *err)
+int restart_check(const struct host_config *h, struct err *err)
 {
 	static const char *const known[] = {"always", "on-failure", "unless-stopped"};
 	const char *name = h->restart.name;

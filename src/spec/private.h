@@ -36,6 +36,8 @@ int mounts_write(struct build *b, struct err *err);
 int namespaces_write(struct build *b, struct err *err);
 int sysctls_write(struct build *b, struct err *err);
 int resources_write(struct build *b, struct err *err);
+/* The members of linux.resources that limit; for an update also what says "no limit any more". */
+int limits_write(struct out *o, const struct host_config *host, bool update, struct err *err);
 int devices_write(struct build *b, struct err *err);	  /* linux.devices */
 int device_rules_write(struct build *b, struct err *err); /* linux.resources.devices */
 /* Leaves what it wrote in b->profile. */
@@ -61,6 +63,7 @@ char **env_build(const struct config *config, const char *home);
 int ulimits_check(const struct objects *ulimits, struct err *err);
 int sysctls_check(const struct host_config *host, struct err *err);
 int namespaces_check(const struct config *config, const struct host_config *host, struct err *err);
+int restart_check(const struct host_config *host, struct err *err);
 int resources_check(const struct host_config *host, char ***warnings, struct err *err);
 int devices_check(const struct host_config *host, struct err *err);
 int binds_check(const struct config *config, const struct host_config *host, struct err *err);

@@ -16,6 +16,8 @@
 #include "spec/private.h"
 
 #define MEMORY_MIN (6 << 20)
+/* The kernel's own limit (PID_MAX_LIMIT), which is none: crun cannot write "max". */
+#define PIDS_UNLIMITED (4 << 20)
 
 #define DISCARDED(what, limit) \
 	"Your kernel does not support " what " or the cgroup is not mounted. " limit " discarded."
@@ -253,13 +255,19 @@ int resources_check(const struct host_config *h, char ***warnings, struct err *e
 	return blkio_check(h, f, warnings, err);
 }
 
+/* What is not limited need not be said of a new cgroup, but of one that may have had a limit. */
+static bool says(int64_t limit, bool update)
+{
+	return limit > 0 || (limit < 0 && update);
+}
+
 static void write_memory(struct out *o, const struct host_config *h,
-			 const struct cgroup_features *f)
+			 const struct cgroup_features *f, bool update)
 {
 	out_object(o, "memory");
-	if (h->memory > 0 && f->memory)
+	if (says(h->memory, update) && f->memory)
 		out_int(o, "limit", h->memory);
-	if (h->memory_swap > 0 && f->memory && f->swap)
+	if (says(h->memory_swap, update) && f->memory && f->swap)
 		out_int(o, "swap", h->memory_swap);
 	if (h->memory_reservation > 0 && f->memory_reservation)
 		out_int(o, "reservation", h->memory_reservation);
@@ -350,24 +358,27 @@ static int write_blkio(struct out *o, const struct host_config *h, const struct 
 	return 0;
 }
 
-int resources_write(struct build *b, struct err *err)
+int limits_write(struct out *o, const struct host_config *h, bool update, struct err *err)
 {
 	const struct cgroup_features *f = cgroup_features();
-	const struct host_config *h = b->in->host;
-	struct out *o = &b->out;
 
-	out_object(o, "resources");
-	if (device_rules_write(b, err) < 0)
-		return -1;
-	write_memory(o, h, f);
+	write_memory(o, h, f, update);
 	write_cpu(o, h, f);
 	if (write_blkio(o, h, f, err) < 0)
 		return -1;
-	if (h->pids_limit > 0 && f->pids) {
+	if (f->pids && (h->pids_limit > 0 || (update && h->pids_limit != FIELD_UNSET))) {
 		out_object(o, "pids");
-		out_int(o, "limit", h->pids_limit);
+		out_int(o, "limit", h->pids_limit > 0 ? h->pids_limit : PIDS_UNLIMITED);
 		out_end(o);
 	}
-	out_end(o);
+	return 0;
+}
+
+int resources_write(struct build *b, struct err *err)
+{
+	out_object(&b->out, "resources");
+	if (device_rules_write(b, err) < 0 || limits_write(&b->out, b->in->host, false, err) < 0)
+		return -1;
+	out_end(&b->out);
 	return 0;
 }

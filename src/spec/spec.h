@@ -69,6 +69,18 @@ struct spec_input {
 int spec_build(const struct spec_input *in, char **ret, char **ret_unlearned, char ***warnings,
 	       struct err *err);
 
+/* update: takes what `wish` says into the merged HostConfig of a container; what is zero or empty
+ * there stays as it is. Errors are docker's: a wish that contradicts what the container has, or
+ * names what cannot be changed. On failure *host holds a part of it and is still the caller's. */
+int spec_update(struct host_config *host, const struct host_config *wish, struct err *err);
+/* Checks the result as a create does; *warnings (strv) gets those that `before` did not have. */
+int spec_update_check(const struct host_config *host, const struct host_config *before,
+		      char ***warnings, struct err *err);
+/* The limits of a container, the JSON object that a runtime's `update` reads (caller frees). What
+ * only `instead_of` limits (NULL: nothing) is given back the host's default. */
+int spec_limits(const struct host_config *host, const struct host_config *instead_of, char **ret,
+		struct err *err);
+
 /* "user", "uid", "user:group", "uid:gid" by the image's /etc/passwd and /etc/group: "unable to find
  * user x: no matching entries in passwd file". */
 struct spec_user {

@@ -140,6 +140,22 @@ def test_rename(fake, cli):
     assert fake.last.query == {"name": "b c"}
 
 
+def test_update_sends_what_was_given_and_nothing_else(fake, cli):
+    fake.answers["POST /containers/a/update"] = 200, {"Warnings": ["careful"]}
+    fake.answers["POST /containers/b/update"] = 200, {"Warnings": None}
+    done = cli.run("update", "--memory", "1g", "--cpus", "1.5", "--pids-limit", "0", "--restart", "on-failure:3",
+                   "a", "b", "c")
+    assert (done.returncode, done.stdout) == (1, "a\nb\n") and done.stderr.startswith("WARNING: careful\n")
+    assert "/containers/c" in done.stderr
+    assert fake.requests[0].json == {"Memory": 1 << 30, "NanoCpus": 1500000000, "PidsLimit": 0,
+                                     "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}}
+
+
+def test_update_without_a_flag_asks_nothing(fake, cli):
+    done = cli.run("update", "a")
+    assert done.returncode == 1 and "nothing to change" in done.stderr and not fake.requests
+
+
 # --- lists
 
 def test_ps_is_dockers_table(fake, cli):

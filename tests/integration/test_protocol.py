@@ -137,7 +137,7 @@ def test_swarm_says_that_this_is_no_manager(bare_daemon, path):
 
 @pytest.mark.parametrize("method,path", [
     ("POST", "/containers/{}/attach"), ("POST", "/containers/{}/exec"), ("GET", "/containers/{}/stats"),
-    ("GET", "/containers/{}/top"), ("POST", "/containers/{}/update"), ("GET", "/containers/{}/archive?path=/"),
+    ("GET", "/containers/{}/top"), ("GET", "/containers/{}/archive?path=/"),
     ("GET", "/containers/{}/export"), ("GET", "/containers/{}/changes"), ("POST", "/build"),
     ("POST", "/commit?container={}"), ("GET", "/networks"), ("GET", "/volumes")])
 def test_what_comes_later_is_501_and_no_404(daemon, method, path):

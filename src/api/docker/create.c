@@ -4,49 +4,6 @@
 
 #include "api/docker/docker.h"
 
-#define BODY_MAX (4 * 1024 * 1024)
-
-/* A member of the body, by its name in any case, as Go reads it. NULL where missing or null.
- * Borrowed. */
-static json_t *member(json_t *body, const char *name)
-{
-	json_t *j = json_object_get(body, name), *value;
-	const char *key;
-
-	if (!j) {
-		json_object_foreach (body, key, value) {
-			if (strcasecmp(key, name) == 0)
-				j = value;
-		}
-	}
-	return json_is_null(j) ? NULL : j;
-}
-
-static int read_body(struct call *c, json_t **ret, struct err *err)
-{
-	autofree char *text = NULL;
-	json_error_t where;
-	json_t *body;
-	size_t n;
-
-	if (http_read_all(c->rq, BODY_MAX, &text, &n, err) < 0)
-		return -1;
-	if (n == 0)
-		return err_set(err, ERR_INVALID,
-			       "invalid JSON: got EOF while reading request body");
-	body = json_loadb(text, n, 0, &where);
-	if (!body)
-		return err_set(err, ERR_INVALID, "invalid JSON: %s (at byte %d)", where.text,
-			       where.position);
-	if (!json_is_object(body)) {
-		json_decref(body);
-		return err_set(err, ERR_INVALID,
-			       "invalid JSON: the request body must be an object");
-	}
-	*ret = body;
-	return 0;
-}
-
 /* The networks that are here: what is asked of another one cannot be given. "default" is what the
  * CLI writes where nothing was asked for. */
 static int check_networking(const json_t *networking, struct err *err)
@@ -59,7 +16,7 @@ static int check_networking(const json_t *networking, struct err *err)
 		return 0;
 	if (!json_is_object(networking))
 		return err_set(err, ERR_INVALID, "NetworkingConfig: must be an object");
-	endpoints = member((json_t *) networking, "EndpointsConfig");
+	endpoints = body_member((json_t *) networking, "EndpointsConfig");
 	if (endpoints && !json_is_object(endpoints))
 		return err_set(err, ERR_INVALID,
 			       "NetworkingConfig.EndpointsConfig: must be an object");
@@ -78,7 +35,7 @@ static int check_networking(const json_t *networking, struct err *err)
 /* "Memory: must be ..." -> "HostConfig.Memory: must be ..." */
 static int load_host_config(struct host_config *host, json_t *body, struct err *err)
 {
-	json_t *j = member(body, "HostConfig");
+	json_t *j = body_member(body, "HostConfig");
 	struct err inner = {0};
 
 	if (!j || fields_load(host_config_fields, host, j, &inner) == 0)
@@ -108,7 +65,7 @@ static int load_request(struct create_request *req, json_t *body, struct err *er
 	if (fields_load(config_fields, &req->config, body, err) < 0 ||
 	    load_host_config(&req->host, body, err) < 0)
 		return -1;
-	req->networking = json_incref(member(body, "NetworkingConfig"));
+	req->networking = json_incref(body_member(body, "NetworkingConfig"));
 	return check_networking(req->networking, err);
 }
 
@@ -123,7 +80,7 @@ int container_create(struct call *c, struct err *err)
 	autostrv char **warnings = NULL;
 	autoout o = {0};
 
-	if (read_body(c, &body, err) < 0)
+	if (read_json(c, &body, err) < 0)
 		return -1;
 	fields_init(config_fields, &req.config);
 	fields_init(host_config_fields, &req.host);

@@ -61,6 +61,12 @@ int param_instant(const struct call *c, const char *name, int64_t *ret_ns, struc
 /* All values of a repeated parameter. strv, caller's. */
 char **param_all(const struct call *c, const char *name);
 
+/* The body, which must be a JSON object. New reference. */
+int read_json(struct call *c, json_t **ret, struct err *err);
+/* A member of the body, by its name in any case, as Go reads it. NULL where missing or null.
+ * Borrowed. */
+json_t *body_member(json_t *body, const char *name);
+
 /* answers */
 void answer_json(struct call *c, int status, struct out *o);
 void answer_empty(struct call *c, int status);
@@ -73,7 +79,8 @@ const char *container_command(const struct config *config, char *const **ret_arg
 docker_handler ping, version, info, restore_report;
 docker_handler container_list, container_create, container_inspect, container_logs, container_wait;
 docker_handler container_start, container_stop, container_restart, container_kill, container_pause;
-docker_handler container_unpause, container_rename, container_remove, container_prune;
+docker_handler container_unpause, container_rename, container_update, container_remove;
+docker_handler container_prune;
 docker_handler image_load, image_create, image_list, image_inspect, image_history, image_tag;
 docker_handler image_remove, image_get, image_get_many, image_prune;
 docker_handler events_stream;

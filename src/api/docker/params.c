@@ -1,8 +1,10 @@
-/* The query, as docker reads it. */
+/* The query and the JSON body of a request, as docker reads them. */
 #include <string.h>
 #include <strings.h>
 
 #include "api/docker/docker.h"
+
+#define BODY_MAX (4 * 1024 * 1024)
 
 bool param_bool(const struct call *c, const char *name, bool otherwise)
 {
@@ -65,4 +67,43 @@ char **param_all(const struct call *c, const char *name)
 	for (unsigned i = 0; (v = http_query_nth(c->rq, name, i)); i++)
 		strv_add(&all, v);
 	return all;
+}
+
+json_t *body_member(json_t *body, const char *name)
+{
+	json_t *j = json_object_get(body, name), *value;
+	const char *key;
+
+	if (!j) {
+		json_object_foreach (body, key, value) {
+			if (strcasecmp(key, name) == 0)
+				j = value;
+		}
+	}
+	return json_is_null(j) ? NULL : j;
+}
+
+int read_json(struct call *c, json_t **ret, struct err *err)
+{
+	autofree char *text = NULL;
+	json_error_t where;
+	json_t *body;
+	size_t n;
+
+	if (http_read_all(c->rq, BODY_MAX, &text, &n, err) < 0)
+		return -1;
+	if (n == 0)
+		return err_set(err, ERR_INVALID,
+			       "invalid JSON: got EOF while reading request body");
+	body = json_loadb(text, n, 0, &where);
+	if (!body)
+		return err_set(err, ERR_INVALID, "invalid JSON: %s (at byte %d)", where.text,
+			       where.position);
+	if (!json_is_object(body)) {
+		json_decref(body);
+		return err_set(err, ERR_INVALID,
+			       "invalid JSON: the request body must be an object");
+	}
+	*ret = body;
+	return 0;
 }

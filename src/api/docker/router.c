@@ -29,6 +29,7 @@ const struct route docker_routes[] = {
 	{"POST", "/containers/{name}/pause", container_pause},
 	{"POST", "/containers/{name}/unpause", container_unpause},
 	{"POST", "/containers/{name}/rename", container_rename},
+	{"POST", "/containers/{name}/update", container_update},
 	{"DELETE", "/containers/{name}", container_remove},
 
 	{"GET", "/images/json", image_list},
@@ -68,7 +69,6 @@ const struct route docker_routes[] = {
 	{"GET", "/containers/{name}/stats", not_supported, "stats is"},
 	{"GET", "/containers/{name}/changes", not_supported, "listing a container's changes is"},
 	{"GET", "/containers/{name}/export", not_supported, "exporting a container is"},
-	{"POST", "/containers/{name}/update", not_supported, "updating a container is"},
 	{"GET", "/containers/{name}/archive", not_supported, "copying from a container is"},
 	{"HEAD", "/containers/{name}/archive", not_supported, "copying from a container is"},
 	{"PUT", "/containers/{name}/archive", not_supported, "copying into a container is"},

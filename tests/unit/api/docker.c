@@ -262,6 +262,22 @@ TEST(a_container_is_made_shown_and_removed)
 	expect(204, "POST", "/containers/web/unpause", NULL);
 	expect(204, "POST", "/containers/web/rename?name=www", NULL);
 	expect(400, "POST", "/containers/www/rename", NULL);
+	expect(400, "POST", "/containers/www/update", NULL);
+	expect(400, "POST", "/containers/www/update", "[]");
+	expect(400, "POST", "/containers/www/update", "{\"Memory\":\"x\"}");
+	expect(400, "POST", "/containers/www/update", "{\"RestartPolicy\":{\"Name\":\"missing\"}}");
+	expect(404, "POST", "/containers/nobody/update", "{}");
+	autojson json_t *updated =
+		ask(200, "POST", "/containers/www/update",
+		    "{\"memory\":77,\"PidsLimit\":-1,\"KernelMemory\":1,\"Devices\":[]}");
+	assert_string_equal(
+		json_string_value(json_array_get(json_object_get(updated, "Warnings"), 0)),
+		"no kernel memory limit");
+	autojson json_t *limits = ask(200, "GET", "/containers/www/json", NULL);
+	assert_int_equal(json_int(json_object_get(limits, "HostConfig"), "Memory", 0), 77);
+	assert_int_equal(json_int(json_object_get(limits, "HostConfig"), "PidsLimit", 9), 0);
+	/* Old clients did not know this limit: theirs is no wish. */
+	expect(200, "POST", "/v1.39/containers/www/update", "{\"PidsLimit\":5}");
 	expect(409, "DELETE", "/containers/www", NULL);
 	expect(204, "POST", "/containers/www/restart?t=1", NULL);
 	expect(204, "POST", "/containers/www/stop?t=7", NULL);

@@ -502,6 +502,26 @@ int engine_rename(struct engine *e, const char *ref, const char *name, struct er
 	return 0;
 }
 
+/* A memory limit and no more; "missing" is an invalid policy. */
+int engine_update(struct engine *e, const char *ref, const struct host_config *wish,
+		  char ***ret_warnings, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	if (str_eq(wish->restart.name, "missing"))
+		return err_set(err, ERR_INVALID, "invalid restart policy");
+	if (wish->memory)
+		f->config->host.memory = wish->memory;
+	if (wish->pids_limit != FIELD_UNSET)
+		f->config->host.pids_limit = wish->pids_limit;
+	if (wish->kernel_memory)
+		strv_add(ret_warnings, "no kernel memory limit");
+	return 0;
+}
+
 static void fake_free(struct fake *f)
 {
 	container_config_unref(f->config);
