@@ -87,6 +87,7 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	e->lock_fd = e->end_fd = -1;
 	pthread_rwlock_init(&e->images_lock, NULL);
 	pthread_mutex_init(&e->report_lock, NULL);
+	pthread_mutex_init(&e->departed_lock, NULL);
 	if (open_parts(e, err) < 0) {
 		engine_close(e);
 		return -1;
@@ -165,6 +166,7 @@ void engine_close(struct engine *e)
 	close_p(&e->lock_fd);
 	pthread_rwlock_destroy(&e->images_lock);
 	pthread_mutex_destroy(&e->report_lock);
+	pthread_mutex_destroy(&e->departed_lock);
 	free(e->report);
 	free(e);
 }

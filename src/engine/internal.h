@@ -36,6 +36,7 @@ struct engine {
 	bool ending; /* atomic */
 	pthread_mutex_t report_lock;
 	char *report;
+	pthread_mutex_t departed_lock; /* over departed.jsonl */
 	struct restore *restore; /* the one in progress; NULL: none */
 };
 
@@ -183,6 +184,23 @@ int end_dead(struct engine *e, struct container *c, bool force, struct err *err)
 int remove_claimed(struct engine *e, struct container *c, bool force, struct err *err);
 /* Takes a container that has no processes any more off the disk and out of the store. */
 int finish_removal(struct engine *e, struct container *c, struct err *err);
+
+/* departed.c: containers that removed themselves, for who asks late
+ * ------------------------------------------------------------------- */
+struct departed {
+	int64_t time_ns; /* when it went */
+	char *id;
+	char *name;
+	int64_t exit_code;
+	char *error;
+};
+void departed_free(struct departed *d);
+/* data_root: the directory. Not two at a time. */
+int departed_add(int data_root, const struct departed *d, struct err *err);
+/* 0 with *ret (the caller's), or -ENOENT. */
+int departed_find(int data_root, const char *ref, int64_t now, struct departed *ret);
+/* Before an auto-remove's first effect. */
+void remember_departure_locked(struct engine *e, const struct container *c);
 
 /* size.c: bytes in the writable layer. */
 int64_t container_size_rw(struct engine *e, const char *id);

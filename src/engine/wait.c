@@ -1,19 +1,51 @@
 /* `docker wait` and `docker logs`: begun, then waited for by descriptor, so that the API may watch
  * its client too. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "base/file.h"
 #include "engine/internal.h"
 
 struct engine_wait {
-	struct container *c;
+	struct container *c; /* NULL: it has departed, and all is known */
 	struct container_waiter waiter;
 };
 
 static bool resting(enum phase p)
 {
 	return !phase_is_alive(p) && p != PHASE_STARTING && p != PHASE_RESTARTING;
+}
+
+/* One that removed itself: the client was late, perhaps because the daemon was away. */
+static int ask_departed(struct engine *e, const char *ref, struct container_waiter *w)
+{
+	autoclose int dir = open_dir_at(AT_FDCWD, e->o.data_root);
+	struct departed d;
+
+	if (dir < 0 || departed_find(dir, ref, now_ns(), &d) < 0)
+		return -1;
+	w->done = true;
+	w->exit_code = d.exit_code;
+	snprintf(w->error, sizeof w->error, "%s", d.error ? d.error : "");
+	(void) eventfd_write(w->event_fd, 1);
+	departed_free(&d);
+	return 0;
+}
+
+static int find(struct engine *e, const char *ref, struct engine_wait *w, struct err *err)
+{
+	struct err why = {0};
+
+	if (container_lookup(e->store, ref, &w->c, &why) == 0)
+		return 0;
+	if (why.kind == ERR_NOT_FOUND && ask_departed(e, ref, &w->waiter) == 0)
+		return 0;
+	if (err)
+		*err = why;
+	return -1;
 }
 
 static int waiter_new(struct engine *e, const char *ref, enum wait_condition condition,
@@ -23,7 +55,7 @@ static int waiter_new(struct engine *e, const char *ref, enum wait_condition con
 
 	w->waiter.condition = condition;
 	w->waiter.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->waiter.event_fd < 0 || container_lookup(e->store, ref, &w->c, err) < 0) {
+	if (w->waiter.event_fd < 0 || find(e, ref, w, err) < 0) {
 		if (w->waiter.event_fd < 0)
 			(void) err_sys(err, errno, "eventfd");
 		close_p(&w->waiter.event_fd);
@@ -41,6 +73,9 @@ int engine_wait_begin(struct engine *e, const char *ref, enum wait_condition con
 
 	if (waiter_new(e, ref, condition, &w, err) < 0)
 		return -1;
+	*ret = w;
+	if (!w->c)
+		return 0;
 	hold(&w->c->lock);
 	/* What restore has not yet looked at is not known to have ended. */
 	while (!w->c->handled && !w->c->gone)
@@ -54,7 +89,6 @@ int engine_wait_begin(struct engine *e, const char *ref, enum wait_condition con
 		w->waiter.exit_code = w->c->state.exit_code;
 		(void) eventfd_write(w->waiter.event_fd, 1);
 	}
-	*ret = w;
 	return 0;
 }
 
@@ -65,9 +99,13 @@ int engine_wait_fd(const struct engine_wait *w)
 
 int engine_wait_result(struct engine_wait *w, int64_t *ret_code, const char **ret_error)
 {
-	hold(&w->c->lock);
+	bool done = !w->c;
 
-	if (!w->waiter.done)
+	if (w->c) {
+		hold(&w->c->lock);
+		done = w->waiter.done;
+	}
+	if (!done)
 		return 0;
 	*ret_code = w->waiter.exit_code;
 	*ret_error = w->waiter.error;
@@ -78,7 +116,7 @@ void engine_wait_free(struct engine_wait *w)
 {
 	if (!w)
 		return;
-	{
+	if (w->c) {
 		hold(&w->c->lock);
 		for (struct container_waiter **p = &w->c->waiters; *p; p = &(*p)->next)
 			if (*p == &w->waiter) {

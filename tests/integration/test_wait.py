@@ -1,8 +1,11 @@
 """POST /containers/{id}/wait: all three conditions, and its head at once."""
 
+import json
+
 import pytest
 
 from kit import host
+from kit.doomed import Doomed
 
 
 def test_head_comes_at_once_and_the_body_at_the_end(daemon, api):
@@ -84,3 +87,72 @@ def test_unknown_condition_is_400(daemon, api):
 def test_exit_codes(daemon, how, code):
     # An init cannot kill itself: the shell's kill has no effect and it ends with 0.
     assert daemon.wait(daemon.run(how)) == code
+
+
+# --- containers that removed themselves
+
+def code_of(api, ref, **query):
+    return api.post(f"/containers/{ref}/wait", expect=200, **query).json["StatusCode"]
+
+
+def gone(daemon, cid):
+    host.wait_for(lambda: daemon.api.get(f"/containers/{cid}/json").status == 404, "the auto-remove")
+
+
+@pytest.mark.parametrize("condition", [None, "not-running", "next-exit", "removed"])
+def test_who_asks_late_for_an_auto_removed_one_gets_its_code(daemon, api, condition):
+    query = {"condition": condition} if condition else {}
+    cid = daemon.run("exit 12", host={"AutoRemove": True}, name="brief")
+    gone(daemon, cid)
+    for ref in (cid, cid[:12], "brief"):
+        assert code_of(api, ref, **query) == 12
+    daemon.restart()
+    daemon.restart()
+    assert code_of(api, cid, **query) == 12 and code_of(api, "brief") == 12
+    assert api.get(f"/containers/{cid}/json").status == 404, "gone it is"
+
+
+def test_it_ended_while_the_daemon_was_away(daemon, api):
+    one = Doomed(daemon, "exit 13", name="away", AutoRemove=True)
+    daemon.kill9()
+    one.strike()
+    daemon.start()
+    assert code_of(api, "away") == 13
+    gone(daemon, one.id)
+    assert code_of(api, one.id) == 13
+
+
+def test_a_name_used_again_means_the_new_one(daemon, api):
+    gone(daemon, daemon.run("exit 14", host={"AutoRemove": True}, name="again"))
+    cid = daemon.run("sleep 1000", name="again")
+    with api.stream("POST", "/containers/again/wait") as waiting:
+        api.post(f"/containers/{cid}/kill", expect=204)
+        assert waiting.json()["StatusCode"] == 137
+
+
+def test_removed_by_the_user_is_404(daemon, api):
+    """Also one that would have removed itself."""
+    ended = daemon.run("exit 15")
+    daemon.wait(ended)
+    living = daemon.run("sleep 1000", host={"AutoRemove": True})
+    for cid in (ended, living):
+        api.delete(f"/containers/{cid}", force=True, expect=204)
+        assert api.post(f"/containers/{cid}/wait").message == f"No such container: {cid}"
+
+
+def test_after_five_minutes_it_is_404(daemon, api):
+    cid = daemon.run("exit 16", host={"AutoRemove": True})
+    gone(daemon, cid)
+    file = daemon.data / "departed.jsonl"
+    [line] = [json.loads(text) for text in file.read_text().splitlines() if text]
+    assert (line["Id"], line["ExitCode"]) == (cid, 16)
+    line["Time"] -= 301 * 10 ** 9
+    file.write_text(json.dumps(line) + "\n")
+    assert api.post(f"/containers/{cid}/wait").status == 404
+
+
+def test_an_unreadable_record_is_no_trouble(daemon, api):
+    (daemon.data / "departed.jsonl").mkdir()
+    cid = daemon.run("exit 17", host={"AutoRemove": True})
+    gone(daemon, cid)
+    assert api.post(f"/containers/{cid}/wait").status == 404
