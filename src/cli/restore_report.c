@@ -41,26 +41,40 @@ static const struct list containers = {
 		},
 };
 
-/* "Restored 5 containers in 4.1 ms (1.2 load, 2.9 handle), 3 minutes ago; 2 of them at rest" */
+/* "4.1 ms (1.2 load, 0.1 open, 2.7 handle, 0.1 sweep)", with the phases that the daemon names. */
+static void add_times(struct buf *b, const json_t *ms)
+{
+	autobuf phases = {0};
+	double all = 0;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach ((json_t *) ms, name, value) {
+		all += json_number_value(value);
+		buf_addf(&phases, "%s%.1f %c%s", phases.len ? ", " : "", json_number_value(value),
+			 tolower(name[0]), name + 1);
+	}
+	buf_addf(b, "%.1f ms (%s)", all, phases.text ?: "");
+}
+
+/* "Restored 5 containers in 4.1 ms (...), 3 minutes ago; 2 of them at rest" */
 static void print_head(const json_t *report)
 {
-	const json_t *ms = json_object_get(report, "Milliseconds");
-	double load = json_number_value(json_object_get(ms, "Load"));
-	double handle = json_number_value(json_object_get(ms, "Handle"));
 	int64_t resting = json_int(report, "Resting", 0), ns;
 	int64_t all = resting + (int64_t) json_array_size(json_object_get(report, "Containers"));
 	const char *time = json_str(report, "Time");
+	autobuf b = {0};
 
-	printf("Restored %lld container%s in %.1f ms (%.1f load, %.1f handle)", (long long) all,
-	       all == 1 ? "" : "s", load + handle, load, handle);
+	buf_addf(&b, "Restored %lld container%s in ", (long long) all, all == 1 ? "" : "s");
+	add_times(&b, json_object_get(report, "Milliseconds"));
 	if (time && rfc3339_parse(time, &ns) == 0) {
 		autofree char *ago = ago_words(ns, now_ns());
 
-		printf(", %c%s", tolower(ago[0]), ago + 1);
+		buf_addf(&b, ", %c%s", tolower(ago[0]), ago + 1);
 	}
 	if (resting)
-		printf("; %lld of them at rest, with nothing to do", (long long) resting);
-	putchar('\n');
+		buf_addf(&b, "; %lld of them at rest, with nothing to do", (long long) resting);
+	puts(b.text);
 }
 
 /* A row has every column, whatever the daemon's version leaves out. */
@@ -70,8 +84,9 @@ static json_t *row_of(const json_t *container, bool whole)
 
 	for (const struct heading *h = containers.headings; h->field; h++) {
 		const char *text = json_str(container, h->field);
-		autofree char *cell = str_eq(h->field, "Id") ? short_id(text ? text : "", whole)
-							     : text_quoted(text ? text : "");
+		autofree char *cell = str_eq(h->field, "Id")
+					      ? short_id(text ? text : "", whole)
+					      : text_quoted(str_empty(text) ? "-" : text);
 
 		json_object_set_new(row, h->field, json_string(cell));
 	}

@@ -87,6 +87,7 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	e->lock_fd = e->end_fd = -1;
 	pthread_rwlock_init(&e->images_lock, NULL);
 	pthread_mutex_init(&e->report_lock, NULL);
+	pthread_cond_init(&e->report_made, NULL);
 	pthread_mutex_init(&e->departed_lock, NULL);
 	if (open_parts(e, err) < 0) {
 		engine_close(e);
@@ -103,6 +104,10 @@ void engine_end(struct engine *e)
 
 	__atomic_store_n(&e->ending, true, __ATOMIC_RELEASE);
 	(void) eventfd_write(e->end_fd, 1);
+	{
+		hold(&e->report_lock);
+		pthread_cond_broadcast(&e->report_made);
+	}
 	events_end(e->events);
 	/* Verbs that wait for an end go home: their intent is on disk, and the next daemon goes on
 	 * with it. */
@@ -166,6 +171,7 @@ void engine_close(struct engine *e)
 	close_p(&e->lock_fd);
 	pthread_rwlock_destroy(&e->images_lock);
 	pthread_mutex_destroy(&e->report_lock);
+	pthread_cond_destroy(&e->report_made);
 	pthread_mutex_destroy(&e->departed_lock);
 	free(e->report);
 	free(e);

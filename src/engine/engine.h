@@ -171,5 +171,8 @@ int engine_image_prune(struct engine *e, const struct filters *f, struct image_c
 /* Containers made of an image: for `images` and its filters. */
 int64_t engine_image_containers(struct engine *e, const char *image_id);
 
-/* The last restore, as JSON text (caller frees), or NULL where none has been made. */
+/* Waits until the restore has looked at each container once, and what happened while the daemon was
+ * away is told; at most 10 s. */
+void engine_await_restore(struct engine *e);
+/* The restore at this daemon's start, as JSON text (caller frees), waited for as above; or NULL. */
 char *engine_restore_report(struct engine *e);

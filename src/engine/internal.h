@@ -36,8 +36,9 @@ struct engine {
 	bool ending; /* atomic */
 	pthread_mutex_t report_lock;
 	char *report;
+	pthread_cond_t report_made;    /* or the end */
 	pthread_mutex_t departed_lock; /* over departed.jsonl */
-	struct restore *restore; /* the one in progress; NULL: none */
+	struct restore *restore;       /* the one in progress; NULL: none */
 };
 
 static inline void rwlock_release_p(pthread_rwlock_t **l)

@@ -18,6 +18,8 @@
 #define LOAD_THREADS 16 /* a cold disk answers sixteen faster than two */
 #define REPORT_FILE  "restore-report.json"
 
+#define AWAIT_REPORT_NS (10 * NSEC_PER_SEC)
+
 /* What is known of an image at this restore, so that a thousand containers of it ask once. */
 struct image_answer {
 	char *id;
@@ -33,6 +35,8 @@ struct restore {
 	struct engine *e;
 	int64_t begun_ns;
 	int64_t loaded_ns;
+	int64_t opened_ns;  /* the sockets are there */
+	int64_t handled_ns; /* each container once */
 	char **ids;
 	struct container **loaded; /* one per id, NULL: not a container */
 	struct handled *items;	   /* those that need handling */
@@ -264,10 +268,23 @@ static json_t *handled_json(const struct handled *h)
 	bool dead = h->c->phase == PHASE_DEAD;
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Id", h->c->id, "Name",
-			 h->c->name ?: "", "Written", phase_text(h->f.written), "Seen",
+			 h->c->name ?: "", "Written", dead ? "" : phase_text(h->f.written), "Seen",
 			 dead ? "" : seen_text(h->f.seen), "Verdict",
 			 dead ? "dead" : verdict_text(h->f.verdict), "Why",
 			 dead ? h->c->problem ?: "" : h->f.why, "Now", phase_text(h->c->phase));
+}
+
+static double ms_between(int64_t from_ns, int64_t to_ns)
+{
+	return (double) (to_ns - from_ns) / NSEC_PER_MSEC;
+}
+
+static json_t *times_json(const struct restore *r, int64_t ended_ns)
+{
+	return json_pack("{s:f, s:f, s:f, s:f}", "Load", ms_between(r->begun_ns, r->loaded_ns),
+			 "Open", ms_between(r->loaded_ns, r->opened_ns), "Handle",
+			 ms_between(r->opened_ns, r->handled_ns), "Sweep",
+			 ms_between(r->handled_ns, ended_ns));
 }
 
 static json_t *report_json(struct restore *r, int64_t ended_ns)
@@ -277,12 +294,11 @@ static json_t *report_json(struct restore *r, int64_t ended_ns)
 
 	for (size_t i = 0; i < r->n_items; i++)
 		json_array_append_new(containers, handled_json(&r->items[i]));
-	return json_pack("{s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:{s:f, s:f}}", "Version", 1, "Time",
+	return json_pack("{s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "Version", 1, "Time",
 			 rfc3339_format(r->begun_ns, begun), "BootId", boot_id(), "Resting",
 			 (json_int_t) r->resting, "Containers", containers, "Swept",
-			 list_json(r->swept), "Left", list_json(r->left), "Milliseconds", "Load",
-			 (double) (r->loaded_ns - r->begun_ns) / NSEC_PER_MSEC, "Handle",
-			 (double) (ended_ns - r->loaded_ns) / NSEC_PER_MSEC);
+			 list_json(r->swept), "Left", list_json(r->left), "Milliseconds",
+			 times_json(r, ended_ns));
 }
 
 static void count_verdicts(const struct restore *r, struct buf *b)
@@ -323,17 +339,18 @@ static void write_report(struct restore *r)
 	struct err err = {0};
 
 	count_verdicts(r, &line);
-	log_info("restored %zu containers in %.1f ms (%.1f load, %.1f handle): %zu resting%s; "
-		 "swept %zu, left %zu",
-		 r->n_items + r->resting, (double) (ended - r->begun_ns) / NSEC_PER_MSEC,
-		 (double) (r->loaded_ns - r->begun_ns) / NSEC_PER_MSEC,
-		 (double) (ended - r->loaded_ns) / NSEC_PER_MSEC, r->resting, line.text ?: "",
-		 strv_len(r->swept), strv_len(r->left));
+	log_info("restored %zu containers in %.1f ms (%.1f load, %.1f open, %.1f handle, %.1f "
+		 "sweep): %zu resting%s; swept %zu, left %zu",
+		 r->n_items + r->resting, ms_between(r->begun_ns, ended),
+		 ms_between(r->begun_ns, r->loaded_ns), ms_between(r->loaded_ns, r->opened_ns),
+		 ms_between(r->opened_ns, r->handled_ns), ms_between(r->handled_ns, ended),
+		 r->resting, line.text ?: "", strv_len(r->swept), strv_len(r->left));
 	if (dir < 0 || json_save_at(dir, REPORT_FILE, json, SAVE_ATOMIC, &err) < 0)
 		log_warn("restore report: %s", err.text);
 	hold(&r->e->report_lock);
 	free(r->e->report);
 	r->e->report = json_text(json);
+	pthread_cond_broadcast(&r->e->report_made);
 }
 
 static void restore_free(struct restore *r)
@@ -362,6 +379,7 @@ static void finish(void *arg)
 {
 	struct restore *r = arg;
 
+	r->handled_ns = now_ns();
 	sweep_exec(r);
 	write_report(r);
 	r->e->restore = NULL;
@@ -389,6 +407,7 @@ void engine_restore_handle(struct engine *e)
 	struct restore *r = e->restore;
 	size_t n = r->n_items;
 
+	r->opened_ns = now_ns();
 	if (n == 0) {
 		workers_submit(e->workers, NULL, finish, r);
 		return;
@@ -402,9 +421,29 @@ void engine_restore_handle(struct engine *e)
 	}
 }
 
+/* Bounded: a container that hangs must not keep others from being told of. */
+static void await_report_locked(struct engine *e)
+{
+	struct timespec deadline = deadline_in(AWAIT_REPORT_NS);
+
+	while (!e->report && !engine_ending(e))
+		if (pthread_cond_clockwait(&e->report_made, &e->report_lock, CLOCK_MONOTONIC,
+					   &deadline) != 0)
+			return;
+}
+
+void engine_await_restore(struct engine *e)
+{
+	hold(&e->report_lock);
+
+	await_report_locked(e);
+}
+
 char *engine_restore_report(struct engine *e)
 {
 	hold(&e->report_lock);
+
+	await_report_locked(e);
 
 	return xstrdup(e->report);
 }

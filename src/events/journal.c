@@ -265,6 +265,40 @@ static int by_time(const void *pa, const void *pb)
 	return a->offset < b->offset ? -1 : a->offset > b->offset;
 }
 
+static bool same_line(const struct journal_view *v, const struct journal_place *a,
+		      const struct journal_place *b)
+{
+	autofree char *x = NULL;
+	autofree char *y = NULL;
+
+	if (a->len != b->len)
+		return false;
+	x = xmalloc(a->len);
+	y = xmalloc(b->len);
+	return pread(v->fd[a->file], x, a->len, a->offset) == (ssize_t) a->len &&
+	       pread(v->fd[b->file], y, b->len, b->offset) == (ssize_t) b->len &&
+	       memcmp(x, y, a->len) == 0;
+}
+
+/* What a daemon published and died before it noted that, the next one publishes again, with the
+ * same time and words: that happened once. The places are in order of time. */
+static size_t drop_doubles(const struct journal_view *v, struct journal_place *p, size_t n)
+{
+	size_t kept = 0, begin = 0; /* of those with the time of the last kept */
+
+	for (size_t i = 0; i < n; i++) {
+		bool twice = false;
+
+		if (kept && p[begin].time_ns != p[i].time_ns)
+			begin = kept;
+		for (size_t k = begin; k < kept && !twice; k++)
+			twice = same_line(v, &p[k], &p[i]);
+		if (!twice)
+			p[kept++] = p[i];
+	}
+	return kept;
+}
+
 void journal_search(const struct journal_view *v, int64_t since_ns, int64_t until_ns,
 		    const struct filters *filters, struct journal_place **ret, size_t *ret_n)
 {
@@ -276,5 +310,5 @@ void journal_search(const struct journal_view *v, int64_t since_ns, int64_t unti
 	if (s.n)
 		qsort(s.found, s.n, sizeof *s.found, by_time);
 	*ret = s.found;
-	*ret_n = s.n;
+	*ret_n = drop_doubles(v, s.found, s.n);
 }

@@ -47,7 +47,7 @@ struct journal_place {
 	int64_t offset;
 };
 /* The places of all events with since <= time (and <= until, if that is not 0) that the filters let
- * through, in the order of time. Array of *ret_n, caller frees. */
+ * through, in the order of time, each once. Array of *ret_n, caller frees. */
 void journal_search(const struct journal_view *v, int64_t since_ns, int64_t until_ns,
 		    const struct filters *filters, struct journal_place **ret, size_t *ret_n);
 /* 0, or -1 where it can no longer be read. */

@@ -362,9 +362,9 @@ def test_restore_report(fake, cli):
             {"Id": ID, "Name": "web", "Written": "running", "Seen": "alive", "Verdict": "adopt", "Why": "", "Now": "running"},
             {"Id": "f" * 64, "Name": "job", "Written": "running", "Seen": "ended", "Verdict": "settle",
              "Why": "its record says so", "Now": "exited"}],
-        "Swept": ["exec directory 0a"], "Left": [], "Milliseconds": {"Load": 1.25, "Handle": 3.0}}
+        "Swept": ["exec directory 0a"], "Left": [], "Milliseconds": {"Load": 1.25, "Open": 0.125, "Handle": 3.0, "Sweep": 0.5}}
     out = cli.ok("restore-report")
-    assert out.startswith("Restored 6 containers ") and "in 4.2 ms (1.2 load, 3.0 handle), " in out and "ago; 4 of them at rest" in out
+    assert out.startswith("Restored 6 containers ") and "in 4.9 ms (1.2 load, 0.1 open, 3.0 handle, 0.5 sweep), " in out and "ago; 4 of them at rest" in out
     assert "ffffffffffff   job       running   ended     settle    exited    its record says so\n" in out
     assert "Swept, since nobody claimed it:\n  exec directory 0a\n" in out and "Left" not in out
     assert json.loads(cli.ok("restore-report", "--json"))["Containers"][1]["Name"] == "job"

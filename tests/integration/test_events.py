@@ -6,6 +6,7 @@ import pytest
 
 from kit import host
 from kit.archives import busybox
+from kit.doomed import Doomed
 
 pytestmark = pytest.mark.one_runtime
 
@@ -162,3 +163,88 @@ def test_listeners_that_hang_up_or_sleep_harm_nobody(daemon):
         assert [stream.json()["id"] for _ in ids] == ids
     for one in sleepers:
         one.close()
+
+
+# --- across the daemon's own deaths
+
+def lives(events):
+    return [(e["Action"], e["Actor"]["ID"], e["timeNano"]) for e in events if e["Type"] == "container"]
+
+
+def test_what_happened_meanwhile_is_there_with_the_first_answer(daemon):
+    """In true order and with true times, however late it is told, and the same after every restart."""
+    before = time.time()
+    doomed = [Doomed(daemon, how, name=f"n{i}") for i, how in
+              enumerate(["exit 0", "SIGKILL", "exit 7", "SIGSEGV", "exit 9", "SIGKILL"])]
+    daemon.kill9()
+    order = [doomed[i] for i in (3, 0, 5, 1, 4, 2)]
+    for one in order:
+        one.strike()
+    daemon.start()
+    told = daemon.past_events(before)
+    deaths = [e for e in told if e["Action"] == "die"]
+    assert [e["id"] for e in deaths] == [one.id for one in order]
+    for one, die in zip(order, deaths):
+        one.assert_true_time(die["timeNano"] / 1e9, "the die event")
+        assert die["Actor"]["Attributes"]["exitCode"] == str(one.code)
+    times = [e["timeNano"] for e in told]
+    assert times == sorted(times)
+    shown = lives(told)
+    for _ in range(3):
+        daemon.restart()
+        assert lives(daemon.past_events(before)) == shown
+
+
+def test_a_later_since_still_gets_what_is_told_late(daemon):
+    """By the time of the happening: from between two deaths, only the second."""
+    first, second = Doomed(daemon, "exit 1"), Doomed(daemon, "exit 2")
+    daemon.kill9()
+    first.strike()
+    host.wait_exit(first.pid)
+    time.sleep(0.1)
+    between = time.time()
+    second.strike()
+    daemon.start()
+    assert [e["id"] for e in daemon.past_events(between - 0.05, event=["die"])] == [second.id]
+
+
+def test_a_death_told_twice_happened_once(daemon):
+    """A daemon killed between telling and noting: the next one settles, and tells, again."""
+    before = time.time()
+    one = Doomed(daemon, "exit 4")
+    state = daemon.data / "containers" / one.id / "state.json"
+    old = state.read_text()
+    one.strike()
+    assert daemon.wait(one.id) == 4
+    daemon.wait_state(one.id, "exited")
+    daemon.kill9()
+    state.write_text(old)
+    daemon.start()
+    assert daemon.state(one.id)["ExitCode"] == 4
+    assert (daemon.data / "events.jsonl").read_text().count('"die"') == 2, "the stage is as it was meant"
+    assert actions(daemon.past_events(before), one.id) == ["create", "start", "die"]
+
+
+def test_a_torn_line_costs_that_line_alone(daemon):
+    before = time.time()
+    first, lost = daemon.create("true"), daemon.create("true")
+    daemon.kill9()
+    journal = daemon.data / "events.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-30])
+    daemon.start()
+    third = daemon.create("true")
+    assert [e["id"] for e in daemon.past_events(before, event=["create"])] == [first, third]
+    assert lost in [c["Id"] for c in daemon.list(all=True)], "the event is lost, the container is not"
+
+
+def test_readers_at_once_all_see_the_same(daemon):
+    before = time.time()
+    for n in range(30):
+        daemon.create("true", name=f"c{n}")
+    daemon.restart()
+    streams = [daemon.events(since=f"{before:.9f}", filters={"event": ["create"]}) for _ in range(8)]
+    late = daemon.create("true")
+    seen = [[s.json()["id"] for _ in range(31)] for s in streams]
+    assert all(ids == seen[0] for ids in seen) and seen[0][-1] == late and len(set(seen[0])) == 31
+    for s in streams:
+        s.close()

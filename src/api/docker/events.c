@@ -65,6 +65,9 @@ int events_stream(struct call *c, struct err *err)
 			       http_query(c->rq, "since"), http_query(c->rq, "until"));
 	if (param_filters(c, event_filter_keys, &f, err) < 0)
 		return -1;
+	/* The past is whole when restore has told what happened while there was no daemon. */
+	if (since || until)
+		engine_await_restore(c->e);
 	r = events_listen(engine_events(c->e), since, until, &f, &l, err);
 	filters_free(&f);
 	if (r < 0)

@@ -141,6 +141,33 @@ TEST(the_past_comes_in_order_of_time_and_survives_a_restart)
 	events_close(e);
 }
 
+/* A daemon that dies between telling and noting that it told leaves it to be told again. */
+TEST(what_was_told_twice_happened_once)
+{
+	autofree char *dir = fresh_dir();
+	struct events *e = opened(dir);
+	struct event_listener *l;
+
+	publish(e, 100, "oom", "x");
+	publish(e, 100, "die", "x");
+	publish(e, 90, "start", "x");
+	events_close(e);
+	e = opened(dir);
+	publish(e, 100, "oom", "x");
+	publish(e, 100, "die", "x");
+	publish(e, 100, "die", "y");
+	publish(e, 101, "die", "x");
+	l = listening(e, 1, 0);
+	assert_next(l, "start", 90);
+	assert_next(l, "oom", 100);
+	assert_next(l, "die", 100);
+	assert_next(l, "die", 100); /* another container's */
+	assert_next(l, "die", 101);
+	assert_nothing(l, 0);
+	events_unlisten(l);
+	events_close(e);
+}
+
 TEST(until_in_the_future_ends_the_listener_then)
 {
 	struct events *e = opened(NULL);
