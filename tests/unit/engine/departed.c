@@ -97,14 +97,16 @@ TEST(forgotten_after_five_minutes)
 
 TEST(torn_and_foreign_lines_spoil_nothing)
 {
+	static const char torn[] = "{\"Id\":\"web";
+	static const char foreign[] = "[]\nweb\n{\"Id\":5,\"Name\":\"web\"}\n";
 	autoclose int dir = fresh_dir();
 	autoclose int fd = -1;
 
 	add(dir, 1, A, "web", 7);
 	fd = openat(dir, "departed.jsonl", O_WRONLY | O_APPEND | O_CLOEXEC);
-	assert_int_equal(write_all(fd, "{\"Id\":\"web", 10), 0);
+	assert_int_equal(write_all(fd, torn, strlen(torn)), 0);
 	add(dir, 2, AB, "db", 8);
-	assert_int_equal(write_all(fd, "[]\nweb\n{\"Id\":5,\"Name\":\"web\"}\n", 31), 0);
+	assert_int_equal(write_all(fd, foreign, strlen(foreign)), 0);
 	assert_int_equal(find(dir, "web", 2), 7);
 	assert_int_equal(find(dir, "db", 2), 8);
 }

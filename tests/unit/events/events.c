@@ -327,10 +327,17 @@ TEST(an_event_that_cannot_be_journalled_is_still_told)
 
 enum { PER_THREAD = 300 };
 
+struct publisher {
+	struct events *events;
+	const char *id;
+};
+
 static void *publish_many(void *arg)
 {
+	struct publisher *p = arg;
+
 	for (int i = 0; i < PER_THREAD; i++)
-		publish(arg, 1000 + i, "tick", "x");
+		publish(p->events, 1000 + i, "tick", p->id);
 	return NULL;
 }
 
@@ -339,11 +346,13 @@ TEST(between_past_and_live_there_is_no_gap_and_no_double)
 {
 	autofree char *dir = fresh_dir();
 	struct events *e = opened(dir);
+	struct publisher publishers[3] = {{e, "x"}, {e, "y"}, {e, "z"}};
 	struct event_listener *l[20];
 	pthread_t threads[3];
 
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, publish_many, e), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, publish_many, &publishers[i]),
+				 0);
 	for (int i = 0; i < 20; i++)
 		l[i] = listening(e, 1, 0);
 	for (int i = 0; i < 3; i++)
