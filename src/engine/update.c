@@ -33,16 +33,21 @@ static enum phase phase_of(struct container *c)
 	return c->phase;
 }
 
-/* The bundle's config.json with the limits of config. */
+/* The bundle's config.json with the limits of config. Who is to be started by us, later, has none.
+ */
 static int rewrite_bundle(struct engine *e, const struct container_config *config, struct err *err)
 {
-	autoclose int exec = open_exec_dir(e, config->id, err);
+	autoclose int exec = container_open_exec(e->store, config->id);
 	autofree char *text = NULL;
 	autojson json_t *document = NULL;
 	autojson json_t *limits = NULL;
 	json_t *resources;
 
-	if (exec < 0 || spec_limits(&config->host, NULL, &text, err) < 0 ||
+	if (exec == -ENOENT)
+		return 0;
+	if (exec < 0)
+		return err_sys(err, -exec, "open exec directory of container %.12s", config->id);
+	if (spec_limits(&config->host, NULL, &text, err) < 0 ||
 	    json_read_at(exec, LAYOUT_BUNDLE "/" BUNDLE_CONFIG, BUNDLE_CONFIG_MAX, &document, err) <
 		    0)
 		return -1;
@@ -92,7 +97,7 @@ static void set_updating_locked(struct engine *e, struct container *c, bool upda
 	if (c->disk.updating == updating || !is_living(c->phase))
 		return;
 	c->disk.updating = updating;
-	if (container_save_phase_locked(e->store, c, &err) < 0)
+	if (container_save_phase_locked(e->store, c, &err) < 0 && err.errnum != ENOENT)
 		log_warn("container %.12s: %s", c->id, err.text);
 }
 
@@ -139,6 +144,9 @@ static int carry_out(struct update *u, struct err *err)
 	}
 	if (living && shim_tell_policy(u->e, u->c, &u->now->host.restart) == 0)
 		told(u->e, u->c);
+	/* The one it waits for may not be due any more. */
+	if (phase_of(u->c) == PHASE_RESTARTING)
+		engine_kick(u->e, u->c);
 	return 0;
 }
 
