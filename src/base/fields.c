@@ -73,6 +73,9 @@ void fields_init(const struct field *fields, void *obj)
 		case FIELD_OBJECT:
 			fields_init(f->sub, member(f, obj));
 			break;
+		case FIELD_OPT_OBJECT:
+			AT(f, obj, void *) = NULL;
+			break;
 		case FIELD_OBJECTS:
 			AT(f, obj, struct objects) = (struct objects){0};
 			break;
@@ -105,6 +108,11 @@ static void free_field(const struct field *f, void *obj)
 	case FIELD_OBJECT:
 		fields_free(f->sub, member(f, obj));
 		break;
+	case FIELD_OPT_OBJECT:
+		if (AT(f, obj, void *))
+			fields_free(f->sub, AT(f, obj, void *));
+		free(AT(f, obj, void *));
+		break;
 	case FIELD_OBJECTS:
 		fields_free_objects(f, member(f, obj));
 		break;
@@ -136,6 +144,15 @@ static void copy_objects(const struct field *f, struct objects *dst, const struc
 		fields_copy(f->sub, item(f, dst, i), item(f, src, i));
 }
 
+static void *copy_opt_object(const struct field *f, const void *src)
+{
+	void *dst = src ? xcalloc(1, f->sub_size) : NULL;
+
+	if (src)
+		fields_copy(f->sub, dst, src);
+	return dst;
+}
+
 void fields_copy(const struct field *fields, void *dst, const void *src)
 {
 	for (const struct field *f = fields; f->name; f++)
@@ -164,6 +181,9 @@ void fields_copy(const struct field *fields, void *dst, const void *src)
 		case FIELD_OBJECT:
 			fields_copy(f->sub, member(f, dst), member(f, src));
 			break;
+		case FIELD_OPT_OBJECT:
+			AT(f, dst, void *) = copy_opt_object(f, AT(f, src, void *));
+			break;
 		case FIELD_OBJECTS:
 			copy_objects(f, member(f, dst), member(f, src));
 			break;
@@ -191,6 +211,8 @@ bool field_null(const struct field *f, const void *obj)
 		return AT(f, obj, int) == FIELD_UNSET_BOOL;
 	case FIELD_JSON:
 		return !AT(f, obj, json_t *);
+	case FIELD_OPT_OBJECT:
+		return !AT(f, obj, void *);
 	case FIELD_BOOL:
 	case FIELD_INT:
 	case FIELD_TIME:
@@ -261,6 +283,9 @@ static bool field_equal(const struct field *f, const void *a, const void *b)
 		return strmap_equal(member(f, a), member(f, b));
 	case FIELD_OBJECT:
 		return fields_equal(f->sub, member(f, a), member(f, b));
+	case FIELD_OPT_OBJECT:
+		return !AT(f, a, void *) ||
+		       fields_equal(f->sub, AT(f, a, void *), AT(f, b, void *));
 	case FIELD_OBJECTS:
 		return objects_equal(f, member(f, a), member(f, b));
 	case FIELD_JSON:

@@ -167,6 +167,16 @@ static int load_objects(const struct field *f, const json_t *j, struct objects *
 	return 0;
 }
 
+static int load_opt_object(const struct field *f, void **ret, const json_t *json,
+			   const struct place *at, struct err *err)
+{
+	if (!*ret) {
+		*ret = xcalloc(1, f->sub_size);
+		fields_init(f->sub, *ret);
+	}
+	return load_object(f->sub, *ret, json, at, err);
+}
+
 static int load_field(const struct field *f, void *obj, json_t *j, const struct place *up,
 		      struct err *err)
 {
@@ -196,6 +206,8 @@ static int load_field(const struct field *f, void *obj, json_t *j, const struct 
 		return load_time(j, member(f, obj), &at, err);
 	case FIELD_OBJECT:
 		return load_object(f->sub, member(f, obj), j, &at, err);
+	case FIELD_OPT_OBJECT:
+		return load_opt_object(f, member(f, obj), j, &at, err);
 	case FIELD_OBJECTS:
 		return load_objects(f, j, member(f, obj), &at, err);
 	case FIELD_JSON:
@@ -335,6 +347,7 @@ static bool field_empty(const struct field *f, const void *obj)
 	case FIELD_OPT_INT:
 	case FIELD_OPT_BOOL:
 	case FIELD_JSON:
+	case FIELD_OPT_OBJECT:
 		return field_null(f, obj);
 	case FIELD_OBJECT:
 		return object_empty(f->sub, member(f, obj));
@@ -377,6 +390,8 @@ static json_t *save_field(const struct field *f, const void *obj)
 		return save_time(AT(f, obj, int64_t));
 	case FIELD_OBJECT:
 		return fields_save(f->sub, member(f, obj));
+	case FIELD_OPT_OBJECT:
+		return fields_save(f->sub, AT(f, obj, void *));
 	case FIELD_OBJECTS:
 		return save_objects(f, member(f, obj));
 	case FIELD_JSON:

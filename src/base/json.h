@@ -36,11 +36,13 @@ enum field_type {
 	FIELD_SET,  /* char **; object whose keys count: {"80/tcp":{}} */
 	FIELD_MAP,  /* struct strmap; object of strings (null reads as "") */
 	FIELD_TIME, /* int64_t ns; RFC 3339 in JSON */
-	FIELD_OPT_INT,	/* int64_t; null and missing are FIELD_UNSET, which is written as null */
-	FIELD_OPT_BOOL, /* int; the same with FIELD_UNSET_BOOL */
-	FIELD_OBJECT,	/* embedded struct described by sub */
-	FIELD_OBJECTS,	/* struct objects; array of objects, each a struct described by sub */
-	FIELD_JSON,	/* json_t *, kept as it came; NULL is written as null */
+	FIELD_OPT_INT,	  /* int64_t; null and missing are FIELD_UNSET, which is written as null */
+	FIELD_OPT_BOOL,	  /* int; the same with FIELD_UNSET_BOOL */
+	FIELD_OBJECT,	  /* embedded struct described by sub */
+	FIELD_OPT_OBJECT, /* pointer to such a struct, owned; null and missing are NULL, which is
+			   * written as null */
+	FIELD_OBJECTS,	  /* struct objects; array of objects, each a struct described by sub */
+	FIELD_JSON,	  /* json_t *, kept as it came; NULL is written as null */
 };
 
 #define FIELD_UNSET	 INT64_MIN

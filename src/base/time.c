@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "base/str.h"
+
 #define SEC_PER_DAY (24 * 60 * 60)
 
 /* What Go's time.Time{} is, in seconds since the epoch. */
@@ -345,6 +348,47 @@ int duration_parse(const char *s, int64_t *ret_ns)
 	} while (*s);
 	*ret_ns = negative ? -total : total;
 	return 0;
+}
+
+/* A fraction without its trailing noughts: ".5", or nothing. */
+static void add_fraction(struct buf *b, int64_t part, int64_t whole)
+{
+	if (part == 0)
+		return;
+	buf_addc(b, '.');
+	for (; part > 0; part %= whole) {
+		whole /= 10;
+		buf_addc(b, (char) ('0' + part / whole));
+	}
+}
+
+char *duration_text(int64_t ns, char ret[static DURATION_MAX])
+{
+	static const struct {
+		const char *name;
+		int64_t ns;
+	} small[] = {{"ms", NSEC_PER_MSEC}, {"\u00b5s", 1000}, {"ns", 1}};
+	int64_t minutes = ns / NSEC_PER_SEC / 60;
+	autobuf b = {0};
+
+	if (ns == 0 || ns >= NSEC_PER_SEC) {
+		if (minutes >= 60)
+			buf_addf(&b, "%lldh", (long long) minutes / 60);
+		if (minutes > 0)
+			buf_addf(&b, "%lldm", (long long) minutes % 60);
+		buf_addf(&b, "%lld", (long long) (ns / NSEC_PER_SEC % 60));
+		add_fraction(&b, ns % NSEC_PER_SEC, NSEC_PER_SEC);
+		buf_addc(&b, 's');
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(small) && b.len == 0; i++) {
+		if (ns < small[i].ns)
+			continue;
+		buf_addf(&b, "%lld", (long long) (ns / small[i].ns));
+		add_fraction(&b, ns % small[i].ns, small[i].ns);
+		buf_adds(&b, small[i].name);
+	}
+	snprintf(ret, DURATION_MAX, "%s", b.text);
+	return ret;
 }
 
 void duration_human(int64_t ns, char *ret, size_t size)

@@ -29,9 +29,14 @@ char *rfc3339_format(int64_t ns, char ret[static RFC3339_MAX]);
  * Returns 0 or -EINVAL. */
 int rfc3339_parse(const char *s, int64_t *ret_ns);
 /* Reads the instants docker's clients send as since/until: "1136073600", "1136073600.000000001",
- * RFC 3339 (without an offset: local time, "2006-01-02T15:04:05", "2006-01-02T15:04"), a date "2006-01-02", or a Go duration back from now ("10m", "1h30m"). 0 or -EINVAL. */
+ * RFC 3339 (without an offset: local time, "2006-01-02T15:04:05", "2006-01-02T15:04"), a date
+ * "2006-01-02", or a Go duration back from now ("10m", "1h30m"). 0 or -EINVAL. */
 int instant_parse(const char *s, int64_t now, int64_t *ret_ns);
 /* Reads a Go duration ("1h2m3.5s", "100ms", "-5s") in ns. 0 or -EINVAL. */
 int duration_parse(const char *s, int64_t *ret_ns);
+/* "1h30m0s", "1.5s", "100ms", as Go writes a duration; ns is not negative. ret has DURATION_MAX
+ * bytes, and is returned. */
+#define DURATION_MAX 32
+char *duration_text(int64_t ns, char ret[static DURATION_MAX]);
 /* "5 seconds", "About a minute", "3 hours": docker's words (go-units HumanDuration). */
 void duration_human(int64_t ns, char *ret, size_t size);

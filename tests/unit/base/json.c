@@ -33,6 +33,8 @@ struct outer {
 	struct inner more;
 	struct objects mounts;
 	struct objects devices;
+	struct inner *maybe;
+	struct inner *other;
 	json_t *raw;
 };
 
@@ -53,6 +55,9 @@ static const struct field outer_fields[] = {
 	FIELD_SUB(struct outer, "Mounts", FIELD_OBJECTS, mounts, inner_fields, struct inner, 0),
 	FIELD_SUB(struct outer, "Devices", FIELD_OBJECTS, devices, inner_fields, struct inner,
 		  FIELD_NULLABLE),
+	FIELD_SUB(struct outer, "Maybe", FIELD_OPT_OBJECT, maybe, inner_fields, struct inner, 0),
+	FIELD_SUB(struct outer, "Other", FIELD_OPT_OBJECT, other, inner_fields, struct inner,
+		  FIELD_OMIT),
 	FIELD(struct outer, "Raw", FIELD_JSON, raw),
 	FIELD_END,
 };
@@ -64,12 +69,14 @@ static const char full[] =
 	"\"Swappiness\":0,\"Oom\":false,\"HostConfig\":{\"Type\":\"bind\",\"Size\":3},"
 	"\"More\":{\"Type\":\"\",\"Args\":[\"x\"]},"
 	"\"Mounts\":[{\"Type\":\"bind\"},{\"Type\":\"tmpfs\",\"Size\":7}],\"Devices\":[],"
-	"\"Raw\":{\"any\":[1,2.5,null]}}";
+	"\"Maybe\":{\"Type\":\"\"},\"Other\":{\"Type\":\"x\",\"Size\":2},\"Raw\":{\"any\":[1,2.5,"
+	"null]}}";
 
 static const char empty[] =
 	"{\"Tty\":false,\"Count\":0,\"Name\":\"\",\"Title\":null,\"Cmd\":[],\"Entrypoint\":null,"
 	"\"Ports\":{},\"Labels\":{},\"Created\":\"0001-01-01T00:00:00Z\",\"Swappiness\":null,"
-	"\"Oom\":null,\"HostConfig\":{\"Type\":\"\"},\"Mounts\":[],\"Devices\":null,\"Raw\":null}";
+	"\"Oom\":null,\"HostConfig\":{\"Type\":\"\"},\"Mounts\":[],\"Devices\":null,\"Maybe\":null,"
+	"\"Raw\":null}";
 
 static int load(struct outer *o, const char *text, struct err *err)
 {
@@ -116,7 +123,8 @@ TEST(null_and_missing_are_empty)
 	assert_int_equal(load(&null,
 			      "{\"Tty\":null,\"Count\":null,\"Name\":null,\"Cmd\":null,"
 			      "\"Ports\":null,\"Labels\":null,\"Created\":null,\"Swappiness\":null,"
-			      "\"Oom\":null,\"HostConfig\":null,\"Mounts\":null,\"Raw\":null}",
+			      "\"Oom\":null,\"HostConfig\":null,\"Mounts\":null,\"Maybe\":null,"
+			      "\"Raw\":null}",
 			      NULL),
 			 0);
 	assert_true(missing.swappiness == FIELD_UNSET && missing.oom == FIELD_UNSET_BOOL);

@@ -155,6 +155,32 @@ TEST(durations_are_as_go_reads_them)
 	assert_int_equal(duration_parse(NULL, &ns), -EINVAL);
 }
 
+TEST(durations_are_written_as_go_does)
+{
+	static const struct {
+		int64_t ns;
+		const char *want;
+	} cases[] = {
+		{0, "0s"},
+		{1, "1ns"},
+		{1500, "1.5\u00b5s"},
+		{1001000, "1.001ms"},
+		{100 * NSEC_PER_MSEC, "100ms"},
+		{NSEC_PER_SEC, "1s"},
+		{30 * NSEC_PER_SEC, "30s"},
+		{1050 * NSEC_PER_MSEC, "1.05s"},
+		{90 * NSEC_PER_SEC, "1m30s"},
+		{3600 * NSEC_PER_SEC, "1h0m0s"},
+		{5415 * NSEC_PER_SEC + 1, "1h30m15.000000001s"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[DURATION_MAX];
+
+		assert_string_equal(duration_text(cases[i].ns, text), cases[i].want);
+	}
+}
+
 TEST(durations_are_said_in_dockers_words)
 {
 	static const struct {
