@@ -21,6 +21,16 @@ void children_watch(struct children *cs, struct child *c)
 	cs->asked_for = c;
 }
 
+void children_forget(struct children *cs, struct child *c)
+{
+	for (struct child **p = &cs->asked_for; *p; p = &(*p)->next)
+		if (*p == c) {
+			*p = c->next;
+			break;
+		}
+	c->pid = 0;
+}
+
 void children_hold(struct children *cs)
 {
 	cs->held++;

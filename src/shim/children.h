@@ -34,6 +34,8 @@ struct children {
 
 /* Reports the death of c->pid, once. c is borrowed until then. */
 void children_watch(struct children *cs, struct child *c);
+/* No report any more; one that is not watched is fine. */
+void children_forget(struct children *cs, struct child *c);
 void children_hold(struct children *cs);
 void children_release(struct children *cs);
 /* Reaps all that are dead by now. */

@@ -227,6 +227,7 @@ static void on_init_death(void *arg, const struct death *d)
 	struct run_record r[2];
 	size_t n = 1;
 
+	execs_abandon(&l->execs);
 	/* All it has said belongs before its end. */
 	stdio_drain(&l->stdio);
 
@@ -323,7 +324,7 @@ static void on_run(void *arg, bool ok)
 		return;
 	}
 
-	l->pid = pid;
+	l->pid = l->execs.init = pid;
 	l->pid_ticks = info.start_ticks;
 	l->pid_namespace = info.pid_namespace_init;
 	free(l->oom_file);
@@ -364,6 +365,7 @@ static void begin_run(struct life *l)
 	struct err err = {0};
 
 	l->state = LIFE_STARTING;
+	execs_tidy(&l->execs);
 	children_hold(l->children);
 	if (try_run(l, &err) < 0)
 		fail(l, err.text);
@@ -392,6 +394,7 @@ void life_hello(struct life *l, struct buf *answer)
 		kv_add_int(answer, "due", l->due_ns);
 		kv_add_int(answer, "count", l->count);
 	}
+	execs_hello(&l->execs, answer);
 	/* Should its record have found no room yet. */
 	if (l->state == LIFE_ENDED && l->end.event == RUN_ENDED) {
 		kv_add_int(answer, "time", l->end.time_ns);
@@ -435,6 +438,18 @@ void life_policy(struct life *l, enum restart_name policy, int64_t max_retries, 
 	reconsider(l);
 }
 
+void life_probe(struct life *l, const struct exec_order *order, struct buf *answer)
+{
+	struct err err = {0};
+
+	if (l->state != LIFE_RUNNING)
+		(void) err_set(&err, ERR_CONFLICT, "it is %s", state_names[l->state]);
+	else if (execs_start(&l->execs, order, &err) == 0)
+		answer_ok(answer);
+	if (err.text[0])
+		answer_error(answer, err.text);
+}
+
 void life_quit(struct life *l, struct buf *answer)
 {
 	if (l->state == LIFE_STARTING || l->state == LIFE_RUNNING) {
@@ -470,6 +485,7 @@ int life_open(struct life *l, const struct shim_config *config, struct loop *loo
 	if (config->log_file)
 		logfile_open(&l->log, data, config->log_max_size, config->log_max_files);
 	stdio_init(&l->stdio, loop, config->log_file ? &l->log : NULL, exec);
+	execs_init(&l->execs, loop, children, control, config, exec);
 	runtime_init(&l->runtime, loop, children, config, exec);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "shim/children.h"
 #include "shim/control.h"
+#include "shim/exec.h"
 #include "shim/logfile.h"
 #include "shim/loop.h"
 #include "shim/mounts.h"
@@ -38,6 +39,7 @@ struct life {
 	struct logfile log;
 	struct stdio stdio;
 	struct runtime runtime;
+	struct execs execs;
 
 	enum life_state state;
 	int64_t run;	   /* the current one, the next one while restarting; 0: none yet */
@@ -72,4 +74,5 @@ void life_hello(struct life *l, struct buf *answer);
 void life_start(struct life *l, int64_t run, struct buf *answer);
 void life_wish(struct life *l, bool running, struct buf *answer);
 void life_policy(struct life *l, enum restart_name policy, int64_t max_retries, struct buf *answer);
+void life_probe(struct life *l, const struct exec_order *order, struct buf *answer);
 void life_quit(struct life *l, struct buf *answer);

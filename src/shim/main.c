@@ -142,6 +142,17 @@ static void on_policy(struct life *l, const struct kv *kv, struct buf *answer)
 	life_policy(l, policy, kv_int(kv, "max", 0), answer);
 }
 
+static void on_probe(struct life *l, const struct kv *kv, struct buf *answer)
+{
+	const struct exec_order order = {
+		.id = kv_get(kv, "id"),
+		.process = kv_get(kv, "process"),
+		.timeout_ns = kv_int(kv, "timeout", 0),
+	};
+
+	life_probe(l, &order, answer);
+}
+
 static void on_message(void *arg, const struct message *m, struct buf *answer)
 {
 	struct shim *s = arg;
@@ -159,6 +170,8 @@ static void on_message(void *arg, const struct message *m, struct buf *answer)
 	} else if (str_eq(m->name, "forget")) {
 		kv_add(answer, "msg", "ok");
 		records_forget(&l->records, kv_int(m->kv, "run", 0));
+	} else if (str_eq(m->name, "probe")) {
+		on_probe(l, m->kv, answer);
 	} else if (str_eq(m->name, "quit")) {
 		life_quit(l, answer);
 	} else {

@@ -9,12 +9,16 @@
 
 #include "base/file.h"
 
-/* Field 22 of /proc/PID/stat; behind the last ')' there are a letter and numbers only. */
-static int parse_start_ticks(const char *stat, uint64_t *ret)
+#define PF_EXITING    0x4 /* linux/sched.h */
+#define FIELD_FLAGS   9
+#define FIELD_STARTED 22
+
+/* A field of /proc/PID/stat; behind the last ')' there are a letter and numbers only. */
+static int parse_field(const char *stat, int wanted, uint64_t *ret)
 {
 	const char *p = strrchr(stat, ')');
 
-	for (int field = 2; p && field < 22; field++) {
+	for (int field = 2; p && field < wanted; field++) {
 		p = strchr(p, ' ');
 		p = p ? p + 1 : NULL;
 	}
@@ -41,21 +45,22 @@ static bool is_namespace_init(const char *status)
 int procinfo_read(pid_t pid, struct procinfo *ret)
 {
 	char path[32], text[4096];
-	uint64_t ticks;
+	uint64_t ticks, flags;
 	int r;
 
 	snprintf(path, sizeof path, "/proc/%d/stat", (int) pid);
 	r = read_small_at(AT_FDCWD, path, text, sizeof text);
 	if (r < 0)
 		return r;
-	r = parse_start_ticks(text, &ticks);
-	if (r < 0)
-		return r;
+	if (parse_field(text, FIELD_FLAGS, &flags) < 0 ||
+	    parse_field(text, FIELD_STARTED, &ticks) < 0)
+		return -EIO;
 	snprintf(path, sizeof path, "/proc/%d/status", (int) pid);
 	r = read_small_at(AT_FDCWD, path, text, sizeof text);
 	if (r < 0)
 		return r;
 	*ret = (struct procinfo){.start_ticks = ticks,
+				 .exiting = flags & PF_EXITING,
 				 .pid_namespace_init = is_namespace_init(text)};
 	return 0;
 }

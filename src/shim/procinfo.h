@@ -7,6 +7,7 @@
 
 struct procinfo {
 	uint64_t start_ticks;
+	bool exiting;		 /* on its way to be a zombie, or one */
 	bool pid_namespace_init; /* it is pid 1 of a pid namespace below ours */
 };
 

@@ -83,38 +83,41 @@ static int call(struct runtime *rt, const char *const *argv, const struct stdio_
 	return 0;
 }
 
-/* A name for a file of our working directory that is absolute, for crun enters the bundle before it
- * reads a relative one and runc does not; short, for an address of a socket has room for 107 bytes;
- * and without what users put into paths, for crun takes a ':' in the name of its log for a prefix.
- */
-static char *name_for_runtime(const char *file)
+/* A name for a file below dir that is absolute, for crun enters the bundle before it reads a
+ * relative one and runc does not; short, for an address of a socket has room for 107 bytes; and
+ * without what users put into paths, for crun takes a ':' in the name of its log for a prefix. */
+static char *name_for_runtime(int dir, const char *file)
 {
-	return xasprintf("/proc/%d/cwd/%s", (int) getpid(), file);
+	return xasprintf("/proc/%d/fd/%d/%s", (int) getpid(), dir, file);
+}
+
+#define ARGS_MAX 24
+
+/* What all calls begin with whose words are wanted. */
+static size_t begin_args(const struct runtime *rt, const char *log, const char *argv[ARGS_MAX])
+{
+	const char *args[] = {rt->config->runtime, "--root", rt->config->runtime_root, "--log", log,
+			      "--log-format",	   "json"};
+
+	memcpy(argv, args, sizeof args);
+	return ARRAY_SIZE(args);
 }
 
 int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(void *arg, bool ok),
 		void *arg, struct err *err)
 {
-	autofree char *log = name_for_runtime(RUNTIME_LOG);
-	autofree char *pid_file = name_for_runtime(LAYOUT_PID);
-	autofree char *console = name_for_runtime(STDIO_CONSOLE_SOCK);
-	const char *argv[20] = {
-		rt->config->runtime,
-		"--root",
-		rt->config->runtime_root,
-		"--log",
-		log,
-		"--log-format",
-		"json",
-		"run",
-		"--detach",
-		"--bundle",
-		LAYOUT_BUNDLE,
-		"--pid-file",
-		pid_file,
-	};
-	size_t n = 13;
+	autofree char *log = name_for_runtime(rt->exec, RUNTIME_LOG);
+	autofree char *pid_file = name_for_runtime(rt->exec, LAYOUT_PID);
+	autofree char *console = name_for_runtime(rt->exec, STDIO_CONSOLE_SOCK);
+	const char *argv[ARGS_MAX] = {0};
+	size_t n = begin_args(rt, log, argv);
 
+	argv[n++] = "run";
+	argv[n++] = "--detach";
+	argv[n++] = "--bundle";
+	argv[n++] = LAYOUT_BUNDLE;
+	argv[n++] = "--pid-file";
+	argv[n++] = pid_file;
 	if (rt->config->tty) {
 		argv[n++] = "--console-socket";
 		argv[n++] = console;
@@ -122,6 +125,34 @@ int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(
 	argv[n++] = rt->config->id;
 	runtime_tidy(rt);
 	return call(rt, argv, ends, done, arg, err);
+}
+
+int runtime_exec(struct runtime *rt, int dir, const char *process, const struct stdio_ends *ends,
+		 void (*done)(void *arg, bool ok), void *arg, struct err *err)
+{
+	autofree char *log = name_for_runtime(rt->exec, RUNTIME_LOG);
+	autofree char *pid_file = name_for_runtime(rt->exec, LAYOUT_PID);
+	autofree char *file = name_for_runtime(dir, process);
+	const char *argv[ARGS_MAX] = {0};
+	size_t n = begin_args(rt, log, argv);
+
+	argv[n++] = "exec";
+	argv[n++] = "--detach";
+	argv[n++] = "--process";
+	argv[n++] = file;
+	argv[n++] = "--pid-file";
+	argv[n++] = pid_file;
+	argv[n++] = rt->config->id;
+	return call(rt, argv, ends, done, arg, err);
+}
+
+void runtime_abandon(struct runtime *rt)
+{
+	if (!runtime_busy(rt))
+		return;
+	(void) kill(rt->child.pid, SIGKILL);
+	loop_timer_cancel(rt->loop, &rt->deadline);
+	children_forget(rt->children, &rt->child);
 }
 
 int runtime_delete(struct runtime *rt, void (*done)(void *arg, bool ok), void *arg, struct err *err)

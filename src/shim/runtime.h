@@ -16,7 +16,7 @@ struct runtime {
 	struct loop *loop;
 	struct children *children;
 	const struct shim_config *config;
-	int exec; /* directory of its log and pid file, our working directory; borrowed */
+	int exec; /* directory of its log and pid file; borrowed */
 	struct child child;
 	struct timer deadline;
 	bool timed_out;
@@ -30,12 +30,17 @@ bool runtime_busy(const struct runtime *rt);
 /* Starts the container, as run --detach; done(arg, ok) is called when the runtime has ended. */
 int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(void *arg, bool ok),
 		void *arg, struct err *err);
+/* Starts a further process in it, exec --detach, as the file dir/process says; the same way. */
+int runtime_exec(struct runtime *rt, int dir, const char *process, const struct stdio_ends *ends,
+		 void (*done)(void *arg, bool ok), void *arg, struct err *err);
 /* delete --force. */
 int runtime_delete(struct runtime *rt, void (*done)(void *arg, bool ok), void *arg,
 		   struct err *err);
 /* What the last call said of its failure, in the words for users. */
 void runtime_last_words(struct runtime *rt, char *ret, size_t size);
-/* The pid of the container that runtime_run() started, 0 where there is none. */
+/* Kills a call in progress and forgets it: done is not called. */
+void runtime_abandon(struct runtime *rt);
+/* The pid of the process that runtime_run() or runtime_exec() started, 0 where there is none. */
 pid_t runtime_read_pid(struct runtime *rt);
 /* Removes its log and pid file. */
 void runtime_tidy(struct runtime *rt);

@@ -196,7 +196,7 @@ static int listen_console(struct stdio *s, struct err *err)
 
 /* A run's streams */
 
-static int make_pipe(int *ret_near, int *ret_far, bool near_reads, struct err *err)
+int stdio_make_pipe(int *ret_near, int *ret_far, bool near_reads, struct err *err)
 {
 	int fds[2];
 
@@ -227,11 +227,11 @@ int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends 
 	if (tty)
 		return *ret = ends, listen_console(s, err);
 
-	r = make_pipe(&s->out[LOG_FROM_STDOUT].watch.fd, &ends.out, true, err);
+	r = stdio_make_pipe(&s->out[LOG_FROM_STDOUT].watch.fd, &ends.out, true, err);
 	if (r == 0)
-		r = make_pipe(&s->out[LOG_FROM_STDERR].watch.fd, &ends.err, true, err);
+		r = stdio_make_pipe(&s->out[LOG_FROM_STDERR].watch.fd, &ends.err, true, err);
 	if (r == 0 && open_stdin)
-		r = make_pipe(&s->in, &ends.in, false, err);
+		r = stdio_make_pipe(&s->in, &ends.in, false, err);
 	if (r < 0) {
 		stdio_ends_close(&ends);
 		stdio_end(s);

@@ -42,6 +42,8 @@ struct stdio_ends {
 void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec);
 int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends *ret,
 		  struct err *err);
+/* Makes a pipe; the near end is ours, close-on-exec and non-blocking. */
+int stdio_make_pipe(int *ret_near, int *ret_far, bool near_reads, struct err *err);
 void stdio_ends_close(struct stdio_ends *e);
 void stdio_begin(struct stdio *s);
 /* Reads and logs what is in the pipes now, at most what they can hold. */

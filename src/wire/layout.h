@@ -7,6 +7,7 @@
  *					hostname hosts resolv.conf	the daemon's, bind-mounted
  *	<exec-root>/containers/<id>/	phase.json shim.conf bundle/	the daemon's
  *					alive shim.sock pid shim.log	the shim's
+ *					execs/<id>/			the shim's, until the daemon has taken up the result
  *	<exec-root>/runtime/<name>/	the OCI runtime's own state (its --root)
  */
 #pragma once
@@ -24,6 +25,9 @@
 #define LAYOUT_BUNDLE	   "bundle"
 #define LAYOUT_ROOTFS	   "rootfs" /* in the bundle */
 #define BUNDLE_CONFIG	   "config.json" /* in the bundle; the name is the OCI runtime specification's */
+#define BUNDLE_HEALTH	   "health.json" /* in the bundle: the process of a health check */
+#define LAYOUT_EXECS	   "execs"
+#define EXEC_RESULT	   "result" /* in execs/<id> */
 #define LAYOUT_ALIVE	   "alive"
 #define LAYOUT_SHIM_SOCK   "shim.sock"
 #define LAYOUT_PID	   "pid"

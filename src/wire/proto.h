@@ -7,11 +7,15 @@
  * daemon -> shim				answer
  *  msg=hello version=1				msg=hello version=1 id= run= state=idle|starting|running|
  *						  restarting|ended; running: pid= ticks=; restarting: run= (the next) due= count=;
- *						  ended: time= code= signal= oom=. It knows nothing of paused
+ *						  ended: time= code= signal= oom=; exec=, the ids of probes in
+ *						  progress. It knows nothing of paused
  *  msg=start run=N				msg=ok, then event started or failed; failed leaves it idle
  *  msg=wish wanted=running|stopped|gone	msg=ok; before any signal: no policy undoes a stop
  *  msg=policy restart=always max=0		msg=ok
  *  msg=forget run=N				msg=ok: records of runs <= N are in state.json now
+ *  msg=probe id= timeout= process=		msg=ok, then event probed; only where a run is alive. id: 64
+ *						  hexadecimal digits; timeout: ns; process: a file below the exec
+ *						  directory. Older shims do not know it
  *  msg=quit					msg=ok and end, where no run is alive; else msg=error
  * shim -> daemon (events)
  *  msg=started run= pid= ticks= time=		after the record is durable
@@ -21,6 +25,7 @@
  *  msg=restart run= due= count=			after ended (or a restart that failed): run `run` is due.
  *  msg=gave-up run= text=			or: there is a policy and it says no more. Both are durable with
  *						  the ended before it is told; without a policy neither comes
+ *  msg=probed id=				once execs/<id>/result is there (shim/exec.h)
  * A shim that cannot be born sends msg=error text= unasked, and hangs up.
  * Times are ns since the epoch.
  */
