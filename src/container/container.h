@@ -50,6 +50,32 @@ struct container_config *container_config_copy(const struct container_config *c)
 enum wanted { WANTED_CREATED = 0, WANTED_RUNNING, WANTED_STOPPED, WANTED_GONE };
 const char *wanted_text(enum wanted w);
 
+/* One probe of a health check. */
+struct health_result {
+	int64_t start_ns;
+	int64_t end_ns;
+	int64_t exit_code; /* -1: it could not be run, or was killed when its time was up */
+	char *output;
+};
+
+/* Of a run with a health check: while it lives in phase.json, where one save tells both what a
+ * probe said and when the next is due; of the last one that ended in state.json. */
+struct container_health {
+	char *status; /* "starting", "healthy", "unhealthy" */
+	int64_t failing_streak;
+	struct objects log; /* struct health_result, oldest first */
+	int64_t due_ns;	    /* of the next probe, wall clock; 0: there will be none */
+	char *probe;	    /* id of the one that is asked of the shim; NULL: none */
+	int64_t paused_ns;  /* when it was last paused */
+	bool asked;	    /* not stored: the shim has told this daemon that it is at the probe */
+};
+extern const struct field container_health_fields[];
+extern const struct field container_health_view_fields[]; /* as inspect shows it */
+#define HEALTH_LOG_MAX 5
+/* NULL is fine. */
+struct container_health *container_health_copy(const struct container_health *h);
+void container_health_free(struct container_health *h);
+
 /* Wishes and history: state.json, durable. */
 struct container_state {
 	int64_t version;
@@ -66,6 +92,7 @@ struct container_state {
 	char *boot_id; /* of the boot in which `run` was begun */
 	char *cleanup; /* clean-up pending: why the last release failed; NULL: released */
 	int64_t cleanup_tries;
+	struct container_health *health; /* of the last run that ended; NULL: it had no check */
 };
 extern const struct field container_state_fields[];
 
@@ -103,6 +130,8 @@ struct container_phase {
 	int64_t started_ns;  /* of `run`, until state.json has it */
 	int64_t told_run;    /* newest run whose start has been published */
 	bool updating;	     /* config.json has what shim or runtime were perhaps not told yet */
+	/* NULL: no check */
+	struct container_health *health;
 };
 extern const struct field container_phase_fields[];
 
@@ -134,9 +163,10 @@ struct container {
 	unsigned asked;	  /* times that reconcile found it unknown, in a row */
 
 	/* The engine's: what it watches of this container. */
-	struct link *shim_link; /* connection to its shim */
-	struct link *pid_link;	/* pidfd of init, where the shim is gone */
-	struct link *timer;	/* ask again, or gc */
+	struct link *shim_link;	   /* connection to its shim */
+	struct link *pid_link;	   /* pidfd of init, where the shim is gone */
+	struct link *timer;	   /* ask again, or gc */
+	struct link *health_timer; /* the next probe is due */
 	struct container_waiter *waiters;
 };
 

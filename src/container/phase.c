@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/time.h"
 
 static const struct {
 	const char *text;
@@ -92,6 +93,8 @@ void container_move_locked(struct container_store *s, struct container *c, enum 
 		return;
 	}
 	c->phase = to;
+	if (to == PHASE_PAUSED && from != to && c->disk.health)
+		c->disk.health->paused_ns = now_ns();
 	/* What rests has no exec directory, and with it no phase file, any more. */
 	if (to != PHASE_EXITED && to != PHASE_CREATED &&
 	    container_save_phase_locked(s, c, &err) < 0 && err.errnum != ENOENT)

@@ -14,6 +14,30 @@
 
 #define STATE_FILE_MAX (4 << 20)
 
+static const struct field health_result_fields[] = {
+	FIELD(struct health_result, "Start", FIELD_TIME, start_ns),
+	FIELD(struct health_result, "End", FIELD_TIME, end_ns),
+	FIELD(struct health_result, "ExitCode", FIELD_INT, exit_code),
+	FIELD(struct health_result, "Output", FIELD_STR, output),
+	FIELD_END,
+};
+
+#define HEALTH_VIEW_FIELDS                                                                  \
+	FIELD(struct container_health, "Status", FIELD_STR, status),                        \
+		FIELD(struct container_health, "FailingStreak", FIELD_INT, failing_streak), \
+		FIELD_SUB(struct container_health, "Log", FIELD_OBJECTS, log,               \
+			  health_result_fields, struct health_result, 0)
+
+const struct field container_health_view_fields[] = {HEALTH_VIEW_FIELDS, FIELD_END};
+
+const struct field container_health_fields[] = {
+	HEALTH_VIEW_FIELDS,
+	FIELD_F(struct container_health, "Due", FIELD_TIME, due_ns, FIELD_OMIT),
+	FIELD_F(struct container_health, "Probe", FIELD_STR, probe, FIELD_OMIT),
+	FIELD_F(struct container_health, "PausedAt", FIELD_TIME, paused_ns, FIELD_OMIT),
+	FIELD_END,
+};
+
 const struct field container_state_fields[] = {
 	FIELD(struct container_state, "Version", FIELD_INT, version),
 	FIELD(struct container_state, "Wanted", FIELD_INT, wanted),
@@ -29,6 +53,8 @@ const struct field container_state_fields[] = {
 	FIELD_F(struct container_state, "BootId", FIELD_STR, boot_id, FIELD_OMIT),
 	FIELD_F(struct container_state, "Cleanup", FIELD_STR, cleanup, FIELD_OMIT),
 	FIELD_F(struct container_state, "CleanupTries", FIELD_INT, cleanup_tries, FIELD_OMIT),
+	FIELD_SUB(struct container_state, "Health", FIELD_OPT_OBJECT, health,
+		  container_health_fields, struct container_health, FIELD_OMIT),
 	FIELD_END,
 };
 
@@ -47,8 +73,26 @@ const struct field container_phase_fields[] = {
 	FIELD_F(struct container_phase, "StartedAt", FIELD_TIME, started_ns, FIELD_OMIT),
 	FIELD_F(struct container_phase, "ToldRun", FIELD_INT, told_run, FIELD_OMIT),
 	FIELD_F(struct container_phase, "Updating", FIELD_BOOL, updating, FIELD_OMIT),
+	FIELD_SUB(struct container_phase, "Health", FIELD_OPT_OBJECT, health,
+		  container_health_fields, struct container_health, FIELD_OMIT),
 	FIELD_END,
 };
+
+struct container_health *container_health_copy(const struct container_health *h)
+{
+	struct container_health *copy = h ? xnew(struct container_health) : NULL;
+
+	if (h)
+		fields_copy(container_health_fields, copy, h);
+	return copy;
+}
+
+void container_health_free(struct container_health *h)
+{
+	if (h)
+		fields_free(container_health_fields, h);
+	free(h);
+}
 
 int container_save_config(struct container_store *s, const struct container_config *config,
 			  struct err *err)

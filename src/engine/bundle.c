@@ -133,6 +133,20 @@ static int find_paths(struct engine *e, const struct container_config *config, c
 	return 0;
 }
 
+/* What the shim runs for a probe: the same each time, so it is written once a run. */
+static int write_health(const struct spec_input *in, int exec_dir, struct err *err)
+{
+	autostrv char **argv = health_argv(in->config);
+	autofree char *text = NULL;
+
+	if (!argv)
+		return 0;
+	if (spec_exec(in, argv, &text, err) < 0)
+		return -1;
+	return save_file_at(exec_dir, LAYOUT_BUNDLE "/" BUNDLE_HEALTH, text, strlen(text),
+			    SAVE_ATOMIC, err);
+}
+
 static int write_spec(struct engine *e, const struct container_config *config,
 		      const struct paths *p, int exec_dir, char **ret_unlearned, struct err *err)
 {
@@ -161,8 +175,10 @@ static int write_spec(struct engine *e, const struct container_config *config,
 		return -1;
 	for (char **w = warnings; w && *w; w++)
 		log_warn("container %.12s (%s): %s", config->id, config->name, *w);
-	return save_file_at(exec_dir, LAYOUT_BUNDLE "/" BUNDLE_CONFIG, text, strlen(text),
-			    SAVE_ATOMIC, err);
+	if (save_file_at(exec_dir, LAYOUT_BUNDLE "/" BUNDLE_CONFIG, text, strlen(text), SAVE_ATOMIC,
+			 err) < 0)
+		return -1;
+	return write_health(&in, exec_dir, err);
 }
 
 static int log_limits(const struct log_config *log, struct shim_config *sc, struct err *err)

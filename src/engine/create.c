@@ -57,8 +57,6 @@ static void warn_of_image(const struct config *c, char ***warnings)
 {
 	autofree char *list = NULL;
 
-	if (strv_len(c->healthcheck.test) && strcmp(c->healthcheck.test[0], "NONE") != 0)
-		strv_add(warnings, "health checks are not supported yet; the image's is not run");
 	if (!strv_len(c->volumes))
 		return;
 	list = strv_join(c->volumes, ", ");

@@ -142,6 +142,7 @@ static void drop_links(struct engine *e)
 		link_drop(&list[i]->shim_link);
 		link_drop(&list[i]->pid_link);
 		link_drop(&list[i]->timer);
+		link_drop(&list[i]->health_timer);
 	}
 	container_list_free(list, n);
 }

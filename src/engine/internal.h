@@ -80,7 +80,8 @@ struct shim_birth {
 /* Starts a shim on the container's directories. */
 int shim_spawn(struct engine *e, const char *id, int data_dir, int exec_dir, int alive_fd,
 	       struct shim_birth *ret, struct err *err);
-/* Sends msg over a connection of its own and waits for the answer, at most timeout_ms. */
+/* Sends msg over a connection of its own and waits for the answer, at most timeout_ms. A refusal is
+ * ERR_CONFLICT, or ERR_NOT_SUPPORTED where the shim does not know the message. */
 int shim_call(int exec_dir, const struct buf *msg, int timeout_ms, struct kv *ret, struct err *err);
 /* A connection for doorbells. */
 int shim_connect(int exec_dir, struct err *err);
@@ -170,6 +171,40 @@ void reconcile(struct engine *e, struct container *c, struct finding *ret);
 bool settle_records(struct engine *e, struct container *c);
 /* Settles the newest run as lost, exit code 255. */
 void settle_lost(struct engine *e, struct container *c, const char *why);
+
+/* health.c: probes, when and what of them. The shim runs them; what is known of them is in
+ * phase.json, so that a new daemon goes on with the schedule and with a probe in progress.
+ * ------------------------------------------------------------------------------------------------
+ */
+/* What a check runs, as CMD or CMD-SHELL say; NULL: there is none. Caller frees. */
+char **health_argv(const struct config *config);
+/* A run has begun, or ended. */
+void health_begin_locked(struct engine *e, struct container *c, int64_t started_ns);
+void health_end_locked(struct container *c);
+/* A verb that kept probes waiting is done. */
+void health_wake_locked(struct engine *e, struct container *c);
+/* Takes up the result of a probe, asks for the next one if it is due, else sets the timer for it.
+ * Only on the container's worker, and where its shim lives. */
+void health_tick(struct engine *e, struct container *c);
+
+/* health_next.c: the decisions, pure. */
+enum health_status { HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
+const char *health_status_text(enum health_status s);
+enum health_status health_status_parse(const char *s);
+struct health_step {
+	enum health_status status;
+	int64_t failing_streak;
+	int64_t due_ns; /* of the next probe */
+};
+/* What follows from a result. */
+struct health_step health_next(const struct healthcheck *check, int64_t started_ns,
+			       enum health_status was, int64_t failing_streak,
+			       const struct health_result *result);
+/* When the next probe is due after one that ended, or a start, at from_ns. */
+int64_t health_due(const struct healthcheck *check, int64_t started_ns, enum health_status status,
+		   int64_t from_ns);
+/* The time that one probe has. */
+int64_t health_timeout(const struct healthcheck *check);
 
 /* release.c
  * --------------------------------------------------------------------------------------------------

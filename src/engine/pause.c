@@ -44,6 +44,7 @@ static void finish(struct engine *e, struct container *c, enum phase from, enum 
 	container_move_locked(e->store, c, done ? to : from, done ? verb : "the verb failed");
 	if (done)
 		notify_locked(e, c, now_ns(), verb, NULL);
+	health_wake_locked(e, c);
 }
 
 /* It may have ended under our hands. */

@@ -41,6 +41,7 @@ static void apply_started(struct engine *e, struct container *c, const struct ru
 	if (!news)
 		return;
 	replace(&c->state.error, NULL);
+	health_begin_locked(e, c, r->time_ns);
 	notify_locked(e, c, r->time_ns, "start", NULL);
 	c->disk.told_run = r->run;
 	if (!phase_is_alive(c->phase) && c->phase != PHASE_REMOVING)
@@ -69,6 +70,7 @@ static void apply_ended(struct engine *e, struct container *c, const struct run_
 	c->state.oom_killed = r->oom;
 	replace(&c->state.error, r->text[0] ? r->text : NULL);
 	c->disk.pid = c->disk.pid_ticks = 0;
+	health_end_locked(c);
 	if (container_save_state_locked(e->store, c, &err) < 0)
 		log_error("container %.12s: exit code %d is known but not saved: %s", c->id,
 			  r->code, err.text);

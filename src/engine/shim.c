@@ -73,6 +73,12 @@ static bool is_answer(const struct kv *kv)
 	return msg && (!strcmp(msg, "ok") || !strcmp(msg, "error") || !strcmp(msg, "hello"));
 }
 
+static int refused(const char *text, struct err *err)
+{
+	return err_set(err, strcmp(text, "unknown message") ? ERR_CONFLICT : ERR_NOT_SUPPORTED,
+		       "its shim says: %s", text);
+}
+
 static int receive_answer(int fd, int timeout_ms, struct kv *ret, struct err *err)
 {
 	struct timespec deadline = deadline_in(timeout_ms * NSEC_PER_MSEC);
@@ -99,8 +105,7 @@ static int receive_answer(int fd, int timeout_ms, struct kv *ret, struct err *er
 		if (!is_answer(&kv))
 			continue;
 		if (!strcmp(kv_get(&kv, "msg"), "error"))
-			return err_set(err, ERR_SYSTEM, "its shim says: %s",
-				       kv_get(&kv, "text") ?: "no reason");
+			return refused(kv_get(&kv, "text") ?: "no reason", err);
 		*ret = kv;
 		kv.items = NULL;
 		return 0;

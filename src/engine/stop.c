@@ -328,6 +328,7 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 		hold(&c->lock);
 		if (c->phase == PHASE_PAUSED)
 			container_move_locked(e->store, c, PHASE_RUNNING, "signalled");
+		health_wake_locked(e, c);
 	}
 	return 0;
 }

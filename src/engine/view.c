@@ -17,6 +17,10 @@ static void view_of(struct engine *e, struct container *c, bool size, struct con
 		v->name = xstrdup(c->name ?: c->id);
 		v->config = container_config_ref(c->config);
 		fields_copy(container_state_fields, &v->state, &c->state);
+		if (phase_is_alive(c->phase)) {
+			container_health_free(v->state.health);
+			v->state.health = container_health_copy(c->disk.health);
+		}
 		v->phase = c->phase;
 		v->problem = xstrdup(c->problem);
 		v->pid = phase_is_alive(c->phase) ? c->disk.pid : 0;
@@ -176,7 +180,8 @@ static bool matches_state(const struct filters *f, const struct container_view *
 	if (filters_has(f, "exited") && (v->phase == PHASE_CREATED || phase_is_alive(v->phase) ||
 					 !filters_match(f, "exited", code)))
 		return false;
-	return filters_match(f, "health", "none") && filters_match(f, "is-task", "false");
+	return filters_match(f, "health", v->state.health ? v->state.health->status : "none") &&
+	       filters_match(f, "is-task", "false");
 }
 
 static bool matches_name(const struct filters *f, const char *name)
@@ -278,6 +283,15 @@ void engine_count(struct engine *e, struct engine_counts *ret)
 	image_list_free(images, n_images);
 }
 
+static const char *health_words(const struct container_health *h)
+{
+	if (!h)
+		return "";
+	if (str_eq(h->status, "starting"))
+		return " (health: starting)";
+	return str_eq(h->status, "healthy") ? " (healthy)" : " (unhealthy)";
+}
+
 void container_view_status(const struct container_view *v, int64_t now, char *ret, size_t size)
 {
 	char up[64], ago[64];
@@ -287,7 +301,8 @@ void container_view_status(const struct container_view *v, int64_t now, char *re
 	switch (v->phase) {
 	case PHASE_RUNNING:
 	case PHASE_STOPPING:
-		snprintf(ret, size, "Up %s%s", up, v->problem ? " (shim gone)" : "");
+		snprintf(ret, size, "Up %s%s%s", up, health_words(v->state.health),
+			 v->problem ? " (shim gone)" : "");
 		return;
 	case PHASE_PAUSED:
 		snprintf(ret, size, "Up %s (Paused)", up);

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/proc.h"
+#include "base/time.h"
 #include "spec/private.h"
 
 static int not_yet(const char *field, struct err *err)
@@ -29,8 +30,6 @@ static int unsupported_check(const struct config *c, const struct host_config *h
 	} fields[] = {
 		{strv_len(c->volumes), "Config.Volumes"},
 		{!str_empty(c->mac_address), "Config.MacAddress"},
-		{strv_len(c->healthcheck.test) && strcmp(c->healthcheck.test[0], "NONE") != 0,
-		 "Config.Healthcheck"},
 		{!json_is_nothing(h->port_bindings), "HostConfig.PortBindings"},
 		{h->publish_all_ports, "HostConfig.PublishAllPorts"},
 		{strv_len(h->volumes_from), "HostConfig.VolumesFrom"},
@@ -183,6 +182,28 @@ static int names_check(const struct config *c, const struct host_config *h, stru
 	return 0;
 }
 
+static int health_check(const struct healthcheck *h, struct err *err)
+{
+	const struct {
+		const char *name;
+		int64_t ns;
+	} durations[] = {
+		{"Interval", h->interval_ns},
+		{"Timeout", h->timeout_ns},
+		{"StartPeriod", h->start_period_ns},
+		{"StartInterval", h->start_interval_ns},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(durations); i++)
+		if (durations[i].ns != 0 && durations[i].ns < NSEC_PER_MSEC)
+			return err_set(err, ERR_INVALID,
+				       "%s in Healthcheck cannot be less than 1ms",
+				       durations[i].name);
+	if (h->retries < 0)
+		return err_set(err, ERR_INVALID, "Retries in Healthcheck cannot be negative");
+	return 0;
+}
+
 static int config_check(const struct config *c, struct err *err)
 {
 	if (!str_empty(c->working_dir) && c->working_dir[0] != '/')
@@ -195,6 +216,8 @@ static int config_check(const struct config *c, struct err *err)
 	if (c->stop_timeout_s != FIELD_UNSET && c->stop_timeout_s < -1)
 		return err_set(err, ERR_INVALID, "invalid stop timeout: %" PRId64,
 			       c->stop_timeout_s);
+	if (health_check(&c->healthcheck, err) < 0)
+		return -1;
 	return env_check(c->env, err);
 }
 

@@ -31,7 +31,8 @@ struct build {
 	uint64_t caps; /* bit n: capability number n */
 };
 
-int process_write(struct build *b, struct err *err);
+/* key NULL: a document of its own. */
+int process_write(struct build *b, const char *key, struct err *err);
 int mounts_write(struct build *b, struct err *err);
 int namespaces_write(struct build *b, struct err *err);
 int sysctls_write(struct build *b, struct err *err);

@@ -268,7 +268,7 @@ static void write_console_size(struct out *o, const json_t *size)
 	out_end(o);
 }
 
-int process_write(struct build *b, struct err *err)
+int process_write(struct build *b, const char *key, struct err *err)
 {
 	const struct config *c = b->in->config;
 	const struct host_config *h = b->in->host;
@@ -279,7 +279,7 @@ int process_write(struct build *b, struct err *err)
 
 	if (ulimits_check(&h->ulimits, err) < 0)
 		return -1;
-	out_object(o, "process");
+	out_object(o, key);
 	out_bool(o, "terminal", c->tty);
 	if (c->tty)
 		write_console_size(o, h->console_size);

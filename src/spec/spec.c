@@ -94,7 +94,7 @@ static int write_document(struct build *b, char **ret_unlearned, struct err *err
 
 	out_object(o, NULL);
 	out_str(o, "ociVersion", "1.0.2");
-	if (process_write(b, err) < 0)
+	if (process_write(b, "process", err) < 0)
 		return -1;
 	out_object(o, "root");
 	out_str(o, "path", "rootfs");
@@ -132,6 +132,36 @@ static void build_free(struct build *b)
 	buf_free(&b->out.b);
 }
 
+/* Who runs, and with what rights. */
+static int resolve(struct build *b, uint64_t *ret_missing, struct err *err)
+{
+	const struct spec_input *in = b->in;
+
+	if (security_parse(in->host->security_opt, &b->security, NULL, err) < 0 ||
+	    caps_resolve(in->host, caps_of_host(), &b->caps, ret_missing, err) < 0)
+		return -1;
+	return spec_user_lookup(in->roots, in->config->user, in->host->group_add, &b->user, err);
+}
+
+int spec_exec(const struct spec_input *container, char *const *argv, char **ret, struct err *err)
+{
+	struct config config = *container->config;
+	struct spec_input in = *container;
+	autostrv char **said = NULL; /* the same as of the container itself */
+	auto_(build_free) struct build b = {.in = &in, .warnings = &said};
+	uint64_t missing;
+
+	config.tty = false;
+	config.entrypoint = NULL;
+	config.cmd = (char **) argv;
+	in.config = &config;
+	in.init_path = NULL;
+	if (resolve(&b, &missing, err) < 0 || process_write(&b, NULL, err) < 0)
+		return -1;
+	*ret = buf_take(&b.out.b);
+	return 0;
+}
+
 int spec_build(const struct spec_input *in, char **ret, char **ret_unlearned, char ***warnings,
 	       struct err *err)
 {
@@ -142,9 +172,7 @@ int spec_build(const struct spec_input *in, char **ret, char **ret_unlearned, ch
 	if (h->init > 0 && !in->init_path)
 		return err_set(err, ERR_NOT_SUPPORTED,
 			       "HostConfig.Init: neither catatonit nor tini is installed");
-	if (security_parse(h->security_opt, &b.security, NULL, err) < 0 ||
-	    caps_resolve(h, caps_of_host(), &b.caps, &missing, err) < 0 ||
-	    spec_user_lookup(in->roots, in->config->user, h->group_add, &b.user, err) < 0)
+	if (resolve(&b, &missing, err) < 0)
 		return -1;
 	warn_missing_caps(&b, missing);
 	*ret_unlearned = NULL;

@@ -90,6 +90,8 @@ int container_create(struct call *c, struct err *err)
 		json_decref(req.networking);
 		return -1;
 	}
+	if (c->version < 44) /* which brought it */
+		req.config.healthcheck.start_interval_ns = 0;
 	if (engine_create(c->e, &req, &id, &warnings, err) < 0)
 		return -1;
 

@@ -48,6 +48,8 @@ static void out_state(struct out *o, const struct container_view *v)
 									      : s->error);
 	out_time(o, "StartedAt", s->started_ns);
 	out_time(o, "FinishedAt", s->finished_ns);
+	if (s->health)
+		out_fields(o, "Health", container_health_view_fields, s->health);
 	out_end(o);
 }
 

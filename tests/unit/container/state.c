@@ -98,6 +98,41 @@ TEST(state_round_trips)
 	assert_int_equal(again->phase, PHASE_EXITED);
 }
 
+TEST(health_of_a_living_run_is_with_its_phase)
+{
+	auto_(place_free) struct place p = {0};
+	auto_(container_unref_p) struct container *c = NULL, *again = NULL;
+	struct container_health *h;
+
+	place_make(&p, "health");
+	write_config(&p);
+	c = load(&p);
+	assert_int_equal(mkdirat(container_store_exec_dir(p.store), ID, 0700), 0);
+	c->state.wanted = WANTED_RUNNING;
+	c->state.run = 1;
+	c->phase = PHASE_RUNNING;
+	h = c->disk.health = xnew(struct container_health);
+	h->status = xstrdup("healthy");
+	h->failing_streak = 2;
+	h->due_ns = 5000000001;
+	h->probe = xstrdup("ab");
+	h->log.items = xnew(struct health_result);
+	h->log.n = 1;
+	*objects_at(&h->log, struct health_result, 0) = (struct health_result){
+		.start_ns = 7, .end_ns = 8, .exit_code = -1, .output = xstrdup("no \xff\n")};
+	assert_int_equal(container_save_state_locked(p.store, c, NULL), 0);
+	assert_int_equal(container_save_phase_locked(p.store, c, NULL), 0);
+	again = load(&p);
+	assert_null(again->state.health);
+	assert_non_null(again->disk.health);
+	/* What is no UTF-8 is told by its replacement. */
+	free(objects_at(&h->log, struct health_result, 0)->output);
+	objects_at(&h->log, struct health_result, 0)->output = xstrdup("no \uFFFD\n");
+	assert_true(fields_equal(container_health_fields, h, again->disk.health));
+	assert_int_equal(again->disk.health->due_ns, 5000000001);
+	assert_false(again->disk.health->asked);
+}
+
 TEST(a_begun_run_without_a_phase_is_starting_until_a_record_says_more)
 {
 	auto_(place_free) struct place p = {0};

@@ -179,3 +179,47 @@ TEST(compiled_profiles_are_kept_by_capabilities)
 		assert_string_equal(filter, ours);
 	}
 }
+
+TEST(a_further_process_is_as_the_container_is)
+{
+	autorequest r =
+		request("{'Cmd':['a'],'Entrypoint':['e'],'Tty':true,'User':'5:6','Env':['A=b'],"
+			"'WorkingDir':'/w','HostConfig':{'Init':true,'CapDrop':['ALL'],"
+			"'ConsoleSize':[1,2],'OomScoreAdj':7,"
+			"'SecurityOpt':['no-new-privileges']}}");
+	char *roots[] = {(char *) test_dir(), NULL};
+	const struct spec_input in = {.id = id,
+				      .config = &r.config,
+				      .host = &r.host,
+				      .roots = roots,
+				      .init_path = "/usr/bin/catatonit"};
+	char *argv[] = {(char *) "probe", (char *) "-x", NULL};
+	static const char *const want[][2] = {
+		{"args", "[\"probe\",\"-x\"]"},
+		{"terminal", "false"},
+		{"consoleSize", "-"},
+		{"cwd", "\"/w\""},
+		{"user", "{\"uid\":5,\"gid\":6,\"additionalGids\":[6]}"},
+		{"capabilities.bounding", "[]"},
+		{"noNewPrivileges", "true"},
+		{"oomScoreAdj", "7"},
+		{"env.1", "\"HOSTNAME=0123456789ab\""},
+		{"env.2", "\"A=b\""},
+		{"env.3", "\"HOME=/\""},
+	};
+	autofree char *text = NULL;
+	autojson json_t *doc = NULL;
+	struct err err = {0};
+
+	assert_int_equal(spec_merge(&r.config, &r.host, NULL, id, &err), 0);
+	assert_int_equal(spec_exec(&in, argv, &text, &err), 0);
+	doc = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		autofree char *got = member(doc, want[i][0]);
+
+		assert_string_equal(got, want[i][1]);
+	}
+	/* Nothing of the container's own has changed. */
+	assert_true(r.config.tty);
+	assert_string_equal(r.config.entrypoint[0], "e");
+}

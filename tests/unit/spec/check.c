@@ -17,7 +17,8 @@ TEST(good_requests_pass)
 		"{'Hostname':'h','Domainname':'d.org','Env':['A=','B'],'WorkingDir':'/w',"
 		"'StopSignal':'SIGRTMIN+3','StopTimeout':-1}",
 		"{'ExposedPorts':{'80/"
-		"tcp':{}},'Healthcheck':{'Test':['NONE']},'HostConfig':{'PortBindings':{},"
+		"tcp':{}},'Healthcheck':{'Test':['CMD','x'],'Interval':1000000,'Timeout':0,'"
+		"Retries':0},'HostConfig':{'PortBindings':{},"
 		"'Links':[],'DeviceRequests':null,'RestartPolicy':{'Name':''},'Isolation':'default'"
 		"}}",
 		"{'HostConfig':{'Memory':6291456,'MemorySwap':-1,'MemoryReservation':6291456,'"
@@ -67,6 +68,15 @@ TEST(config_that_makes_no_sense_is_refused)
 		 "the working directory 'w' is invalid, it needs to be an absolute path"},
 		{"{'StopSignal':'SIGFOO'}", "invalid signal: SIGFOO"},
 		{"{'StopTimeout':-2}", "invalid stop timeout: -2"},
+		{"{'Healthcheck':{'Interval':999999}}",
+		 "Interval in Healthcheck cannot be less than 1ms"},
+		{"{'Healthcheck':{'Timeout':-1}}",
+		 "Timeout in Healthcheck cannot be less than 1ms"},
+		{"{'Healthcheck':{'StartPeriod':1}}",
+		 "StartPeriod in Healthcheck cannot be less than 1ms"},
+		{"{'Healthcheck':{'StartInterval':-1000000}}",
+		 "StartInterval in Healthcheck cannot be less than 1ms"},
+		{"{'Healthcheck':{'Retries':-1}}", "Retries in Healthcheck cannot be negative"},
 		{"{'Hostname':'a b'}", "invalid hostname: a b"},
 		{"{'HostConfig':{'ExtraHosts':['a']}}", "bad format for add-host: \"a\""},
 		{"{'HostConfig':{'ExtraHosts':['a:1.2.3']}}",
@@ -177,7 +187,6 @@ TEST(what_comes_later_is_refused_by_name)
 {
 	static const struct bad cases[] = {
 		{"{'Volumes':{'/a':{}}}", "Config.Volumes is not supported yet"},
-		{"{'Healthcheck':{'Test':['CMD','x']}}", "Config.Healthcheck is not supported yet"},
 		{"{'MacAddress':'00:11:22:33:44:55'}", "Config.MacAddress is not supported yet"},
 		{"{'HostConfig':{'PortBindings':{'80/tcp':[{'HostPort':'1'}]}}}",
 		 "HostConfig.PortBindings is not supported yet"},
