@@ -266,12 +266,15 @@ static json_t *handled_json(const struct handled *h)
 {
 	hold(&h->c->lock);
 	bool dead = h->c->phase == PHASE_DEAD;
+	const char *problem = h->c->problem ?: "";
+	autofree char *why = dead || !*problem ? xstrdup(dead ? problem : h->f.why)
+					       : xasprintf("%s; %s", h->f.why, problem);
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "Id", h->c->id, "Name",
 			 h->c->name ?: "", "Written", dead ? "" : phase_text(h->f.written), "Seen",
 			 dead ? "" : seen_text(h->f.seen), "Verdict",
-			 dead ? "dead" : verdict_text(h->f.verdict), "Why",
-			 dead ? h->c->problem ?: "" : h->f.why, "Now", phase_text(h->c->phase));
+			 dead ? "dead" : verdict_text(h->f.verdict), "Why", why, "Now",
+			 phase_text(h->c->phase));
 }
 
 static double ms_between(int64_t from_ns, int64_t to_ns)

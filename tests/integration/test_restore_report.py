@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shutil
 
 import pytest
 
+from kit.archives import busybox
 from kit.doomed import Doomed
 
 pytestmark = pytest.mark.one_runtime
@@ -86,3 +88,18 @@ def test_a_first_start_has_a_report_too(bare_daemon):
     got = report(bare_daemon)
     assert (got["Containers"], got["Resting"], got["Swept"], got["Left"]) == ([], 0, [], [])
     assert bare_daemon.cli("restore-report").stdout.startswith("Restored 0 containers in ")
+
+
+def test_what_is_odd_about_a_running_one_is_said_too(daemon):
+    running, asleep = daemon.run(SLEEP), daemon.create(SLEEP)
+    daemon.kill9()
+    images, away = daemon.data / "image", daemon.data / "image.away"
+    images.rename(away)
+    daemon.start()
+    why = {row["Id"]: (row["Verdict"], row["Why"]) for row in report(daemon)["Containers"]}
+    assert why[running][0] == "adopt" and re.match(r"its shim says running; No such image: sha256:", why[running][1])
+    assert why[asleep][0] == "dead" and why[asleep][1].startswith("No such image: sha256:")
+    daemon.load(busybox().docker_archive("busybox:latest"))
+    daemon.restart()
+    assert (daemon.state(running)["Error"], daemon.state(asleep)["Status"]) == ("", "created"), "the image is back"
+    shutil.rmtree(away)
