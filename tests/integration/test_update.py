@@ -1,11 +1,13 @@
 """POST /containers/{id}/update: limits and restart policy, of containers at rest and alive."""
 
+import json
 import os
 import time
 
 import pytest
 
 from kit import host
+from kit.api import connect
 
 MIB = 1 << 20
 SLEEP = ["sleep", "1000"]
@@ -177,6 +179,29 @@ def test_one_cut_short_is_done_at_restore(daemon):
     host.wait_for(lambda: pids(daemon, cid) == "30", "the update to be resumed")
     host.wait_for(lambda: "Updating" not in phase.read_text(), "the update to be over")
     assert pids(daemon, other) == "20", "without the mark nothing is done"
+
+
+def test_killed_again_and_again_what_is_shown_is_what_holds(daemon):
+    """Wherever the daemon dies in an update: afterwards configuration, bundle and cgroup say the same."""
+    cid = daemon.run(SLEEP, {"PidsLimit": 100})
+    phase = daemon.exec / "containers" / cid / "phase.json"
+    bundle = daemon.exec / "containers" / cid / "bundle" / "config.json"
+    before, came_through = 100, 0
+    for n in range(20):
+        with connect(daemon.sock) as sock:
+            body = json.dumps({"PidsLimit": 101 + n}).encode()
+            sock.sendall(b"POST /v1.44/containers/%s/update HTTP/1.1\r\nHost: d\r\nContent-Length: %d\r\n\r\n%s"
+                         % (cid.encode(), len(body), body))
+            time.sleep(n * 0.0008)
+            daemon.kill9()
+        daemon.start()
+        host.wait_for(lambda: "Updating" not in phase.read_text(), "the update to be over")
+        shown = daemon.inspect(cid)["HostConfig"]["PidsLimit"]
+        assert shown in (101 + n, before) and pids(daemon, cid) == str(shown)
+        assert json.loads(bundle.read_text())["linux"]["resources"]["pids"]["limit"] == shown
+        came_through += shown != before
+        before = shown
+    print(f"{came_through} of 20 came through")
 
 
 def test_docker_cli(docker, daemon):
