@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -168,12 +169,23 @@ static void on_death(void *arg, const struct death *d)
 		finish(x, d->code, NULL);
 }
 
+/* Nobody but us can reap it, so its pid is its own until we do. A runtime that fails may have
+ * reaped what its pid file names. */
+static bool is_ours(pid_t pid)
+{
+	siginfo_t info;
+
+	return pid > 0 && waitid(P_PID, (id_t) pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* With what it has started in its group, as a shell its commands. The runtimes make it a session of
- * its own, though not always its leader. Not reaped yet, so pid and group are nobody else's. */
+ * its own, though not always its leader. */
 static void kill_process(pid_t pid)
 {
 	pid_t group = getpgid(pid);
 
+	if (!is_ours(pid))
+		return;
 	if (group > 0 && getsid(pid) != getsid(0))
 		(void) kill(-group, SIGKILL);
 	(void) kill(pid, SIGKILL);
@@ -198,10 +210,9 @@ static void on_started(void *arg, bool ok)
 	pid_t pid = runtime_read_pid(&x->runtime);
 
 	stop_starting(x);
-	if (!ok || pid == 0) {
+	if (!ok || !is_ours(pid)) {
 		runtime_last_words(&x->runtime, words, sizeof words);
-		if (pid > 0)
-			kill_process(pid);
+		kill_process(pid);
 		if (run_is_over(xs))
 			exec_free(x);
 		else

@@ -183,6 +183,81 @@ TEST(lost_is_255_and_says_so)
 	assert_int_equal(p.c->state.settled_run, 1);
 }
 
+static void give_check(struct place *p)
+{
+	struct healthcheck *check;
+
+	p->c->config = container_config_new();
+	check = &p->c->config->config.healthcheck;
+	strv_add(&check->test, "CMD");
+	strv_add(&check->test, "true");
+	check->interval_ns = 7 * NSEC_PER_SEC;
+	assert_int_equal(supervisor_new(&p->e.supervisor, NULL), 0);
+}
+
+static void drop_check(struct place *p)
+{
+	link_drop(&p->c->health_timer);
+	supervisor_free(p->e.supervisor);
+}
+
+TEST(each_run_has_a_health_of_its_own)
+{
+	auto_(place_free) struct place p;
+	const int64_t start = now_ns();
+	const struct container_health *h;
+
+	place_make(&p, "health", 1, PHASE_RUNNING);
+	give_check(&p);
+	for (int64_t run = 1; run <= 2; run++) {
+		write_record(&p, (struct run_record){.event = RUN_STARTED,
+						     .run = run,
+						     .time_ns = start + run,
+						     .pid = 5,
+						     .pid_ticks = 6});
+		assert_false(settle_records(&p.e, p.c));
+		h = p.c->disk.health;
+		assert_string_equal(h->status, "starting");
+		assert_int_equal(h->due_ns, start + run + 7 * NSEC_PER_SEC);
+		assert_int_equal(h->failing_streak, 0);
+		assert_non_null(p.c->health_timer);
+		p.c->disk.health->failing_streak = 1;
+		p.c->disk.health->probe = xstrdup("ab");
+		write_record(&p, (struct run_record){
+					 .event = RUN_ENDED, .run = run, .time_ns = start + 9});
+		if (run == 1)
+			write_record(&p, (struct run_record){.event = RUN_RESTART,
+							     .run = 2,
+							     .time_ns = start + 9,
+							     .due_ns = start + 9,
+							     .count = 1});
+		(void) settle_records(&p.e, p.c);
+		assert_null(p.c->disk.health);
+		assert_null(p.c->health_timer);
+		h = p.c->state.health;
+		assert_string_equal(h->status, "unhealthy");
+		assert_int_equal(h->failing_streak, 1);
+		assert_null(h->probe);
+		assert_int_equal(h->due_ns, 0);
+	}
+	drop_check(&p);
+}
+
+TEST(without_a_check_there_is_no_health)
+{
+	auto_(place_free) struct place p;
+
+	place_make(&p, "no-check", 1, PHASE_RUNNING);
+	p.c->config = container_config_new();
+	write_record(
+		&p,
+		(struct run_record){
+			.event = RUN_STARTED, .run = 1, .time_ns = 10, .pid = 5, .pid_ticks = 6});
+	assert_false(settle_records(&p.e, p.c));
+	assert_null(p.c->disk.health);
+	assert_null(p.c->health_timer);
+}
+
 TEST(waiters_hear_of_the_end)
 {
 	auto_(place_free) struct place p;
