@@ -80,6 +80,7 @@ void fields_init(const struct field *fields, void *obj)
 			AT(f, obj, struct objects) = (struct objects){0};
 			break;
 		case FIELD_JSON:
+		case FIELD_REST:
 			AT(f, obj, json_t *) = NULL;
 			break;
 		}
@@ -117,6 +118,7 @@ static void free_field(const struct field *f, void *obj)
 		fields_free_objects(f, member(f, obj));
 		break;
 	case FIELD_JSON:
+	case FIELD_REST:
 		json_decref(AT(f, obj, json_t *));
 		break;
 	case FIELD_BOOL:
@@ -188,6 +190,7 @@ void fields_copy(const struct field *fields, void *dst, const void *src)
 			copy_objects(f, member(f, dst), member(f, src));
 			break;
 		case FIELD_JSON:
+		case FIELD_REST:
 			AT(f, dst, json_t *) = json_deep_copy(AT(f, src, json_t *));
 			break;
 		}
@@ -210,6 +213,7 @@ bool field_null(const struct field *f, const void *obj)
 	case FIELD_OPT_BOOL:
 		return AT(f, obj, int) == FIELD_UNSET_BOOL;
 	case FIELD_JSON:
+	case FIELD_REST:
 		return !AT(f, obj, json_t *);
 	case FIELD_OPT_OBJECT:
 		return !AT(f, obj, void *);
@@ -289,6 +293,7 @@ static bool field_equal(const struct field *f, const void *a, const void *b)
 	case FIELD_OBJECTS:
 		return objects_equal(f, member(f, a), member(f, b));
 	case FIELD_JSON:
+	case FIELD_REST:
 		ja = AT(f, a, json_t *);
 		jb = AT(f, b, json_t *);
 		return ja == jb || json_equal(ja, jb);

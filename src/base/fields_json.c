@@ -36,6 +36,7 @@ static int wrong(const struct place *at, struct err *err, const char *must)
 		       must);
 }
 
+/* 1 where it, or an object in it, has members that no row names exactly; 0, or < 0. */
 static int load_object(const struct field *fields, void *obj, const json_t *json,
 		       const struct place *at, struct err *err);
 
@@ -214,6 +215,8 @@ static int load_field(const struct field *f, void *obj, json_t *j, const struct 
 		json_decref(AT(f, obj, json_t *));
 		AT(f, obj, json_t *) = json_incref(j);
 		return 0;
+	case FIELD_REST: /* of all, when all is read */
+		return 0;
 	}
 	return -1;
 }
@@ -233,7 +236,7 @@ static int load_object(const struct field *fields, void *obj, const json_t *json
 		       const struct place *at, struct err *err)
 {
 	size_t exact = 0;
-	bool all_exact;
+	bool all_exact, inexact_below = false;
 
 	if (!json_is_object(json))
 		return wrong(at, err, "must be an object");
@@ -244,18 +247,62 @@ static int load_object(const struct field *fields, void *obj, const json_t *json
 
 	for (const struct field *f = fields; f->name; f++) {
 		json_t *j = json_object_get(json, f->name);
+		int r = 0;
 
 		if (!j && !all_exact)
 			j = get_any_case(json, f->name);
-		if (j && !json_is_null(j) && load_field(f, obj, j, at, err) < 0)
+		if (j && !json_is_null(j))
+			r = load_field(f, obj, j, at, err);
+		if (r < 0)
 			return -1;
+		inexact_below |= r > 0;
 	}
-	return 0;
+	return !all_exact || inexact_below;
+}
+
+/* The row that reads this member, NULL where there is none. */
+static const struct field *row_of(const struct field *fields, const char *key)
+{
+	for (const struct field *f = fields; f->name; f++)
+		if (f->type != FIELD_REST && strcasecmp(f->name, key) == 0)
+			return f;
+	return NULL;
+}
+
+/* What the table does not read of an object; NULL where it reads all. New reference. */
+static json_t *unread(const struct field *fields, const json_t *json)
+{
+	json_t *rest = NULL, *value, *keep;
+	const char *key;
+
+	json_object_foreach ((json_t *) (uintptr_t) json, key, value) {
+		const struct field *f = row_of(fields, key);
+
+		if (f && f->type == FIELD_OBJECT)
+			keep = unread(f->sub, value);
+		else
+			keep = f ? NULL : json_incref(value);
+		if (!keep)
+			continue;
+		if (!rest)
+			rest = json_object();
+		json_object_set_new_nocheck(rest, key, keep);
+	}
+	return rest;
 }
 
 int fields_load(const struct field *fields, void *obj, const json_t *json, struct err *err)
 {
-	return load_object(fields, obj, json, NULL, err);
+	int r = load_object(fields, obj, json, NULL, err);
+
+	if (r < 0)
+		return -1;
+	for (const struct field *f = fields; f->name; f++)
+		if (f->type == FIELD_REST) {
+			json_decref(AT(f, obj, json_t *));
+			AT(f, obj, json_t *) = r > 0 ? unread(fields, json) : NULL;
+		}
+	return 0;
 }
 /* Saving */
 
@@ -348,6 +395,7 @@ static bool field_empty(const struct field *f, const void *obj)
 	case FIELD_OPT_BOOL:
 	case FIELD_JSON:
 	case FIELD_OPT_OBJECT:
+	case FIELD_REST:
 		return field_null(f, obj);
 	case FIELD_OBJECT:
 		return object_empty(f->sub, member(f, obj));
@@ -397,8 +445,25 @@ static json_t *save_field(const struct field *f, const void *obj)
 	case FIELD_JSON:
 		/* A copy: what we return is the caller's, to change as he likes. */
 		return json_deep_copy(AT(f, obj, json_t *));
+	case FIELD_REST: /* has no name of its own: fields_save_into() */
+		break;
 	}
 	return NULL;
+}
+
+/* Never over what a row has written. */
+static void add_rest(json_t *into, json_t *rest)
+{
+	const char *key;
+	json_t *value, *here;
+
+	json_object_foreach (rest, key, value) {
+		here = json_object_get(into, key);
+		if (!here)
+			json_object_set_new_nocheck(into, key, json_deep_copy(value));
+		else if (json_is_object(here) && json_is_object(value))
+			add_rest(here, value);
+	}
 }
 
 void fields_save_into(const struct field *fields, const void *obj, json_t *into)
@@ -406,11 +471,14 @@ void fields_save_into(const struct field *fields, const void *obj, json_t *into)
 	for (const struct field *f = fields; f->name; f++) {
 		json_t *j;
 
-		if ((f->flags & FIELD_OMIT) && field_empty(f, obj))
+		if (f->type == FIELD_REST || ((f->flags & FIELD_OMIT) && field_empty(f, obj)))
 			continue;
 		j = field_null(f, obj) ? json_null() : save_field(f, obj);
 		json_object_set_new_nocheck(into, f->name, j);
 	}
+	for (const struct field *f = fields; f->name; f++)
+		if (f->type == FIELD_REST)
+			add_rest(into, AT(f, obj, json_t *));
 }
 
 json_t *fields_save(const struct field *fields, const void *obj)

@@ -43,6 +43,8 @@ enum field_type {
 			   * written as null */
 	FIELD_OBJECTS,	  /* struct objects; array of objects, each a struct described by sub */
 	FIELD_JSON,	  /* json_t *, kept as it came; NULL is written as null */
+	FIELD_REST, /* json_t *; what no row reads, below FIELD_OBJECTs too, to be written back
+		     * as it came: see FIELD_KEEP_REST */
 };
 
 #define FIELD_UNSET	 INT64_MIN
@@ -93,6 +95,13 @@ enum {
 		.name = json_name, .type = field_type, .offset = offsetof(T, member), \
 		.sub = table, .sub_size = sizeof(U), .flags = field_flags             \
 	}
+/* A row for files, which a later version may have written: members that no row of the table reads
+ * are kept here (NULL: there are none) and written back, so that an older program in between loses
+ * nothing. Elements of a FIELD_OBJECTS and FIELD_OPT_OBJECTs keep none: they come and go. */
+#define FIELD_KEEP_REST(T, member)                                            \
+	{                                                                     \
+		.name = "", .type = FIELD_REST, .offset = offsetof(T, member) \
+	}
 #define FIELD_END            \
 	{                    \
 		.name = NULL \
@@ -101,9 +110,10 @@ enum {
 /* Sets every field to its empty value (FIELD_UNSET for the OPT types). Frees nothing. */
 void fields_init(const struct field *fields, void *obj);
 /* Reads obj (initialised) from a JSON object. Null and missing leave the value as it is, unknown
- * keys are ignored; names match exactly, else without regard to case, as Go does. A wrong type is
- * ERR_INVALID and names the field: "HostConfig.Memory: must be a whole number"; obj then holds a
- * part and is still the caller's to free. [] is read as a vector of no strings, not as NULL. */
+ * keys are ignored (but see FIELD_KEEP_REST); names match exactly, else without regard to case, as
+ * Go does. A wrong type is ERR_INVALID and names the field: "HostConfig.Memory: must be a whole
+ * number"; obj then holds a part and is still the caller's to free. [] is read as a vector of no
+ * strings, not as NULL. */
 int fields_load(const struct field *fields, void *obj, const json_t *json, struct err *err);
 /* New reference. */
 json_t *fields_save(const struct field *fields, const void *obj);

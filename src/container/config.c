@@ -16,6 +16,7 @@ const struct field container_config_fields[] = {
 		  struct mount_point, FIELD_OMIT),
 	FIELD_F(struct container_config, "NetworkingConfig", FIELD_JSON, networking, FIELD_OMIT),
 	FIELD_F(struct container_config, "Warnings", FIELD_STRV, warnings, FIELD_OMIT),
+	FIELD_KEEP_REST(struct container_config, rest),
 	FIELD_END,
 };
 

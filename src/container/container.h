@@ -36,6 +36,7 @@ struct container_config {
 	struct objects mounts; /* struct mount_point */
 	json_t *networking;    /* NetworkingConfig as it came */
 	char **warnings;       /* of the create */
+	json_t *rest;	       /* of a later version: kept, see FIELD_KEEP_REST */
 	unsigned refs;	       /* not stored */
 };
 extern const struct field container_config_fields[];
@@ -93,6 +94,7 @@ struct container_state {
 	char *cleanup; /* clean-up pending: why the last release failed; NULL: released */
 	int64_t cleanup_tries;
 	struct container_health *health; /* of the last run that ended; NULL: it had no check */
+	json_t *rest;			 /* of a later version: kept */
 };
 extern const struct field container_state_fields[];
 
@@ -132,6 +134,7 @@ struct container_phase {
 	bool updating;	     /* config.json has what shim or runtime were perhaps not told yet */
 	/* NULL: no check */
 	struct container_health *health;
+	json_t *rest; /* of a later version: kept while the run lasts */
 };
 extern const struct field container_phase_fields[];
 

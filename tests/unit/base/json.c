@@ -326,6 +326,54 @@ TEST(what_is_saved_is_the_callers_to_change)
 	fields_free(outer_fields, &o);
 }
 
+struct kept {
+	int64_t count;
+	struct inner host;
+	struct objects mounts;
+	json_t *rest;
+};
+
+static const struct field kept_fields[] = {
+	FIELD(struct kept, "Count", FIELD_INT, count),
+	FIELD_SUB(struct kept, "HostConfig", FIELD_OBJECT, host, inner_fields, struct inner, 0),
+	FIELD_SUB(struct kept, "Mounts", FIELD_OBJECTS, mounts, inner_fields, struct inner, 0),
+	FIELD_KEEP_REST(struct kept, rest),
+	FIELD_END,
+};
+
+static char *through_kept(const char *text, int64_t count)
+{
+	autojson json_t *json = json_loads(text, 0, NULL), *back = NULL;
+	struct kept k, copy;
+
+	fields_init(kept_fields, &k);
+	assert_int_equal(fields_load(kept_fields, &k, json, NULL), 0);
+	k.count = count;
+	fields_copy(kept_fields, &copy, &k);
+	assert_true(fields_equal(kept_fields, &k, &copy));
+	fields_free(kept_fields, &k);
+	back = fields_save(kept_fields, &copy);
+	fields_free(kept_fields, &copy);
+	assert_null(copy.rest);
+	return json_text(back);
+}
+
+TEST(what_no_row_reads_is_written_back_as_it_came)
+{
+	autofree char *kept = through_kept(
+		"{\"Later\":{\"a\":[1,null]},\"count\":1,\"HostConfig\":{\"Type\":\"x\",\"New\":2."
+		"5,"
+		"\"Deep\":{\"Count\":7}},\"\":0,\"Mounts\":[{\"Type\":\"y\",\"New\":1}]}",
+		5);
+	autofree char *none = through_kept("{\"Count\":1,\"HostConfig\":null,\"Mounts\":[]}", 6);
+
+	assert_string_equal(
+		kept,
+		"{\"Count\":5,\"HostConfig\":{\"Type\":\"x\",\"New\":2.5,\"Deep\":{\"Count\":7}},"
+		"\"Mounts\":[{\"Type\":\"y\"}],\"Later\":{\"a\":[1,null]},\"\":0}");
+	assert_string_equal(none, "{\"Count\":6,\"HostConfig\":{\"Type\":\"\"},\"Mounts\":[]}");
+}
+
 TEST(maps_replace_and_keep_their_order)
 {
 	struct strmap m = {0};

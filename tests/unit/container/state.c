@@ -218,3 +218,44 @@ TEST(an_unfinished_create_is_no_container)
 	write_data(&p, LAYOUT_RUNS, "");
 	assert_null(load(&p));
 }
+
+static void assert_keeps(int dir, const char *name, const char *text)
+{
+	autofree char *now = NULL;
+
+	assert_int_equal(read_file_at(dir, name, 1 << 20, &now, NULL), 0);
+	if (!strstr(now, text))
+		fail_msg("%s lost %s: %s", name, text, now);
+}
+
+TEST(keys_of_a_later_version_are_tolerated_and_kept_when_a_file_is_written_again)
+{
+	auto_(place_free) struct place p = {0};
+	auto_(container_unref_p) struct container *c = NULL;
+	autofree char *phase = NULL;
+	autoclose int data = -1, exec = -1;
+
+	place_make(&p, "later");
+	assert_int_equal(mkdirat(container_store_exec_dir(p.store), ID, 0700), 0);
+	data = container_open_data(p.store, ID);
+	exec = container_open_exec(p.store, ID);
+	write_data(&p, LAYOUT_CONFIG,
+		   "{\"Version\":1,\"Id\":\"" ID "\",\"Name\":\"web\",\"Later\":[1],"
+		   "\"HostConfig\":{\"Memory\":5,\"Faster\":true}}");
+	write_data(&p, LAYOUT_STATE,
+		   "{\"Version\":1,\"Run\":2,\"SettledRun\":1,\"Mood\":\"good\"}");
+	phase = xasprintf("{\"Version\":1,\"BootId\":\"%s\",\"Phase\":\"running\",\"Beat\":4}",
+			  boot_id());
+	assert_int_equal(save_file_at(exec, LAYOUT_PHASE, phase, strlen(phase), SAVE_ATOMIC, NULL),
+			 0);
+
+	c = load(&p);
+	assert_int_equal(c->phase, PHASE_RUNNING);
+	assert_int_equal(container_save_config(p.store, c->config, NULL), 0);
+	assert_int_equal(container_save_state_locked(p.store, c, NULL), 0);
+	assert_int_equal(container_save_phase_locked(p.store, c, NULL), 0);
+	assert_keeps(data, LAYOUT_CONFIG, "\"Later\":[1]");
+	assert_keeps(data, LAYOUT_CONFIG, "\"Faster\":true");
+	assert_keeps(data, LAYOUT_STATE, "\"Mood\":\"good\"");
+	assert_keeps(exec, LAYOUT_PHASE, "\"Beat\":4");
+}
