@@ -145,8 +145,9 @@ static int load_fields(int dir, const char *name, const struct field *fields, vo
 	autojson json_t *json = NULL;
 	int64_t version;
 
+	/* A link that leads nowhere is there all the same. */
 	if (json_read_at(dir, name, STATE_FILE_MAX, &json, err) < 0)
-		return err && err->errnum == ENOENT ? 0 : -1;
+		return err->errnum == ENOENT && !exists_at(dir, name) ? 0 : -1;
 	version = json_int(json, "Version", -1);
 	if (version != CONTAINER_FORMAT)
 		return err_set(err, ERR_SYSTEM,
@@ -210,12 +211,20 @@ static enum phase written_phase(const struct container *c, bool have_phase)
 	return st->started_ns ? PHASE_EXITED : PHASE_CREATED;
 }
 
-/* The record of runs is made empty, by create. */
-static bool has_run(int dir)
+/* The record of runs is made empty, by create. What is no file may hide anything. */
+static bool has_run(int dir, struct err *err)
 {
 	struct stat st;
 
-	return fstatat(dir, LAYOUT_RUNS, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
+	if (fstatat(dir, LAYOUT_RUNS, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	if (!S_ISREG(st.st_mode))
+		err_set(err, ERR_SYSTEM, LAYOUT_RUNS ": is not a file");
+	else if (st.st_size > 0)
+		err_set(err, ERR_SYSTEM, LAYOUT_STATE ": missing, though the container has run");
+	else
+		return false;
+	return true;
 }
 
 static void load_state_and_phase(struct container_store *s, int dir, struct container *c)
@@ -225,10 +234,7 @@ static void load_state_and_phase(struct container_store *s, int dir, struct cont
 	int r, p = 0;
 
 	r = load_fields(dir, LAYOUT_STATE, container_state_fields, &c->state, &err);
-	if (r == 0 && has_run(dir))
-		r = err_set(&err, ERR_SYSTEM,
-			    LAYOUT_STATE ": missing, though the container has run");
-	if (r < 0) {
+	if (r < 0 || (r == 0 && has_run(dir, &err))) {
 		set_dead(c, err.text);
 		return;
 	}
@@ -257,7 +263,7 @@ int container_load(struct container_store *s, const char *id, struct container *
 		return err_sys(err, -dir, "open directory of container %s", id);
 	c = container_new(id);
 	r = load_config(dir, c);
-	if (r == 0 && !exists_at(dir, LAYOUT_STATE) && !has_run(dir))
+	if (r == 0 && !exists_at(dir, LAYOUT_STATE) && !has_run(dir, NULL))
 		return err_set(err, ERR_NOT_FOUND, "%s was not created to its end", id);
 	if (r == 0)
 		set_dead(c, LAYOUT_CONFIG ": missing");

@@ -234,9 +234,17 @@ static int make_overlay_dirs(int data, struct err *err)
 {
 	static const char *const names[] = {LAYOUT_UPPER, LAYOUT_WORK};
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (mkdirat(data, names[i], 0755) < 0 && errno != EEXIST)
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct stat st;
+
+		if (mkdirat(data, names[i], 0755) == 0)
+			continue;
+		if (errno != EEXIST || fstatat(data, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
 			return err_sys(err, errno, "make %s", names[i]);
+		/* A link would have the container write into somebody else's. */
+		if (!S_ISDIR(st.st_mode))
+			return err_sys(err, ENOTDIR, "%s of the container", names[i]);
+	}
 	return 0;
 }
 

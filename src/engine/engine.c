@@ -19,7 +19,7 @@
 static int lock_data_root(const char *root, int *ret, struct err *err)
 {
 	autofree char *path = xasprintf("%s/" LOCK_FILE, root);
-	autoclose int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	autoclose int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	char text[32] = "";
 	int n;
 

@@ -134,7 +134,7 @@ static enum seen probe(struct engine *e, struct container *c, struct finding *f)
 		return saw(f, SEEN_UNKNOWN, "exec directory: %s", strerror(-exec));
 	switch (shim_pulse(exec)) {
 	case PULSE_UNKNOWN:
-		return saw(f, SEEN_UNKNOWN, "its shim's lock cannot be read");
+		return ask_shim(exec, f);
 	case PULSE_ALIVE:
 		/* A shim whose start failed lives on without a run: in doubt it is asked. */
 		return linked(c) && f->written != PHASE_STARTING
@@ -146,6 +146,9 @@ static enum seen probe(struct engine *e, struct container *c, struct finding *f)
 	/* It may have written its record and gone between our two looks. */
 	if (settle_records(e, c))
 		return saw(f, SEEN_ENDED, "record of run %lld", (long long) c->state.settled_run);
+	/* A file may be damaged; who answers lives. */
+	if (ask_shim(exec, f) != SEEN_UNKNOWN)
+		return f->seen;
 	return look_for_init(e, c, f);
 }
 
@@ -156,6 +159,20 @@ static void set_handled(struct container *c)
 	c->asked = 0;
 	c->handled = true;
 	container_changed_locked(c);
+}
+
+/* Its process may be known though its shim does not speak: then its end is seen at once. */
+static void watch_init_locked(struct engine *e, struct container *c)
+{
+	int fd;
+
+	if (c->pid_link && !link_hung_up(c->pid_link))
+		return;
+	link_drop(&c->pid_link);
+	fd = c->disk.pid > 0 ? pidfd_open_checked((pid_t) c->disk.pid, (uint64_t) c->disk.pid_ticks)
+			     : -1;
+	if (fd >= 0)
+		(void) link_watch(e, c, fd, &c->pid_link, NULL);
 }
 
 static void ask_again(struct engine *e, struct container *c, const struct finding *f)
@@ -173,6 +190,7 @@ static void ask_again(struct engine *e, struct container *c, const struct findin
 	/* Verbs may try: what they cannot do they say. */
 	c->handled = true;
 	container_changed_locked(c);
+	watch_init_locked(e, c);
 	link_drop(&c->timer);
 	if (link_timer(e, c, delay, &c->timer, &err) < 0)
 		log_error("container %.12s: %s", c->id, err.text);

@@ -47,6 +47,7 @@ struct restore {
 	size_t resting;
 	struct image_answer *images;
 	size_t n_images;
+	bool image_missing; /* one that a container needs, or may need */
 };
 
 static char **read_ids(int dir, char ***ret_others)
@@ -110,10 +111,14 @@ static void check_image(struct restore *r, struct container *c)
 {
 	const char *missing;
 
-	if (!c->config || c->phase == PHASE_REMOVING || c->phase == PHASE_DEAD)
+	if (c->phase == PHASE_REMOVING)
 		return;
-	missing = missing_image(r, c->config->image_id ?: "");
+	missing =
+		c->config ? missing_image(r, c->config->image_id ?: "") : "its image is not known";
 	if (!missing)
+		return;
+	r->image_missing = true;
+	if (c->phase == PHASE_DEAD) /* for another reason */
 		return;
 	free(c->problem);
 	c->problem = xstrdup(missing);
@@ -384,6 +389,7 @@ static void finish(void *arg)
 
 	r->handled_ns = now_ns();
 	sweep_exec(r);
+	images_sweep(r->e->images, r->image_missing);
 	write_report(r);
 	r->e->restore = NULL;
 	restore_free(r);

@@ -22,7 +22,8 @@
 /* Opens the file to append to, and sees whether a crash left half a line at its end. */
 static int open_current(struct journal *j)
 {
-	autoclose int fd = openat(j->dir, JOURNAL, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	autoclose int fd =
+		openat(j->dir, JOURNAL, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	struct stat st;
 	char last = '\n';
 
@@ -37,6 +38,14 @@ static int open_current(struct journal *j)
 	return 0;
 }
 
+static void warn_once(struct journal *j, int r)
+{
+	if (!j->warned)
+		log_warn("events: " JOURNAL " cannot be written, events are told but not kept: %s",
+			 strerror(-r));
+	j->warned = true;
+}
+
 int journal_open(struct journal *j, const char *data_root, struct err *err)
 {
 	int r;
@@ -47,11 +56,10 @@ int journal_open(struct journal *j, const char *data_root, struct err *err)
 	j->dir = open_dir_at(AT_FDCWD, data_root);
 	if (j->dir < 0)
 		return err_sys(err, -j->dir, "open %s", data_root);
+	/* No reason not to serve containers; it is tried again with each event. */
 	r = open_current(j);
-	if (r < 0) {
-		journal_close(j);
-		return err_sys(err, -r, "open %s/%s", data_root, JOURNAL);
-	}
+	if (r < 0)
+		warn_once(j, r);
 	return 0;
 }
 
@@ -105,10 +113,10 @@ void journal_append(struct journal *j, const char *line, size_t len)
 	if (j->dir < 0)
 		return;
 	r = append(j, line, len);
-	if (r < 0 && !j->warned)
-		log_warn("events: the journal cannot be written, events are told but not kept: %s",
-			 strerror(-r));
-	j->warned = r < 0;
+	if (r < 0)
+		warn_once(j, r);
+	else
+		j->warned = false;
 }
 
 char *journal_line(const struct event *ev, size_t *ret_len)

@@ -66,9 +66,13 @@ struct image_sink {
 	void *arg;
 };
 
-/* Loads the index, sweeps staging and what no finished load owns. tool is the path of
- * holdfast-image. A record that cannot be read is kept on disk, logged, and left out. */
+/* Loads the index and sweeps staging. tool is the path of holdfast-image. A record that cannot be
+ * read is kept on disk, logged, and left out. */
 int images_open(const char *data_root, const char *tool, struct images **ret, struct err *err);
+/* Claim, then sweep: removes layers and blobs that no record names. Called once, when it is known
+ * what containers need; if an image is missing that one of them needs, or may need, then what no
+ * record names may be all that is left of it, and nothing is swept while this store is open. */
+void images_sweep(struct images *s, bool one_is_missing);
 void images_close(struct images *s);
 
 /* "name[:tag]", "name@sha256:..", "sha256:<hex>", an id or unique prefix of it. ERR_NOT_FOUND "No

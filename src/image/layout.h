@@ -7,8 +7,8 @@
  *layers/<16 hex>/ shall be work/<n>/		layers that are not yet known to belong to an image
  *	layers/<16 hex>/	diff/ and layer.json, see below; renamed here whole, never changed
  *again blobs/sha256/<hex>	renamed here whole, never changed again images/<hex>.json	an
- *image: written last, durably. What no image names does not exist and is swept when the daemon
- *opens the store.
+ *image: written last, durably. What no image names does not exist and is swept after
+ *the daemon's restore.
  *
  * A layer is known by its diff id, the digest of its tar, of which the directory's name are the
  *first 16 digits, so that overlay's option string holds 100 layers and more; layer.json has all of

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -162,9 +163,21 @@ int images_open(const char *data_root, const char *tool, struct images **ret, st
 	}
 	index_sort(s);
 	images_save_stale(s);
-	sweep_unclaimed(s);
 	*ret = s;
 	return 0;
+}
+
+void images_sweep(struct images *s, bool one_is_missing)
+{
+	hold(&s->verbs);
+
+	s->claimed = true;
+	if (one_is_missing) {
+		s->doubtful = true;
+		log_warn("image: nothing is swept, for a container may need an image whose record "
+			 "is missing");
+	}
+	sweep_unclaimed(s);
 }
 
 void images_close(struct images *s)
@@ -272,16 +285,37 @@ const char *images_layers_dir(struct images *s)
 	return s->layers_dir;
 }
 
+/* Not what a link leads to. */
+static bool is_directory(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* An image that is not in the index may be so for its record's sake. */
+static int say_unreadable(struct images *s, const char *id, struct err *err)
+{
+	autofree char *name = xasprintf(
+		"%s.json", str_has_prefix(id, "sha256:") ? id + sizeof("sha256:") - 1 : id);
+
+	if (strchr(name, '/') || !exists_at(s->records, name))
+		return -1;
+	return err_set(err, ERR_NOT_FOUND,
+		       "image %.19s: its record %s/" IMAGE_DIR_IMAGES "/%s cannot be read", id,
+		       s->root_path, name);
+}
+
 int check_container_image_exist(struct images *s, const char *id, struct err *err)
 {
 	auto_(image_unref_p) struct image *im = NULL;
 	autostrv char **lower = NULL;
 
 	if (image_resolve(s, id, &im, err) < 0)
-		return -1;
+		return say_unreadable(s, id, err);
 	lower = image_lower(s, im);
 	for (char **l = lower; l && *l; l++)
-		if (!exists_at(s->layers, *l))
+		if (!is_directory(s->layers, *l))
 			return err_set(err, ERR_NOT_FOUND,
 				       "image %.19s: its layer %s/%s is missing", id, s->layers_dir,
 				       *l);

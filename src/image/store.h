@@ -74,7 +74,8 @@ struct images {
 	struct name_owner *names; /* sorted by name */
 	size_t n_names;
 
-	bool doubtful; /* a record could not be read: nothing is swept */
+	bool doubtful; /* something may be needed that no record names: nothing is swept */
+	bool claimed;  /* who needs images has said so; before that nothing is swept either */
 	unsigned busy; /* guarded by verbs, as the next */
 	bool litter;   /* something may be left to sweep */
 };

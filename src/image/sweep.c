@@ -112,7 +112,7 @@ void sweep_unclaimed(struct images *s)
 	struct claims layers = {0}, blobs = {0};
 
 	s->litter = false;
-	if (s->doubtful)
+	if (s->doubtful || !s->claimed)
 		return;
 	collect_claims(s, &layers, &blobs);
 	sweep_dir(s, s->layers, &layers, bury);
@@ -140,7 +140,7 @@ int64_t sweep_image(struct images *s, const struct snapshot *gone)
 {
 	int64_t freed = 0;
 
-	if (s->busy > 0 || s->doubtful)
+	if (s->busy > 0 || s->doubtful || !s->claimed)
 		s->litter = true;
 	for (size_t i = 0; i < gone->n_layers; i++) {
 		const struct layer_info *l = &gone->layers[i];

@@ -53,7 +53,10 @@ static void open_file(struct logfile *l)
 {
 	struct stat st;
 
-	l->fd = openat(l->dir, LAYOUT_LOG, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	/* Here as elsewhere: a link in the place of a file that is appended to leads to somebody
+	 * else's. */
+	l->fd = openat(l->dir, LAYOUT_LOG, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		       0640);
 	if (l->fd < 0 || fstat(l->fd, &st) < 0)
 		return;
 	l->size = st.st_size;

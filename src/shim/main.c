@@ -64,7 +64,7 @@ static int open_own_log(struct err *err)
 {
 	autoclose int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	autoclose int log = openat(SHIM_FD_EXEC, LAYOUT_SHIM_LOG,
-				   O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+				   O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (null < 0 || log < 0)
 		return err_sys(err, errno, "open %s", null < 0 ? "/dev/null" : LAYOUT_SHIM_LOG);

@@ -23,11 +23,12 @@
 
 static int open_file(struct records *rs)
 {
-	int fd = openat(rs->dir, LAYOUT_RUNS, O_RDWR | O_APPEND | O_CLOEXEC);
+	int fd = openat(rs->dir, LAYOUT_RUNS, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd < 0 ? -errno : fd;
-	fd = openat(rs->dir, LAYOUT_RUNS, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	fd = openat(rs->dir, LAYOUT_RUNS, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
 	if (fd < 0)
 		return -errno;
 	(void) sync_dir(rs->dir);
@@ -90,7 +91,7 @@ static void rewrite(struct records *rs, const char *text, size_t len, size_t cou
 		log_warn("%s", err.text);
 		return;
 	}
-	fd = openat(rs->dir, LAYOUT_RUNS, O_RDWR | O_APPEND | O_CLOEXEC);
+	fd = openat(rs->dir, LAYOUT_RUNS, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		/* The next record would go into a file without a name. */
 		log_error("open %s: %s", LAYOUT_RUNS, strerror(errno));

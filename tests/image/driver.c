@@ -227,6 +227,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", err.text);
 		return 3;
 	}
+	images_sweep(s, false);
 	r = run(s, argv + 3, &changes, &err);
 	print_changes(&changes);
 	image_changes_free(&changes);

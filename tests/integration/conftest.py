@@ -14,6 +14,7 @@ RUNTIMES = ["runc", "crun"]
 
 def pytest_addoption(parser):
     parser.addoption("--runtime", action="append", choices=RUNTIMES, help="only this runtime")
+    parser.addoption("--whole", action="store_true", help="sweeps try every point, not a part of them")
 
 
 def pytest_configure(config):
@@ -100,6 +101,12 @@ def daemon(bare_daemon):
     """A running daemon that has the image busybox."""
     bare_daemon.load(busybox().docker_archive("busybox:latest"))
     return bare_daemon
+
+
+@pytest.fixture
+def whole(request):
+    """Whether sweeps shall try every point; tools/check tries a part."""
+    return request.config.getoption("--whole")
 
 
 @pytest.fixture
