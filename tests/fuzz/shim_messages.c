@@ -1,0 +1,275 @@
+/*
+ * Fuzz target: the shim's side of the protocol, with a life behind it. Each part is a packet; a
+ * part that begins with '!' is the world's doing: "!ok", "!no" (the runtime has ended, well or
+ * not),
+ * "!die 137" (the container's init has), "!due" (the next timer fires). Mounts, streams and runtime
+ * are of straw; messages, life and the record of runs are the shim's own.
+ */
+#include "fuzz.h"
+
+/* All of it, with the handler of messages. */
+#define main shim_main
+#include "shim/main.c"
+#undef main
+
+#include "shim/cgroup.h"
+#include "wire/runs.h"
+
+/* The world of straw */
+
+static struct {
+	void (*done)(void *arg, bool ok);
+	void *arg;
+	struct child *init;
+} world;
+
+int mounts_up(struct mounts *m, const struct shim_config *c, struct err *err)
+{
+	return 0;
+}
+
+void mounts_down(struct mounts *m)
+{
+}
+
+void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec)
+{
+}
+
+int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends *ret,
+		  struct err *err)
+{
+	*ret = (struct stdio_ends){-1, -1, -1};
+	return 0;
+}
+
+void stdio_ends_close(struct stdio_ends *e)
+{
+}
+
+void stdio_begin(struct stdio *s)
+{
+}
+
+void stdio_drain(struct stdio *s)
+{
+}
+
+void stdio_end(struct stdio *s)
+{
+}
+
+void runtime_init(struct runtime *rt, struct loop *loop, struct children *children,
+		  const struct shim_config *config, int exec)
+{
+}
+
+/* One call at a time, as the real one asserts. */
+static int call(void (*done)(void *arg, bool ok), void *arg)
+{
+	must(!world.done);
+	world.done = done;
+	world.arg = arg;
+	return 0;
+}
+
+int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(void *arg, bool ok),
+		void *arg, struct err *err)
+{
+	must(!world.init);
+	return call(done, arg);
+}
+
+int runtime_delete(struct runtime *rt, void (*done)(void *arg, bool ok), void *arg, struct err *err)
+{
+	return call(done, arg);
+}
+
+void runtime_last_words(struct runtime *rt, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s", "it \"did\" not\nwork");
+}
+
+pid_t runtime_read_pid(struct runtime *rt)
+{
+	return getpid();
+}
+
+void runtime_tidy(struct runtime *rt)
+{
+}
+
+void children_watch(struct children *cs, struct child *c)
+{
+	must(!world.init);
+	world.init = c;
+}
+
+void children_hold(struct children *cs)
+{
+}
+
+void children_release(struct children *cs)
+{
+}
+
+void children_reap(struct children *cs)
+{
+}
+
+void children_kill_rest(struct children *cs)
+{
+}
+
+char *cgroup_oom_file(pid_t pid, const char *path)
+{
+	return NULL;
+}
+
+bool cgroup_oom_killed(const char *file)
+{
+	return false;
+}
+
+/* The world's doings */
+
+static void end_call(bool ok)
+{
+	void (*done)(void *arg, bool ok) = world.done;
+
+	world.done = NULL;
+	if (done)
+		done(world.arg, ok);
+}
+
+static void end_init(int code)
+{
+	struct child *c = world.init;
+	struct death d = {.time_ns = 1, .code = code & 255};
+
+	world.init = NULL;
+	if (d.code > 128)
+		d.signal = d.code - 128 > 64 ? 9 : d.code - 128;
+	if (c) {
+		c->pid = 0;
+		c->fn(c->arg, &d);
+	}
+}
+
+static void fire_next(struct loop *l)
+{
+	struct timer *first = l->timers;
+
+	for (struct timer *t = first; t; t = t->next)
+		if (t->due_ns < first->due_ns)
+			first = t;
+	if (!first)
+		return;
+	loop_timer_cancel(l, first);
+	first->fn(first->arg);
+}
+
+static void happen(struct shim *s, const char *what)
+{
+	if (str_eq(what, "ok") || str_eq(what, "no"))
+		end_call(*what == 'o');
+	else if (str_has_prefix(what, "die "))
+		end_init(atoi(what + 4));
+	else if (str_eq(what, "due"))
+		fire_next(&s->loop);
+}
+
+/* A packet, as control.c handles one, and its answer as the daemon reads it. */
+static void receive(struct shim *s, const char *packet, size_t len)
+{
+	autokv kv = {0}, said = {0};
+	autobuf answer = {0};
+	struct message m = {.kv = &kv};
+	const char *msg;
+
+	if (kv_parse(packet, len, &kv) < 0)
+		return;
+	m.name = kv_get(&kv, "msg") ?: "";
+	on_message(s, &m, &answer);
+	must(answer.len > 0 && kv_parse(answer.text, answer.len, &said) == 0);
+	msg = kv_get(&said, "msg");
+	must(str_eq(msg, "ok") || str_eq(msg, "error") || str_eq(msg, "hello"));
+	must(!str_eq(msg, "hello") || (kv_get(&said, "state") && kv_get(&said, "run")));
+}
+
+/* The record */
+
+struct story {
+	int64_t begun, ended, run;
+};
+
+/* Each run begins once and ends once, in order. */
+static void follow(void *arg, const struct run_record *r)
+{
+	struct story *s = arg;
+
+	switch (r->event) {
+	case RUN_STARTED:
+		must(s->begun == s->ended && (r->run > s->ended || s->ended == 0));
+		s->begun = r->run;
+		break;
+	case RUN_ENDED:
+		must(r->run == s->begun && r->run != s->ended);
+		s->ended = r->run;
+		break;
+	case RUN_RESTART:
+	case RUN_FAILED:
+	case RUN_GAVE_UP:
+	case RUN_NONE:
+		break;
+	}
+}
+
+static int dir_fd(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open_dir_at(AT_FDCWD, fuzz_dir());
+	return fd;
+}
+
+static void open_shim(struct shim *s)
+{
+	*s = (struct shim){.config = {.id = "x", .restart = RESTART_ALWAYS}};
+	world.done = NULL;
+	world.init = NULL;
+	for (int i = 0; i < CONTROL_MAX; i++)
+		s->control.conns[i].watch.fd = -1;
+	(void) unlinkat(dir_fd(), LAYOUT_RUNS, 0);
+	must(life_open(&s->life, &s->config, &s->loop, &s->children, &s->control, dir_fd(),
+		       dir_fd(), NULL) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
+{
+	static struct shim s;
+	const char *rest = (const char *) data, *part;
+	struct story story = {0};
+	unsigned damaged = 0;
+	size_t len;
+
+	open_shim(&s);
+	while (!s.loop.stop && fuzz_part(&rest, &n, &part, &len)) {
+		if (len > 1 && part[0] == '!') {
+			autofree char *what = xstrndup(part + 1, len - 1);
+
+			what[strcspn(what, "\n")] = '\0';
+			happen(&s, what);
+		} else {
+			receive(&s, part, len);
+		}
+		must(s.life.state != LIFE_RESTARTING || s.life.wanted_running);
+		must((s.life.state == LIFE_RUNNING) == (world.init != NULL));
+	}
+	must(runs_read(dir_fd(), follow, &story, &damaged, NULL) == 0 && damaged == 0);
+	(void) close(s.life.records.fd);
+	buf_free(&s.life.records.pending);
+	free(s.life.oom_file);
+	return 0;
+}

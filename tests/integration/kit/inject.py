@@ -1,0 +1,50 @@
+"""Faults of system calls in a living process: strace attaches, and the n-th call of a name fails."""
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .host import wait_for
+
+
+class Inject:
+    """The n-th `call` of each thread of `pid` fails with `error`; when: "3", or "3+" for all from there on.
+
+    children: in the programs it starts as well; a shim is never among them, for it is let go when
+    it is executed.
+    """
+
+    def __init__(self, pid, call, error, when, children=False):
+        self.out = tempfile.NamedTemporaryFile("r")
+        let_go = [] if children else ["-b", "execve"]
+        self.process = subprocess.Popen(
+            ["strace", "-f", *let_go, "-qq", "-o", self.out.name, "-e", f"trace={call}",
+             "-e", f"inject={call}:error={error}:when={when}", "-p", str(pid)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            wait_for(lambda: self.process.poll() is not None or all_traced(pid), "strace", 10)
+            assert self.process.poll() is None, f"strace ended: {self.process.stderr.read()}"
+        except AssertionError:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Lets go; self.hits are the calls that failed, as strace shows them."""
+        self.process.terminate()
+        self.process.wait(10)
+        self.process.stderr.close()
+        self.hits = [line.split(None, 1)[1] for line in self.out.read().splitlines() if "(INJECTED)" in line]
+        self.out.close()
+
+
+def all_traced(pid):
+    """Whether somebody traces every thread of it."""
+    texts = [p.read_text() for p in Path(f"/proc/{pid}/task").glob("*/status")]
+    return texts and all(re.search(r"^TracerPid:\s+[1-9]", t, re.M) for t in texts)
