@@ -63,10 +63,15 @@ static int await_hang_up(int conn, struct err *err)
 
 static int end_shim(struct engine *e, struct container *c, int exec, struct err *err)
 {
-	autoclose int conn = shim_connect(exec, err);
+	struct err why = {0};
+	autoclose int conn = shim_connect(exec, &why);
 
-	if (conn < 0)
-		return -1;
+	/* It is about to end; or its socket is damaged, and it ends with the container that the
+	 * runtime ends. */
+	if (conn < 0) {
+		log_warn("container %.12s: %s", c->id, why.text);
+		return 0;
+	}
 	shim_tell_wish(e, c, WANTED_GONE);
 	kill_by_shim(exec, c->id);
 	shim_quit(e, c->id);
