@@ -2,8 +2,9 @@
  * Fuzz target: the shim's side of the protocol, with a life behind it. Each part is a packet; a
  * part that begins with '!' is the world's doing: "!ok", "!no" (the runtime has ended, well or
  * not),
- * "!die 137" (the container's init has), "!due" (the next timer fires). Mounts, streams and runtime
- * are of straw; messages, life and the record of runs are the shim's own.
+ * "!die 137" (the container's init has), "!due" (the next timer fires); "!exec ok", "!exec no" and
+ * "!exec die 1" are the same of the newest process beside init. Mounts, streams and runtime are of
+ * straw; messages, life, what runs beside init and the record of runs are the shim's own.
  */
 #include "fuzz.h"
 
@@ -15,12 +16,23 @@
 #include "shim/cgroup.h"
 #include "wire/runs.h"
 
+/* Its children are of straw and have our own pid. */
+static int kill_nobody(pid_t pid, int sig)
+{
+	return 0;
+}
+
+#define kill kill_nobody
+#include "shim/exec.c"
+#undef kill
+
 /* The world of straw */
 
 static struct {
 	void (*done)(void *arg, bool ok);
 	void *arg;
 	struct child *init;
+	struct child *execs; /* newest first */
 } world;
 
 int mounts_up(struct mounts *m, const struct shim_config *c, struct err *err)
@@ -40,6 +52,16 @@ int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends 
 		  struct err *err)
 {
 	*ret = (struct stdio_ends){-1, -1, -1};
+	return 0;
+}
+
+int stdio_make_pipe(int *ret_near, int *ret_far, bool near_reads, struct err *err)
+{
+	int ends[2];
+
+	must(near_reads && pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+	*ret_near = ends[0];
+	*ret_far = ends[1];
 	return 0;
 }
 
@@ -85,6 +107,21 @@ int runtime_delete(struct runtime *rt, void (*done)(void *arg, bool ok), void *a
 	return call(done, arg);
 }
 
+/* Each process beside init has a runtime call of its own. */
+int runtime_exec(struct runtime *rt, int dir, const char *process, const struct stdio_ends *ends,
+		 void (*done)(void *arg, bool ok), void *arg, struct err *err)
+{
+	must(!rt->done);
+	rt->done = done;
+	rt->arg = arg;
+	return 0;
+}
+
+void runtime_abandon(struct runtime *rt)
+{
+	rt->done = NULL;
+}
+
 void runtime_last_words(struct runtime *rt, char *ret, size_t size)
 {
 	snprintf(ret, size, "%s", "it \"did\" not\nwork");
@@ -101,8 +138,22 @@ void runtime_tidy(struct runtime *rt)
 
 void children_watch(struct children *cs, struct child *c)
 {
+	if (c->fn == on_death) {
+		c->next = world.execs;
+		world.execs = c;
+		return;
+	}
 	must(!world.init);
 	world.init = c;
+}
+
+void children_forget(struct children *cs, struct child *c)
+{
+	for (struct child **p = &world.execs; *p; p = &(*p)->next)
+		if (*p == c) {
+			*p = c->next;
+			return;
+		}
 }
 
 void children_hold(struct children *cs)
@@ -156,6 +207,28 @@ static void end_init(int code)
 	}
 }
 
+static void end_exec_call(struct life *l, bool ok)
+{
+	for (struct exec *x = l->execs.first; x; x = x->next)
+		if (x->runtime.done) {
+			x->runtime.done = NULL;
+			on_started(x, ok);
+			return;
+		}
+}
+
+static void end_exec(int code)
+{
+	struct child *c = world.execs;
+	struct death d = {.time_ns = 1, .code = code & 255};
+
+	if (!c)
+		return;
+	world.execs = c->next;
+	c->pid = 0;
+	c->fn(c->arg, &d);
+}
+
 static void fire_next(struct loop *l)
 {
 	struct timer *first = l->timers;
@@ -177,6 +250,10 @@ static void happen(struct shim *s, const char *what)
 		end_init(atoi(what + 4));
 	else if (str_eq(what, "due"))
 		fire_next(&s->loop);
+	else if (str_eq(what, "exec ok") || str_eq(what, "exec no"))
+		end_exec_call(&s->life, what[5] == 'o');
+	else if (str_has_prefix(what, "exec die "))
+		end_exec(atoi(what + 9));
 }
 
 /* A packet, as control.c handles one, and its answer as the daemon reads it. */
@@ -239,6 +316,9 @@ static void open_shim(struct shim *s)
 	*s = (struct shim){.config = {.id = "x", .restart = RESTART_ALWAYS}};
 	world.done = NULL;
 	world.init = NULL;
+	world.execs = NULL;
+	must(loop_open(&s->loop) == 0);
+	(void) remove_tree_at(dir_fd(), LAYOUT_EXECS);
 	for (int i = 0; i < CONTROL_MAX; i++)
 		s->control.conns[i].watch.fd = -1;
 	(void) unlinkat(dir_fd(), LAYOUT_RUNS, 0);
@@ -268,6 +348,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 		must((s.life.state == LIFE_RUNNING) == (world.init != NULL));
 	}
 	must(runs_read(dir_fd(), follow, &story, &damaged, NULL) == 0 && damaged == 0);
+	execs_abandon(&s.life.execs);
+	must(!s.life.execs.first && s.life.execs.n == 0 && !world.execs);
+	(void) close(s.loop.epoll);
 	(void) close(s.life.records.fd);
 	buf_free(&s.life.records.pending);
 	free(s.life.oom_file);
