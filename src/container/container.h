@@ -68,7 +68,6 @@ struct container_health {
 	int64_t due_ns;	    /* of the next probe, wall clock; 0: there will be none */
 	char *probe;	    /* id of the one that is asked of the shim; NULL: none */
 	int64_t paused_ns;  /* when it was last paused */
-	bool asked;	    /* not stored: the shim has told this daemon that it is at the probe */
 };
 extern const struct field container_health_fields[];
 extern const struct field container_health_view_fields[]; /* as inspect shows it */

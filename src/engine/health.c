@@ -150,7 +150,7 @@ static char *words(const struct outcome *o, const char *error, const char *outpu
 			 *output ? ": " : "", output);
 }
 
-/* The shim's file: 1, or 0 where there is none (yet). */
+/* The shim's file: 1, 0 where there is none (yet), < 0 where it says nothing. */
 static int read_outcome(int exec_dir, const char *id, int64_t timeout_ns, struct outcome *ret)
 {
 	autofree char *path = xasprintf(LAYOUT_EXECS "/%s/" EXEC_RESULT, id);
@@ -158,10 +158,13 @@ static int read_outcome(int exec_dir, const char *id, int64_t timeout_ns, struct
 	const char *error;
 	autokv kv = {0};
 	size_t len;
+	int r;
 
-	if (read_file_at(exec_dir, path, RESULT_MAX, &text, &len) < 0 ||
-	    kv_parse(text, len, &kv) < 0)
-		return 0;
+	r = read_file_at(exec_dir, path, RESULT_MAX, &text, &len);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (kv_parse(text, len, &kv) < 0 || !kv_get(&kv, "code"))
+		return -EBADMSG;
 	error = kv_get(&kv, "error");
 	*ret = (struct outcome){
 		.r.start_ns = kv_int(&kv, "start", 0),
@@ -260,7 +263,8 @@ static enum progress ask_progress(int exec_dir, const char *id, struct err *err)
 	return PROGRESS_NONE;
 }
 
-/* The shim is not at it, and there is no result: it was never asked, or could not write it. */
+/* The shim is not at it, and there is no result: it was never asked, or could not write it; or it
+ * says nothing. */
 static void lose_probe(struct engine *e, struct container *c, int exec_dir, const char *id)
 {
 	autofree char *path = xasprintf(LAYOUT_EXECS "/%s", id);
@@ -275,14 +279,6 @@ static void lose_probe(struct engine *e, struct container *c, int exec_dir, cons
 	(void) save_locked(e, c);
 }
 
-static void set_asked(struct container *c, const char *id)
-{
-	hold(&c->lock);
-
-	if (still_at_locked(c, id))
-		c->disk.health->asked = true;
-}
-
 static void ask_progress_later(struct engine *e, struct container *c, const char *why)
 {
 	hold(&c->lock);
@@ -293,29 +289,29 @@ static void ask_progress_later(struct engine *e, struct container *c, const char
 }
 
 /* The probe in progress: says whether it is one no longer. */
-static bool take_up(struct engine *e, struct container *c, int exec_dir, const char *id, bool asked,
+static bool take_up(struct engine *e, struct container *c, int exec_dir, const char *id,
 		    int64_t timeout_ns)
 {
 	auto_(outcome_free) struct outcome o = {0};
-	enum progress progress = PROGRESS_AT_IT;
+	enum progress progress = PROGRESS_NONE;
 	struct err err = {0};
-	bool found = read_outcome(exec_dir, id, timeout_ns, &o);
+	int found = read_outcome(exec_dir, id, timeout_ns, &o);
 
-	if (!found && !asked) {
+	if (found == 0) {
 		progress = ask_progress(exec_dir, id, &err);
 		/* It may have come between our two looks. */
 		found = read_outcome(exec_dir, id, timeout_ns, &o);
 	}
-	if (found)
-		take_outcome(e, c, id, &o);
-	else if (progress == PROGRESS_AT_IT)
-		set_asked(c, id);
-	else if (progress == PROGRESS_UNKNOWN)
+	if (found == 0 && progress == PROGRESS_AT_IT)
+		return false; /* it will ring */
+	if (found == 0 && progress == PROGRESS_UNKNOWN) {
 		ask_progress_later(e, c, err.text);
+		return false;
+	}
+	if (found > 0)
+		take_outcome(e, c, id, &o);
 	else
 		lose_probe(e, c, exec_dir, id);
-	if (!found && progress != PROGRESS_NONE)
-		return false;
 	forget_dir(exec_dir, id);
 	return true;
 }
@@ -340,7 +336,6 @@ static bool intend_locked(struct engine *e, struct container *c, const char *id)
 	struct container_health *h = c->disk.health;
 
 	h->probe = xstrdup(id);
-	h->asked = false;
 	if (save_locked(e, c) == 0) {
 		tell_begin_locked(e, c);
 		return true;
@@ -392,8 +387,8 @@ static void ask(struct engine *e, struct container *c, int exec_dir, const char 
 	kv_add_int(&msg, "timeout", timeout_ns);
 	kv_add(&msg, "process", LAYOUT_BUNDLE "/" BUNDLE_HEALTH);
 	if (shim_call(exec_dir, &msg, ANSWER_MS, &answer, &err) == 0)
-		set_asked(c, id);
-	else if (err.kind == ERR_CONFLICT || err.kind == ERR_NOT_SUPPORTED)
+		return;
+	if (err.kind == ERR_CONFLICT || err.kind == ERR_NOT_SUPPORTED)
 		refused(e, c, id, &err);
 	else /* who knows: perhaps it heard us */
 		ask_progress_later(e, c, err.text);
@@ -438,20 +433,19 @@ void health_tick(struct engine *e, struct container *c)
 	autofree char *probe = NULL;
 	char id[CONTAINER_ID_LEN + 1];
 	int64_t timeout_ns;
-	bool asked, due;
+	bool due;
 
 	{
 		hold(&c->lock);
 		if (!lives_locked(c) || !has_health_locked(e, c))
 			return;
 		probe = xstrdup(c->disk.health->probe);
-		asked = c->disk.health->asked;
 		timeout_ns = health_timeout(check_of(c));
 		if (!probe && !is_due_locked(e, c))
 			return;
 	}
 	exec = container_open_exec(e->store, c->id);
-	if (exec < 0 || (probe && !take_up(e, c, exec, probe, asked, timeout_ns)))
+	if (exec < 0 || (probe && !take_up(e, c, exec, probe, timeout_ns)))
 		return;
 	random_hex(id, CONTAINER_ID_LEN);
 	{

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import threading
 import time
@@ -338,6 +339,46 @@ def test_a_probe_that_was_never_asked_for_is_asked_for_again(daemon, place):
     path.write_text(json.dumps(phase))
     daemon.start()
     assert wait_results(daemon, cid, 1)["FailingStreak"] == 1 and place.lines() == 1
+
+
+def spoil(result, how):
+    if how == "is nonsense":
+        result.write_bytes(b"no\0thing")
+    elif how == "says nothing":
+        result.write_bytes(b"")
+    else:
+        result.unlink()
+        result.mkdir()
+
+
+@pytest.mark.parametrize("how", ["is nonsense", "says nothing", "is a directory"])
+def test_a_result_that_cannot_be_read_does_not_count(daemon, place, how):
+    cid = daemon.run(SLEEP, place.host, Healthcheck=counting("until [ -e /place/go ]; do sleep 0.01; done;"))
+    wait_for(lambda: place.lines() == 1, "a probe runs")
+    daemon.kill9()
+    result = daemon.exec / "containers" / cid / "execs" / phase_file(daemon, cid)["Probe"] / "result"
+    place.file("go").touch()
+    wait_for(result.exists, "the result")
+    spoil(result, how)
+    daemon.start()
+    got = wait_results(daemon, cid, 1)
+    assert got["FailingStreak"] < place.lines(), "the next one counts"
+    assert not result.parent.exists()
+
+
+@pytest.mark.parametrize("gone", ["result", "its directory"])
+def test_a_result_that_the_shim_cannot_write_does_not_count(daemon, place, gone):
+    cid = daemon.run(SLEEP, place.host, Healthcheck=counting("until [ -e /place/go ]; do sleep 0.01; done;"))
+    wait_for(lambda: place.lines() == 1, "a probe runs")
+    there = daemon.exec / "containers" / cid / "execs" / phase_file(daemon, cid)["Probe"]
+    if gone == "result":
+        (there / "result" / "in the way").mkdir(parents=True)
+    else:
+        shutil.rmtree(there)
+    place.file("go").touch()
+    got = wait_results(daemon, cid, 1)
+    assert got["FailingStreak"] < place.lines(), "the next one counts"
+    wait_for(lambda: not there.exists(), "nothing is left of it")
 
 
 # --- pause

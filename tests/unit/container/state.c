@@ -130,7 +130,6 @@ TEST(health_of_a_living_run_is_with_its_phase)
 	objects_at(&h->log, struct health_result, 0)->output = xstrdup("no \uFFFD\n");
 	assert_true(fields_equal(container_health_fields, h, again->disk.health));
 	assert_int_equal(again->disk.health->due_ns, 5000000001);
-	assert_false(again->disk.health->asked);
 }
 
 TEST(a_begun_run_without_a_phase_is_starting_until_a_record_says_more)
