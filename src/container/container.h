@@ -158,11 +158,12 @@ struct container {
 	bool gone;	/* removed; kept only by references */
 	bool shim_gone; /* an orphan: alive without its shim */
 	bool busy;	/* a verb begins or removes it: facts are taken up, nothing else is done */
-	bool reconciling; /* a worker reconciles it now */
-	bool missed;	  /* a reconcile was asked for while busy */
-	bool keep;	  /* a restart is under way: its end does not auto-remove it */
-	pid_t shim_child; /* its shim, where it is our child and to be reaped; 0: none */
-	unsigned asked;	  /* times that reconcile found it unknown, in a row */
+	bool reconciling;	  /* a worker reconciles it now */
+	bool missed;		  /* a reconcile was asked for while busy */
+	bool keep;		  /* a restart is under way: its end does not auto-remove it */
+	pid_t shim_child;	  /* its shim, where it is our child and to be reaped; 0: none */
+	unsigned asked;		  /* times that reconcile found it unknown, in a row */
+	unsigned removals_failed; /* in a row */
 
 	/* The engine's: what it watches of this container. */
 	struct link *shim_link;	   /* connection to its shim */
@@ -225,6 +226,9 @@ int container_open_exec(const struct container_store *s, const char *id);
 /* Files. Saves are said in file.h; loads name the file at fault. */
 int container_save_config(struct container_store *s, const struct container_config *config,
 			  struct err *err);
+/* The same in the place of `was`, which a failure leaves in force, as far as the disk lets us. */
+int container_replace_config(struct container_store *s, const struct container_config *was,
+			     const struct container_config *now, struct err *err);
 int container_save_state_locked(struct container_store *s, struct container *c, struct err *err);
 int container_save_phase_locked(struct container_store *s, struct container *c, struct err *err);
 /* container_load: reads the files of one directory into a new container, which may come out dead

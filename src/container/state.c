@@ -107,6 +107,21 @@ int container_save_config(struct container_store *s, const struct container_conf
 	return json_save_at(dir, LAYOUT_CONFIG, json, SAVE_DURABLE, err);
 }
 
+int container_replace_config(struct container_store *s, const struct container_config *was,
+			     const struct container_config *now, struct err *err)
+{
+	struct err again = {0};
+
+	if (container_save_config(s, now, err) == 0)
+		return 0;
+	/* It may be in place though not surely on disk. */
+	if (container_save_config(s, was, &again) < 0)
+		log_warn("container %.12s: its former configuration may not be in force after a "
+			 "restart: %s",
+			 was->id, again.text);
+	return -1;
+}
+
 int container_save_state_locked(struct container_store *s, struct container *c, struct err *err)
 {
 	autojson json_t *json = NULL;

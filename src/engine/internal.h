@@ -114,6 +114,9 @@ int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int s
 		 struct err *err);
 /* The stop signal of a container, and its time-out where timeout_s is ENGINE_TIMEOUT_DEFAULT. */
 int container_stop_signal(const struct container_config *config);
+/* Makes the user's wish durable, before its first effect. Who stops or removes something on a full
+ * disk makes room, so where there is none for the wish it goes on, and the next save has it. */
+int save_wish_locked(struct engine *e, struct container *c, enum wanted wish, struct err *err);
 /* Waits until nothing of it is left to release: 0, or ERR_CONFLICT after timeout_s with what is in
  * the way. */
 int wait_rested(struct engine *e, struct container *c, int64_t timeout_s, struct err *err);

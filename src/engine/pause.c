@@ -115,7 +115,7 @@ static int rename_claimed(struct engine *e, struct container *c, const char *nam
 	now = container_config_copy(was);
 	free(now->name);
 	now->name = xstrdup(name);
-	if (container_save_config(e->store, now, err) < 0) {
+	if (container_replace_config(e->store, was, now, err) < 0) {
 		container_name_index_remove(e->store, name, c);
 		return -1;
 	}

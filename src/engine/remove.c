@@ -6,9 +6,11 @@
 #include "base/file.h"
 #include "engine/internal.h"
 
+#define REMOVAL_RETRY_MAX_NS (60 * NSEC_PER_SEC)
+
 /* From here on the container is gone for good: one rename takes it off the disk, what follows only
  * tidies up. */
-int finish_removal(struct engine *e, struct container *c, struct err *err)
+static int take_off_disk(struct engine *e, struct container *c, struct err *err)
 {
 	int r;
 
@@ -31,6 +33,31 @@ int finish_removal(struct engine *e, struct container *c, struct err *err)
 	container_tell_waiters_locked(c, WAIT_REMOVED);
 	container_changed_locked(c);
 	return 0;
+}
+
+/* The wish to have it gone stands. */
+static void try_again_later(struct engine *e, struct container *c, const struct err *why)
+{
+	int64_t delay = NSEC_PER_SEC;
+	struct err err = {0};
+
+	hold(&c->lock);
+	for (unsigned i = 0; i < c->removals_failed && delay < REMOVAL_RETRY_MAX_NS; i++)
+		delay *= 2;
+	c->removals_failed++;
+	log_warn("container %.12s (%s): its removal is tried again: %s", c->id, c->name ?: "?",
+		 why->text);
+	link_drop(&c->timer);
+	if (link_timer(e, c, delay, &c->timer, &err) < 0)
+		log_error("container %.12s: %s", c->id, err.text);
+}
+
+int finish_removal(struct engine *e, struct container *c, struct err *err)
+{
+	if (take_off_disk(e, c, err) == 0)
+		return 0;
+	try_again_later(e, c, err);
+	return -1;
 }
 
 static int refuse_alive_locked(const struct container *c, struct err *err)
@@ -57,9 +84,13 @@ static int intend_removal(struct engine *e, struct container *c, bool force, str
 		return refuse_alive_locked(c, err);
 	if (c->state.wanted == WANTED_GONE)
 		return 0;
-	c->state.wanted = WANTED_GONE;
+	if (save_wish_locked(e, c, WANTED_GONE, err) == 0)
+		return 0;
 	/* A dead container's files may be unreadable or unwritable; it is to go all the same. */
-	return container_save_state_locked(e->store, c, err) < 0 && c->phase != PHASE_DEAD ? -1 : 0;
+	if (c->phase != PHASE_DEAD)
+		return -1;
+	c->state.wanted = WANTED_GONE;
+	return 0;
 }
 
 static int end_processes(struct engine *e, struct container *c, bool force, struct err *err)

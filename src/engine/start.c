@@ -89,9 +89,11 @@ static int make_exec_dir(struct engine *e, const char *id, struct err *err)
 	if (fd >= 0 && (mkdirat(fd, LAYOUT_BUNDLE, 0700) < 0 ||
 			mkdirat(fd, LAYOUT_BUNDLE "/" LAYOUT_ROOTFS, 0755) < 0)) {
 		(void) err_sys(err, errno, "make bundle");
-		(void) close(fd);
-		return -1;
+		close_p(&fd);
+		fd = -1;
 	}
+	if (fd < 0)
+		(void) remove_tree_at(top, id);
 	return fd;
 }
 

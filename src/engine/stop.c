@@ -120,6 +120,28 @@ int wait_rested(struct engine *e, struct container *c, int64_t timeout_s, struct
 		       c->id, c->state.cleanup ?: "its shim has not finished");
 }
 
+int save_wish_locked(struct engine *e, struct container *c, enum wanted wish, struct err *err)
+{
+	int64_t was = c->state.wanted;
+	struct err why = {0};
+
+	c->state.wanted = wish;
+	if (container_save_state_locked(e->store, c, &why) == 0)
+		return 0;
+	if (why.errnum == ENOSPC || why.errnum == EDQUOT) {
+		log_warn("container %.12s (%s): that it is wanted %s is not on disk, for which "
+			 "there is no room: %s",
+			 c->id, c->name, wanted_text(wish), why.text);
+		return 0;
+	}
+	/* The new file may be in place, though not surely on disk. */
+	c->state.wanted = was;
+	(void) container_save_state_locked(e->store, c, NULL);
+	if (err)
+		*err = why;
+	return -1;
+}
+
 /* Says what is about to be done: durable wish, deadline in phase.json, the shim's ear. */
 static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s, int sig,
 		       bool *ret_paused, struct err *err)
@@ -131,11 +153,8 @@ static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s,
 		if (c->state.wanted == WANTED_GONE)
 			wish = WANTED_GONE;
 		*ret_paused = c->phase == PHASE_PAUSED;
-		if (c->state.wanted != wish) {
-			c->state.wanted = wish;
-			if (container_save_state_locked(e->store, c, err) < 0)
-				return -1;
-		}
+		if (c->state.wanted != wish && save_wish_locked(e, c, wish, err) < 0)
+			return -1;
 		free(c->disk.verb);
 		c->disk.verb = xstrdup("stop");
 		c->disk.signal = sig;
@@ -289,8 +308,7 @@ static int intend_kill(struct engine *e, struct container *c, int sig, struct er
 		return 0;
 	if (c->state.wanted != WANTED_RUNNING)
 		return 0;
-	c->state.wanted = WANTED_STOPPED;
-	return container_save_state_locked(e->store, c, err) < 0 ? -1 : 1;
+	return save_wish_locked(e, c, WANTED_STOPPED, err) < 0 ? -1 : 1;
 }
 
 int engine_kill(struct engine *e, const char *ref, const char *signal, struct err *err)

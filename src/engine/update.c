@@ -82,7 +82,7 @@ static int apply_limits(struct engine *e, struct container *c,
 static int put_config(struct engine *e, struct container *c, struct container_config *config,
 		      struct err *err)
 {
-	if (container_save_config(e->store, config, err) < 0)
+	if (container_replace_config(e->store, c->config, config, err) < 0)
 		return -1;
 	hold(&c->lock);
 	container_config_unref(c->config);

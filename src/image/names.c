@@ -58,9 +58,21 @@ void images_save_stale(struct images *s)
 	}
 }
 
+/* A save that failed may have put the record in place, though not surely on disk: what the client
+ * is told to have failed is not to show up after a restart. */
+static void put_back(struct images *s, const char *hex, const json_t *was)
+{
+	struct err err = {0};
+
+	if (was ? record_save(s, hex, was, &err) < 0 : record_remove(s, hex, &err) < 0)
+		log_warn("image %.12s: a change that failed may be there after a restart: %s", hex,
+			 err.text);
+}
+
 int image_put(struct images *s, const char *hex, json_t *record, char *const *names,
 	      struct err *err)
 {
+	autojson json_t *was = NULL;
 	struct entry *e;
 
 	for (; names && *names; names++)
@@ -68,7 +80,9 @@ int image_put(struct images *s, const char *hex, json_t *record, char *const *na
 	/* Read before it is written: what we could not read again is refused. */
 	if (entry_from_record(record, &e, err) < 0)
 		return -1;
+	(void) record_read(s, hex, &was, NULL);
 	if (record_save(s, hex, record, err) < 0) {
+		put_back(s, hex, was);
 		entry_free(e);
 		return -1;
 	}

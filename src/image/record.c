@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/time.h"
 #include "image/store.h"
 
@@ -245,6 +246,20 @@ int record_save(struct images *s, const char *id, const json_t *record, struct e
 
 	snprintf(name, sizeof name, "%s.json", id);
 	return json_save_at(s->records, name, record, SAVE_DURABLE, err);
+}
+
+int record_remove(struct images *s, const char *id, struct err *err)
+{
+	char name[DIGEST_HEX_LEN + sizeof(".json")];
+	int r;
+
+	snprintf(name, sizeof name, "%s.json", id);
+	if (unlinkat(s->records, name, 0) < 0 && errno != ENOENT)
+		return err_sys(err, errno, "remove %s/" IMAGE_DIR_IMAGES "/%s", s->root_path, name);
+	r = sync_dir(s->records);
+	if (r < 0)
+		log_warn("image: sync %s/" IMAGE_DIR_IMAGES ": %s", s->root_path, strerror(-r));
+	return 0;
 }
 
 void record_remove_name(json_t *record, const char *name)

@@ -105,19 +105,13 @@ static int untag_all(struct images *s, const char *hex, struct image_changes *re
 static int delete_image(struct images *s, const char *hex, struct image_changes *ret,
 			struct err *err)
 {
-	char file[DIGEST_HEX_LEN + sizeof(".json")];
 	struct entry *e = index_by_id(s, hex);
 	struct snapshot *snap;
-	int r;
 
 	if (!e)
 		return 0;
-	snprintf(file, sizeof file, "%s.json", hex);
-	if (unlinkat(s->records, file, 0) < 0 && errno != ENOENT)
-		return err_sys(err, errno, "remove %s/" IMAGE_DIR_IMAGES "/%s", s->root_path, file);
-	r = sync_dir(s->records);
-	if (r < 0)
-		log_warn("image: sync %s/" IMAGE_DIR_IMAGES ": %s", s->root_path, strerror(-r));
+	if (record_remove(s, hex, err) < 0)
+		return -1;
 
 	for (size_t i = 0; i < e->n_names; i++)
 		changes_add(ret, IMAGE_UNTAGGED, hex, e->names[i].name);

@@ -109,10 +109,15 @@ static void load_one(void *arg, size_t i)
 	}
 }
 
-/* Leftovers of an interrupted save begin with a dot. */
 static bool is_record(const char *name)
 {
 	return str_has_suffix(name, ".json") && name[0] != '.';
+}
+
+/* What an interrupted save leaves. Other files here are not ours, and stay. */
+static bool is_leftover(const char *name)
+{
+	return name[0] == '.' && str_has_suffix(name, ".json.new");
 }
 
 static int load_records(struct images *s, struct err *err)
@@ -127,7 +132,8 @@ static int load_records(struct images *s, struct err *err)
 		if (is_record(*f)) {
 			files[n++] = *f;
 		} else {
-			(void) unlinkat(s->records, *f, 0);
+			if (is_leftover(*f))
+				(void) unlinkat(s->records, *f, 0);
 			free(*f);
 		}
 	}

@@ -91,6 +91,8 @@ int record_make(struct images *s, const char *id, const json_t *config, json_t *
 		struct err *err);
 int record_read(struct images *s, const char *id, json_t **ret, struct err *err);
 int record_save(struct images *s, const char *id, const json_t *record, struct err *err);
+/* 0 as well where there is none. */
+int record_remove(struct images *s, const char *id, struct err *err);
 /* Gives it the name (normalised), at that time. */
 void record_add_name(json_t *record, const char *name, int64_t tagged_ns);
 void record_remove_name(json_t *record, const char *name);
