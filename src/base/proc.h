@@ -27,6 +27,13 @@ int pidfd_open_checked(pid_t pid, uint64_t start_ticks);
 /* pidfd_send_signal(2): 0 or -errno. */
 int pidfd_kill(int pidfd, int sig);
 
+/* How the process of a pidfd ended, in wait(2)'s form: 0; -EAGAIN while it lives, or is a zombie that
+ * its parent has not reaped; -ENODATA where the kernel cannot tell. Reaps it where it is our child.
+ * Others' need Linux 6.15, and a pidfd opened before they were reaped. */
+int pidfd_exit_status(int pidfd, int *ret_status);
+/* What waitid(2) says of an end, in wait(2)'s form. */
+int wait_status(const siginfo_t *info);
+
 /* "KILL", "SIGKILL", "9", "sigkill", "RTMIN+3" -> number, or -EINVAL. */
 int signal_parse(const char *s);
 /* "SIGKILL"; "SIG<n>" for what has no name. ret has 16 bytes. */

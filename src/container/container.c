@@ -17,6 +17,7 @@ struct container *container_new(const char *id)
 	c->refs = 1;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);
+	c->init_fd = -1;
 	fields_init(container_state_fields, &c->state);
 	fields_init(container_phase_fields, &c->disk);
 	return c;
@@ -32,6 +33,7 @@ void container_unref(struct container *c)
 {
 	if (!c || __atomic_sub_fetch(&c->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
+	close_p(&c->init_fd);
 	container_config_unref(c->config);
 	fields_free(container_state_fields, &c->state);
 	fields_free(container_phase_fields, &c->disk);

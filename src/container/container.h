@@ -89,7 +89,9 @@ struct container_state {
 	bool oom_killed;
 	char *error; /* of the last start, or why the exit status is lost */
 	int64_t restart_count;
-	char *boot_id; /* of the boot in which `run` was begun */
+	int64_t restart_due_ns;	  /* of the run that a policy asks for next; 0: none is due */
+	int64_t restart_delay_ns; /* the back-off before it, or before the newest run */
+	char *boot_id; /* of the boot in which `run` was begun, or which saw its last stop */
 	char *cleanup; /* clean-up pending: why the last release failed; NULL: released */
 	int64_t cleanup_tries;
 	struct container_health *health; /* of the last run that ended; NULL: it had no check */
@@ -161,6 +163,8 @@ struct container {
 	bool reconciling;	  /* a worker reconciles it now */
 	bool missed;		  /* a reconcile was asked for while busy */
 	bool keep;		  /* a restart is under way: its end does not auto-remove it */
+	bool exit_known;	  /* how init ended, where it came to us to be reaped: */
+	int exit_status;	  /* as wait(2) has it */
 	pid_t shim_child;	  /* its shim, where it is our child and to be reaped; 0: none */
 	unsigned asked;		  /* times that reconcile found it unknown, in a row */
 	unsigned removals_failed; /* in a row */
@@ -168,7 +172,9 @@ struct container {
 	/* The engine's: what it watches of this container. */
 	struct link *shim_link;	   /* connection to its shim */
 	struct link *pid_link;	   /* pidfd of init, where the shim is gone */
-	struct link *timer;	   /* ask again, or gc */
+	int init_fd;		   /* pidfd of init, held while it runs: it alone tells how init
+				      ended when its shim cannot; -1: none */
+	struct link *timer;	   /* ask again, or gc, or a restart that is due */
 	struct link *health_timer; /* the next probe is due */
 	struct container_waiter *waiters;
 };
@@ -244,6 +250,8 @@ void container_move_locked(struct container_store *s, struct container *c, enum 
 bool phase_edge_allowed(enum phase from, enum phase to);
 /* Is there, or may there be, a process of it? (running, paused, stopping) */
 bool phase_is_alive(enum phase p);
+/* It ran in an earlier boot of the host, and not in this one; c->lock held or not yet shared. */
+bool container_is_of_old_boot(const struct container *c);
 
 /* Waits on c->changed until the deadline (CLOCK_MONOTONIC), lock held: 0 or -ETIMEDOUT. */
 int container_wait_changed_locked(struct container *c, const struct timespec *deadline);

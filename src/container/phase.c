@@ -23,10 +23,11 @@ static const struct {
 	[PHASE_PAUSED] = {"paused", "paused",
 			  TO(RUNNING) | TO(STOPPING) | TO(OVER) | TO(RESTARTING) | TO(REMOVING)},
 	[PHASE_STOPPING] = {"stopping", "running",
-			    TO(OVER) | TO(RUNNING) | TO(REMOVING) | TO(RESTARTING)},
+			    TO(OVER) | TO(RUNNING) | TO(REMOVING) | TO(RESTARTING) | TO(EXITED)},
 	[PHASE_OVER] = {"over", "exited",
 			TO(EXITED) | TO(CREATED) | TO(RESTARTING) | TO(REMOVING) | TO(RUNNING)},
-	[PHASE_EXITED] = {"exited", "exited", TO(STARTING) | TO(REMOVING) | TO(RUNNING) | TO(OVER)},
+	[PHASE_EXITED] = {"exited", "exited",
+			  TO(STARTING) | TO(REMOVING) | TO(RUNNING) | TO(OVER) | TO(RESTARTING)},
 	[PHASE_RESTARTING] = {"restarting", "restarting",
 			      TO(STARTING) | TO(RUNNING) | TO(OVER) | TO(EXITED) | TO(STOPPING) |
 				      TO(REMOVING)},
@@ -58,6 +59,11 @@ int phase_parse(const char *s, enum phase *ret)
 bool phase_edge_allowed(enum phase from, enum phase to)
 {
 	return from == to || (phases[from].next & 1u << to);
+}
+
+bool container_is_of_old_boot(const struct container *c)
+{
+	return c->state.run > 0 && !str_eq(c->state.boot_id, boot_id());
 }
 
 bool phase_is_alive(enum phase p)

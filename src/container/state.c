@@ -50,6 +50,8 @@ const struct field container_state_fields[] = {
 	FIELD(struct container_state, "OOMKilled", FIELD_BOOL, oom_killed),
 	FIELD_F(struct container_state, "Error", FIELD_STR, error, FIELD_OMIT),
 	FIELD(struct container_state, "RestartCount", FIELD_INT, restart_count),
+	FIELD_F(struct container_state, "RestartDue", FIELD_TIME, restart_due_ns, FIELD_OMIT),
+	FIELD_F(struct container_state, "RestartDelay", FIELD_INT, restart_delay_ns, FIELD_OMIT),
 	FIELD_F(struct container_state, "BootId", FIELD_STR, boot_id, FIELD_OMIT),
 	FIELD_F(struct container_state, "Cleanup", FIELD_STR, cleanup, FIELD_OMIT),
 	FIELD_F(struct container_state, "CleanupTries", FIELD_INT, cleanup_tries, FIELD_OMIT),
@@ -221,6 +223,8 @@ static enum phase written_phase(const struct container *c, bool have_phase)
 	 * will say whether it came to run. */
 	if (st->run > st->settled_run)
 		return PHASE_STARTING;
+	if (st->restart_due_ns)
+		return PHASE_RESTARTING;
 	if (st->cleanup)
 		return PHASE_OVER;
 	return st->started_ns ? PHASE_EXITED : PHASE_CREATED;
@@ -240,6 +244,15 @@ static bool has_run(int dir, struct err *err)
 	else
 		return false;
 	return true;
+}
+
+/* After a reboot its restart policy has a word. */
+static bool awaits_policy(const struct container *c)
+{
+	const char *policy = c->config->host.restart.name;
+
+	return c->phase == PHASE_EXITED && !str_empty(policy) && strcmp(policy, "no") != 0 &&
+	       container_is_of_old_boot(c);
 }
 
 static void load_state_and_phase(struct container_store *s, int dir, struct container *c)
@@ -264,7 +277,8 @@ static void load_state_and_phase(struct container_store *s, int dir, struct cont
 	c->phase = written_phase(c, p > 0);
 	if (p > 0 && c->disk.started_ns && c->disk.run == c->state.run)
 		c->state.started_ns = c->disk.started_ns;
-	c->handled = exec < 0 && (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED);
+	c->handled = exec < 0 && !awaits_policy(c) &&
+		     (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED);
 }
 
 int container_load(struct container_store *s, const char *id, struct container **ret,

@@ -117,7 +117,8 @@ static int start(struct daemon *d, struct err *err)
 		.started_ns = now_ns(),
 	};
 
-	if (engine_open(&eo, &d->engine, err) < 0 || engine_restore_load(d->engine, err) < 0)
+	if (engine_become_reaper(err) < 0 || engine_open(&eo, &d->engine, err) < 0 ||
+	    engine_restore_load(d->engine, err) < 0)
 		return -1;
 	ao.engine = d->engine;
 	d->api = api_new(&ao);
@@ -146,12 +147,26 @@ static int fail(const struct err *err)
 	return 1;
 }
 
+/* Until a signal says that this is the end: which one. */
+static int serve(struct daemon *d, const sigset_t *signals)
+{
+	int sig = 0;
+
+	for (;;) {
+		if (sigwait(signals, &sig) != 0 || sig == SIGHUP)
+			continue;
+		if (sig != SIGCHLD)
+			return sig;
+		engine_reap(d->engine);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct daemon d = {0};
 	struct err err = {0};
-	sigset_t ending;
-	int sig = 0, r;
+	sigset_t signals;
+	int r;
 
 	if (options_parse(argc, argv, &d.o, &err) < 0) {
 		fprintf(stderr, "holdfastd: %s\n", err.text);
@@ -166,21 +181,20 @@ int main(int argc, char **argv)
 	log_set_level(d.o.log_level);
 	log_set_journal(d.o.log_journal);
 	tune_process();
-	sigemptyset(&ending);
-	sigaddset(&ending, SIGTERM);
-	sigaddset(&ending, SIGINT);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
 	/* Waited for as well, and then passed over: a terminal that closes must not end the daemon.
 	 */
-	sigaddset(&ending, SIGHUP);
-	pthread_sigmask(SIG_BLOCK, &ending, NULL);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGCHLD);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
 	r = start(&d, &err);
 	if (r == 0) {
 		log_info("holdfastd " HOLDFAST_VERSION " serves API " API_VERSION " on %s",
 			 d.o.hosts[0]);
-		while (sigwait(&ending, &sig) != 0 || sig == SIGHUP)
-			;
-		log_info("%s: ending; the containers go on", strsignal(sig));
+		log_info("%s: ending; the containers go on", strsignal(serve(&d, &signals)));
 	} else {
 		r = fail(&err);
 	}

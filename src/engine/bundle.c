@@ -225,6 +225,13 @@ static int write_shim_conf(struct engine *e, struct container *c,
 		return err_set(err, ERR_INVALID, "invalid restart policy '%s'", host->restart.name);
 	if (log_limits(&host->log, &sc, err) < 0)
 		return -1;
+	{
+		hold(&c->lock);
+		if (restart_is_policy_start_locked(c)) {
+			sc.restart_count = c->state.restart_count;
+			sc.restart_delay_ns = c->state.restart_delay_ns;
+		}
+	}
 	shim_config_format(&text, &sc);
 	return save_file_at(exec_dir, LAYOUT_SHIM_CONF, text.text, text.len, SAVE_ATOMIC, err);
 }

@@ -12,8 +12,39 @@
 #include "base/file.h"
 #include "engine/internal.h"
 
-#define LOCK_FILE   "holdfast.lock"
-#define WORKERS_MAX 32
+#define LOCK_FILE    "holdfast.lock"
+#define LOCK_WAIT_NS (5 * NSEC_PER_SEC)
+#define WORKERS_MAX  32
+#define WAITERS_MAX  256
+
+static void read_holder(int fd, char *ret, size_t size)
+{
+	ssize_t got = pread(fd, ret, size - 1, 0);
+
+	ret[got > 0 ? got : 0] = '\0';
+	ret[strcspn(ret, "\n")] = '\0';
+}
+
+/* A daemon killed between fork and exec leaves a child that has the lock until it execs, a moment
+ * later; kernels that tear down a large process take their time, too. */
+static int lock_after_the_dead(int fd)
+{
+	struct timespec deadline = deadline_in(LOCK_WAIT_NS);
+	const struct timespec moment = {.tv_nsec = 10 * NSEC_PER_MSEC};
+	char text[32];
+	int64_t pid;
+
+	for (;;) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK || deadline_left_ns(&deadline) <= 0)
+			return -1;
+		read_holder(fd, text, sizeof text);
+		if (parse_i64(text, &pid) == 0 && proc_start_ticks((pid_t) pid) > 0)
+			return -1;
+		(void) nanosleep(&moment, NULL);
+	}
+}
 
 /* One daemon per data root. The text in the lock file is for people; the lock is the truth. */
 static int lock_data_root(const char *root, int *ret, struct err *err)
@@ -25,10 +56,8 @@ static int lock_data_root(const char *root, int *ret, struct err *err)
 
 	if (fd < 0)
 		return err_sys(err, errno, "%s", path);
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		ssize_t got = pread(fd, text, sizeof text - 1, 0);
-
-		text[got > 0 ? strcspn(text, "\n") : 0] = '\0';
+	if (lock_after_the_dead(fd) < 0) {
+		read_holder(fd, text, sizeof text);
 		return err_set(err, ERR_CONFLICT,
 			       "data root %s is in use by another holdfastd (pid %s)", root,
 			       text[0] ? text : "unknown");
@@ -74,6 +103,8 @@ static int open_parts(struct engine *e, struct err *err)
 	if (e->end_fd < 0)
 		return err_sys(err, errno, "eventfd");
 	e->workers = workers_new("worker", WORKERS_MAX);
+	e->waiters = workers_new("waiter", WAITERS_MAX);
+	e->policy_starts = policy_starts_new();
 	e->log_follower = log_follower_new();
 	e->filters = spec_filters_new();
 	return 0;
@@ -155,9 +186,12 @@ void engine_close(struct engine *e)
 	if (e->workers)
 		engine_end(e);
 	workers_free(e->workers);
+	workers_free(e->waiters);
+	policy_starts_end(e->policy_starts);
 	if (e->store)
 		drop_links(e);
 	supervisor_free(e->supervisor);
+	policy_starts_free(e->policy_starts);
 	log_follower_free(e->log_follower);
 	restore_drop(e);
 	if (e->store) {

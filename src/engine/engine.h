@@ -45,6 +45,11 @@ void engine_restore_handle(struct engine *e);
 void engine_end(struct engine *e);
 void engine_close(struct engine *e);
 bool engine_ending(const struct engine *e);
+/* Reaps processes that came to us because their shim was killed (the daemon is a sub-reaper), and
+ * keeps how a container's init ended. For the main thread, at SIGCHLD: it must start no children of
+ * its own, for it takes its own only. */
+void engine_reap(struct engine *e);
+int engine_become_reaper(struct err *err);
 /* An eventfd that becomes readable when the engine ends, for those who wait for something else with
  * poll(2). */
 int engine_end_fd(const struct engine *e);

@@ -28,6 +28,9 @@ struct engine {
 	struct spec_filters *filters;
 	struct supervisor *supervisor;
 	struct workers *workers;
+	struct workers *waiters; /* verbs that are resumed: they wait, and settling must not wait
+				    for them */
+	struct policy_starts *policy_starts;
 	struct log_follower *log_follower;
 	/* Read-held from an image's look-up to the container in the store; write-held by image
 	 * removal, so that no image goes that a container is about to need. */
@@ -96,7 +99,9 @@ void shim_quit(struct engine *e, const char *id);
 /* start.c
  * ---------------------------------------------------------------------------------------------------
  */
-int start_claimed(struct engine *e, struct container *c, struct err *err);
+#define VERB_START   "start"
+#define VERB_RESTART "policy restart" /* no user's start */
+int start_claimed(struct engine *e, struct container *c, const char *verb, struct err *err);
 /* bundle.c: everything in the exec directory that a shim needs. *ret_unlearned: see spec_build().
  */
 int bundle_prepare(struct engine *e, struct container *c, const struct container_config *config,
@@ -166,6 +171,8 @@ struct finding {
 /* Probe, judge, apply: on a shim's hang-up, by timer, at restore. Only on the container's worker.
  */
 void reconcile(struct engine *e, struct container *c, struct finding *ret);
+/* Opens the pidfd of its init, where it runs and that is not held yet. */
+void hold_init_locked(struct container *c);
 
 /* settle.c: the one place where a run ends
  * ------------------------------------------------------------------- */
@@ -208,6 +215,27 @@ int64_t health_due(const struct healthcheck *check, int64_t started_ns, enum hea
 		   int64_t from_ns);
 /* The time that one probe has. */
 int64_t health_timeout(const struct healthcheck *check);
+
+/* Settles it with the exit status that the kernel gave, where there is no record. */
+void settle_by_kernel(struct engine *e, struct container *c, int status);
+
+/* restart.c: what no living shim restarts
+ * ------------------------------------------------------------------ */
+struct policy_starts *policy_starts_new(void);
+/* Lets the starts in hand come to their end. */
+void policy_starts_end(struct policy_starts *p);
+void policy_starts_free(struct policy_starts *p);
+/* It has ended, or a policy's start of it has failed, and is released: is another run due? Then
+ * that is durable, the phase is restarting, and restart_arm_locked() is to follow. A pending
+ * restart that is not wanted any more is dropped. */
+bool restart_plan_locked(struct engine *e, struct container *c);
+/* Starts it when it is due. */
+void restart_arm_locked(struct engine *e, struct container *c);
+/* Does it rest since an earlier boot, and its policy wants it back? */
+bool restart_comes_after_boot_locked(const struct container *c);
+bool restart_is_policy_start_locked(const struct container *c);
+/* A container has been handled or started: those that waited for it look again. */
+void restart_wake_held(struct engine *e);
 
 /* release.c
  * --------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
  * container at restore. The same code runs at each ordinary exit.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +12,9 @@
 #include "base/file.h"
 #include "engine/internal.h"
 
+#define HOST_REBOOTED	 "host rebooted"
 #define ASK_AGAIN_MAX_NS (30 * NSEC_PER_SEC)
+#define ASK_FOR_EXIT_MAX 6 /* times, in about six seconds */
 
 static enum seen saw(struct finding *f, enum seen seen, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -56,6 +59,24 @@ static enum seen ask_shim(int exec_dir, struct finding *f)
 	return saw(f, SEEN_UNKNOWN, "its shim says '%s'", state);
 }
 
+/* Its init is gone; but who it came to has not reaped it yet, and until then the kernel does not
+ * tell how it ended. That takes moments. */
+static bool end_is_not_told_yet(struct container *c)
+{
+	hold(&c->lock);
+
+	if (c->exit_known || c->init_fd < 0 || c->asked >= ASK_FOR_EXIT_MAX)
+		return false;
+	switch (pidfd_exit_status(c->init_fd, &c->exit_status)) {
+	case 0:
+		c->exit_known = true;
+		return false;
+	case -EAGAIN:
+		return true;
+	}
+	return false;
+}
+
 /* No shim: is init there by its identity, or by the runtime's word? */
 static enum seen look_for_init(struct engine *e, struct container *c, struct finding *f)
 {
@@ -77,6 +98,9 @@ static enum seen look_for_init(struct engine *e, struct container *c, struct fin
 			(void) close(fd);
 			return saw(f, SEEN_ORPHAN, "pid %d lives, its shim does not", pid);
 		}
+		if (fd == -ESRCH && end_is_not_told_yet(c))
+			return saw(f, SEEN_UNKNOWN, "pid %d is a zombie, and its end not told yet",
+				   pid);
 		return fd == -ESRCH ? saw(f, SEEN_ABSENT, "pid %d is gone", pid)
 				    : saw(f, SEEN_UNKNOWN, "pid %d: %s", pid, strerror(-fd));
 	}
@@ -107,6 +131,13 @@ static bool of_this_boot(struct container *c)
 	return str_eq(c->disk.boot_id, boot_id()) || str_eq(c->state.boot_id, boot_id());
 }
 
+static bool is_restarting(struct container *c)
+{
+	hold(&c->lock);
+
+	return c->phase == PHASE_RESTARTING;
+}
+
 /* Witnesses in the order of DESIGN: record of this run; pulse; the shim's answer; pid identity; the
  * runtime. */
 static enum seen probe(struct engine *e, struct container *c, struct finding *f)
@@ -121,12 +152,17 @@ static enum seen probe(struct engine *e, struct container *c, struct finding *f)
 		 * vain. */
 		ended = ended && c->phase != PHASE_STARTING;
 	}
+	if (ended && is_restarting(c)) {
+		exec = container_open_exec(e->store, c->id);
+		if (exec >= 0 && shim_pulse(exec) == PULSE_ALIVE)
+			return saw(f, SEEN_ALIVE, "its shim restarts it");
+	}
 	if (ended)
 		return saw(f, SEEN_ENDED, "record of run %lld", (long long) c->state.settled_run);
 	if (!begun)
 		return saw(f, SEEN_ABSENT, "no run was begun");
 	if (!of_this_boot(c))
-		return saw(f, SEEN_ABSENT, "host rebooted");
+		return saw(f, SEEN_ABSENT, HOST_REBOOTED);
 	exec = container_open_exec(e->store, c->id);
 	if (exec == -ENOENT)
 		return look_for_init(e, c, f);
@@ -161,6 +197,17 @@ static void set_handled(struct container *c)
 	container_changed_locked(c);
 }
 
+/* Its pidfd is held from here on: the kernel tells by it how init ended, should its shim be killed.
+ */
+void hold_init_locked(struct container *c)
+{
+	if (c->init_fd >= 0 || c->state.run <= c->state.settled_run)
+		return;
+	c->init_fd = pidfd_open_checked((pid_t) c->disk.pid, (uint64_t) c->disk.pid_ticks);
+	if (c->init_fd < 0)
+		c->init_fd = -1;
+}
+
 /* Its process may be known though its shim does not speak: then its end is seen at once. */
 static void watch_init_locked(struct engine *e, struct container *c)
 {
@@ -169,10 +216,20 @@ static void watch_init_locked(struct engine *e, struct container *c)
 	if (c->pid_link && !link_hung_up(c->pid_link))
 		return;
 	link_drop(&c->pid_link);
-	fd = c->disk.pid > 0 ? pidfd_open_checked((pid_t) c->disk.pid, (uint64_t) c->disk.pid_ticks)
-			     : -1;
+	/* A zombie's end has been seen; its pidfd would wake us without end. */
+	if (proc_start_ticks((pid_t) c->disk.pid) == 0)
+		return;
+	hold_init_locked(c);
+	fd = c->init_fd < 0 ? -1 : fcntl(c->init_fd, F_DUPFD_CLOEXEC, 3);
 	if (fd >= 0)
 		(void) link_watch(e, c, fd, &c->pid_link, NULL);
+}
+
+/* Handled: verbs may have it, and those that share its namespaces may start. */
+static void end_handling(struct engine *e, struct container *c)
+{
+	set_handled(c);
+	restart_wake_held(e);
 }
 
 static void ask_again(struct engine *e, struct container *c, const struct finding *f)
@@ -244,6 +301,7 @@ static void adopt(struct engine *e, struct container *c)
 	}
 	{
 		hold(&c->lock);
+		hold_init_locked(c);
 		c->shim_gone = false;
 		if (!phase_is_alive(c->phase) && c->phase != PHASE_REMOVING &&
 		    c->phase != PHASE_RESTARTING && c->state.run > c->state.settled_run &&
@@ -251,7 +309,7 @@ static void adopt(struct engine *e, struct container *c)
 			container_move_locked(e->store, c, PHASE_RUNNING, "adopted");
 	}
 	correct_pause(e, c);
-	set_handled(c);
+	end_handling(e, c);
 }
 
 static void adopt_orphan(struct engine *e, struct container *c)
@@ -261,7 +319,8 @@ static void adopt_orphan(struct engine *e, struct container *c)
 
 	{
 		hold(&c->lock);
-		fd = pidfd_open_checked((pid_t) c->disk.pid, (uint64_t) c->disk.pid_ticks);
+		hold_init_locked(c);
+		fd = c->init_fd < 0 ? -1 : fcntl(c->init_fd, F_DUPFD_CLOEXEC, 3);
 		link_drop(&c->shim_link);
 		link_drop(&c->pid_link);
 		c->shim_gone = true;
@@ -274,7 +333,7 @@ static void adopt_orphan(struct engine *e, struct container *c)
 		if (!phase_is_alive(c->phase) && c->phase != PHASE_REMOVING)
 			container_move_locked(e->store, c, PHASE_RUNNING, "adopted as orphan");
 	}
-	set_handled(c);
+	end_handling(e, c);
 }
 
 static void undo_start(struct engine *e, struct container *c)
@@ -284,10 +343,15 @@ static void undo_start(struct engine *e, struct container *c)
 	{
 		hold(&c->lock);
 		c->state.settled_run = c->state.run;
+		if (restart_is_policy_start_locked(c)) /* it is due as before */
+			c->state.restart_due_ns = now_ns();
 		if (!c->state.error)
 			c->state.error = xstrdup("the start was interrupted");
 		if (container_save_state_locked(e->store, c, &err) < 0)
 			log_warn("container %.12s: %s", c->id, err.text);
+		if (restart_is_policy_start_locked(c))
+			container_move_locked(e->store, c, PHASE_RESTARTING,
+					      "its start was interrupted");
 	}
 	/* Born, but never told to start. */
 	shim_quit(e, c->id);
@@ -340,7 +404,23 @@ static void submit(struct engine *e, struct container *c, void (*fn)(void *arg))
 	struct job *j = xnew(struct job);
 
 	*j = (struct job){e, container_ref(c)};
-	workers_submit(e->workers, NULL, fn, j);
+	workers_submit(e->waiters, NULL, fn, j);
+}
+
+static void settle_without_record(struct engine *e, struct container *c, const struct finding *f)
+{
+	bool known;
+	int status;
+
+	{
+		hold(&c->lock);
+		known = c->exit_known;
+		status = c->exit_status;
+	}
+	if (known)
+		settle_by_kernel(e, c, status);
+	else
+		settle_lost(e, c, strcmp(f->why, HOST_REBOOTED) ? "exit status lost" : f->why);
 }
 
 static void resume_update_job(void *arg)
@@ -384,7 +464,6 @@ static void apply(struct engine *e, struct container *c, const struct finding *f
 		resume_update(e, c);
 		return;
 	case VERDICT_ADOPT:
-	case VERDICT_SHIM_RESTARTS:
 		adopt(e, c);
 		resume_update(e, c);
 		return;
@@ -396,13 +475,14 @@ static void apply(struct engine *e, struct container *c, const struct finding *f
 		undo_start(e, c);
 		break;
 	case VERDICT_SETTLE_LOST:
-		settle_lost(e, c, strcmp(f->why, "host rebooted") ? "exit status lost" : f->why);
+		settle_without_record(e, c, f);
 		release_and_rest(e, c);
 		break;
 	case VERDICT_SETTLE:
 	case VERDICT_SETTLE_REST:
 	case VERDICT_REST:
 	case VERDICT_BY_POLICY:
+	case VERDICT_SHIM_RESTARTS: /* but the shim is gone */
 		release_and_rest(e, c);
 		break;
 	case VERDICT_RESUME_STOP:
@@ -418,18 +498,21 @@ static void apply(struct engine *e, struct container *c, const struct finding *f
 		return;
 	case VERDICT_FINISH_REMOVAL:
 		release_and_rest(e, c);
-		set_handled(c);
+		end_handling(e, c);
 		submit(e, c, remove_job);
 		return;
 	}
-	set_handled(c);
+	end_handling(e, c);
 }
 
-/* A stop or removal that a verb of this process has in hand is not to be resumed beside it. */
+/* What the table leaves to the state: after a reboot the policy of what rests has a word; and a
+ * stop or removal that a verb of this process has in hand is not to be resumed beside it. */
 static enum verdict judge_here(struct container *c, enum verdict v)
 {
 	hold(&c->lock);
 
+	if (v == VERDICT_REST && restart_comes_after_boot_locked(c))
+		return VERDICT_BY_POLICY;
 	if (!c->claimed)
 		return v;
 	if (v == VERDICT_RESUME_STOP || v == VERDICT_STOP_THEN_REMOVE)

@@ -15,6 +15,7 @@
 
 #define SHIM_GRACE_NS (30 * NSEC_PER_SEC)
 #define RETRY_MAX_NS  (60 * NSEC_PER_SEC)
+#define GONE_RETRY_NS (2 * NSEC_PER_SEC)
 
 static void reap_shim(struct container *c)
 {
@@ -118,6 +119,18 @@ static void release_failed(struct engine *e, struct container *c, const struct e
 	link_drop(&c->timer);
 	if (link_timer(e, c, delay, &c->timer, &err) < 0)
 		log_error("container %.12s: %s", c->id, err.text);
+	container_changed_locked(c);
+}
+
+/* Auto-removed, or to be removed by a verb that could not wait for its end; one that still does
+ * has it claimed, and sees to it. */
+static bool is_to_go(const struct container *c)
+{
+	if (c->phase == PHASE_REMOVING)
+		return false;
+	if (c->state.wanted == WANTED_GONE)
+		return !c->claimed;
+	return c->config && c->config->host.auto_remove && c->state.settled_run > 0 && !c->keep;
 }
 
 /* Says whether it is to be removed now. */
@@ -130,18 +143,17 @@ static bool rest(struct engine *e, struct container *c)
 	link_drop(&c->shim_link);
 	link_drop(&c->pid_link);
 	link_drop(&c->timer);
-	if (c->shim_gone) {
-		c->shim_gone = false;
-		free(take(c->problem));
-	}
 	if (c->state.cleanup) {
 		free(take(c->state.cleanup));
 		c->state.cleanup_tries = 0;
 		if (container_save_state_locked(e->store, c, &err) < 0)
 			log_warn("container %.12s: %s", c->id, err.text);
 	}
-	remove = c->config && c->config->host.auto_remove && c->state.settled_run > 0 && !c->keep &&
-		 c->phase != PHASE_REMOVING && c->state.wanted != WANTED_GONE;
+	remove = is_to_go(c);
+	if (!remove && restart_plan_locked(e, c)) {
+		restart_arm_locked(e, c);
+		return false;
+	}
 	if (c->phase != PHASE_REMOVING && c->phase != PHASE_EXITED && c->phase != PHASE_CREATED)
 		container_move_locked(e->store, c,
 				      c->state.started_ns ? PHASE_EXITED : PHASE_CREATED,
@@ -154,6 +166,9 @@ static bool rest(struct engine *e, struct container *c)
 			log_warn("container %.12s: %s", c->id, err.text);
 		container_move_locked(e->store, c, PHASE_REMOVING, "auto-remove");
 	}
+	/* Should the verb that has it give up in this very moment. */
+	if (c->state.wanted == WANTED_GONE && c->claimed)
+		(void) link_timer(e, c, GONE_RETRY_NS, &c->timer, &err);
 	container_changed_locked(c);
 	return remove;
 }

@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "engine/internal.h"
 
@@ -69,8 +70,16 @@ static void apply_ended(struct engine *e, struct container *c, const struct run_
 	c->state.exit_signal = r->signal;
 	c->state.oom_killed = r->oom;
 	replace(&c->state.error, r->text[0] ? r->text : NULL);
+	c->state.restart_due_ns = 0;
+	if (c->shim_gone) {
+		c->shim_gone = false;
+		free(take(c->problem));
+	}
 	c->disk.pid = c->disk.pid_ticks = 0;
 	health_end_locked(c);
+	c->exit_known = false;
+	close_p(&c->init_fd);
+	c->init_fd = -1;
 	if (container_save_state_locked(e->store, c, &err) < 0)
 		log_error("container %.12s: exit code %d is known but not saved: %s", c->id,
 			  r->code, err.text);
@@ -98,6 +107,8 @@ static void apply_restart(struct engine *e, struct container *c, const struct ru
 	struct err err = {0};
 
 	c->state.restart_count = r->count;
+	c->state.restart_due_ns = r->due_ns;
+	c->state.restart_delay_ns = r->due_ns - r->time_ns;
 	if (container_save_state_locked(e->store, c, &err) < 0)
 		log_warn("container %.12s: %s", c->id, err.text);
 	if (c->phase == PHASE_OVER)
@@ -155,5 +166,18 @@ void settle_lost(struct engine *e, struct container *c, const char *why)
 	r.run = c->state.run;
 	snprintf(r.text, sizeof r.text, "%s", why);
 	log_warn("container %.12s (%s): %s", c->id, c->name, why);
+	apply_ended(e, c, &r);
+}
+
+void settle_by_kernel(struct engine *e, struct container *c, int status)
+{
+	struct run_record r = {.event = RUN_ENDED, .time_ns = now_ns()};
+
+	hold(&c->lock);
+	r.run = c->state.run;
+	r.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	r.code = r.signal ? 128 + r.signal : WEXITSTATUS(status);
+	log_info("container %.12s (%s): the kernel says how it ended, its shim could not", c->id,
+		 c->name);
 	apply_ended(e, c, &r);
 }

@@ -15,9 +15,10 @@
 #include "wire/proto.h"
 
 #define START_TIMEOUT_MS 90000
+#define REST_TIMEOUT_S	 30
 #define CODE_UNKNOWN	 (-1) /* whether it started is not known */
 
-static int check_startable_locked(const struct container *c, struct err *err)
+static int check_startable_locked(const struct container *c, const char *verb, struct err *err)
 {
 	switch (c->phase) {
 	case PHASE_RUNNING:
@@ -35,6 +36,8 @@ static int check_startable_locked(const struct container *c, struct err *err)
 		return err_set(err, ERR_CONFLICT,
 			       "container is marked for removal and cannot be started");
 	case PHASE_RESTARTING:
+		if (!strcmp(verb, VERB_RESTART))
+			break;
 		return err_set(err, ERR_NOT_MODIFIED, "container %s is being restarted", c->id);
 	case PHASE_OVER: /* waited for by the caller */
 	case PHASE_CREATED:
@@ -49,15 +52,15 @@ static int check_startable_locked(const struct container *c, struct err *err)
 }
 
 /* What is about to happen, for a restore in this boot: no need to wait for a disk. */
-static void begin_start(struct engine *e, struct container *c)
+static void begin_start(struct engine *e, struct container *c, const char *verb)
 {
 	hold(&c->lock);
 
 	fields_free(container_phase_fields, &c->disk);
 	fields_init(container_phase_fields, &c->disk);
-	c->disk.verb = xstrdup("start");
+	c->disk.verb = xstrdup(verb);
 	c->disk.deadline_ns = now_ns() + START_TIMEOUT_MS * NSEC_PER_MSEC;
-	container_move_locked(e->store, c, PHASE_STARTING, "start");
+	container_move_locked(e->store, c, PHASE_STARTING, verb);
 }
 
 /* The intent, durable before the shim is told to begin. */
@@ -67,7 +70,9 @@ static int intend_start(struct engine *e, struct container *c, int64_t *ret_run,
 
 	c->state.wanted = WANTED_RUNNING;
 	c->state.run++;
-	c->state.restart_count = 0;
+	if (!restart_is_policy_start_locked(c))
+		c->state.restart_count = c->state.restart_delay_ns = 0;
+	c->state.restart_due_ns = 0;
 	c->state.oom_killed = false;
 	free(take(c->state.error));
 	free(c->state.boot_id);
@@ -246,6 +251,10 @@ static void undo(struct engine *e, struct container *c, int code, const struct e
 		c->state.error = xstrdup(why->text);
 		if (container_save_state_locked(e->store, c, &err) < 0)
 			log_warn("container %.12s: %s", c->id, err.text);
+		/* Not interrupted, but failed: that is the policy's to judge like the end of a run.
+		 */
+		if (restart_is_policy_start_locked(c))
+			container_move_locked(e->store, c, PHASE_OVER, "the start failed");
 	}
 	shim_quit(e, c->id);
 	release_and_rest(e, c);
@@ -267,19 +276,21 @@ static int watch_it(struct engine *e, struct container *c, int conn)
 		log_error("container %.12s: %s", c->id, err.text);
 	/* Watch first, then look: the records say what has happened meanwhile. */
 	(void) settle_records(e, c);
+	hold(&c->lock);
+	hold_init_locked(c);
 	return 0;
 }
 
 /* Facts are kept out: the exec directory is being made. */
 static int start_alone(struct engine *e, struct container *c, const struct container_config *config,
-		       struct err *err)
+		       const char *verb, struct err *err)
 {
 	autoclose int conn = -1, exec = make_exec_dir(e, c->id, err);
 	int code;
 
 	if (exec < 0)
 		return -1;
-	begin_start(e, c);
+	begin_start(e, c, verb);
 	if (run_it(e, c, config, &conn, &code, err) == 0)
 		return watch_it(e, c, take_fd(conn));
 	close_p(&conn);
@@ -290,22 +301,25 @@ static int start_alone(struct engine *e, struct container *c, const struct conta
 	return -1;
 }
 
-int start_claimed(struct engine *e, struct container *c, struct err *err)
+int start_claimed(struct engine *e, struct container *c, const char *verb, struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *config = config_of(c, err);
+	bool restarting;
 	int r;
 
 	{
 		hold(&c->lock);
-		if (check_startable_locked(c, err) < 0)
+		if (check_startable_locked(c, verb, err) < 0)
 			return -1;
+		restarting = c->phase == PHASE_RESTARTING;
 	}
-	if (!config || wait_rested(e, c, 30, err) < 0)
+	/* What a policy starts has been released before that was planned. */
+	if (!config || (!restarting && wait_rested(e, c, REST_TIMEOUT_S, err) < 0))
 		return -1;
 	if (check_container_image_exist(e->images, config->image_id, err) < 0)
 		return -1;
 	container_keep_out(c);
-	r = start_alone(e, c, config, err);
+	r = start_alone(e, c, config, verb, err);
 	if (container_let_in(c) || r < 0)
 		engine_kick(e, c);
 	return r;
@@ -318,5 +332,5 @@ int engine_start(struct engine *e, const char *ref, struct err *err)
 
 	if (find_and_claim(e, ref, &c, &claimed, err) < 0)
 		return -1;
-	return start_claimed(e, c, err);
+	return start_claimed(e, c, VERB_START, err);
 }

@@ -112,7 +112,14 @@ int wait_rested(struct engine *e, struct container *c, int64_t timeout_s, struct
 	int r = 0;
 
 	hold(&c->lock);
-	while (!rested_locked(e, c) && r == 0 && !engine_ending(e))
+	int64_t tries = c->state.cleanup_tries;
+
+	/* What has failed before is tried now, not when its back-off is over; failing once more it
+	 * is not waited for. */
+	if (c->state.cleanup)
+		engine_kick(e, c);
+	while (!rested_locked(e, c) && r == 0 && !engine_ending(e) &&
+	       !(c->state.cleanup && c->state.cleanup_tries > tries))
 		r = container_wait_changed_locked(c, &deadline);
 	if (rested_locked(e, c))
 		return 0;
@@ -193,6 +200,13 @@ static int stop_by_force(struct engine *e, struct container *c, bool paused, str
 		       c->id, KILL_GRACE_S);
 }
 
+static bool is_between_runs(struct container *c)
+{
+	hold(&c->lock);
+
+	return c->state.run <= c->state.settled_run;
+}
+
 int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig, struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *config = NULL;
@@ -207,6 +221,12 @@ int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int s
 		sig = container_stop_signal(config);
 	if (intend_stop(e, c, timeout_s, sig, &paused, err) < 0)
 		return -1;
+	/* Between two runs there is nothing to signal: its shim has heard the wish and ends, or
+	 * there is none and the plan is dropped. */
+	if (is_between_runs(c)) {
+		engine_kick(e, c);
+		return 0;
+	}
 	if (sig != SIGKILL && timeout_s != 0) {
 		send_signal(e, c, sig, paused);
 		if (wait_ended(e, c, timeout_s) == 0)
@@ -287,7 +307,7 @@ int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const c
 	if (has_processes(c))
 		r = stop_and_tell(e, c, timeout_s, sig, err);
 	if (r == 0)
-		r = start_claimed(e, c, err);
+		r = start_claimed(e, c, VERB_START, err);
 	{
 		hold(&c->lock);
 		c->keep = false;
@@ -314,7 +334,7 @@ static int intend_kill(struct engine *e, struct container *c, int sig, struct er
 int engine_kill(struct engine *e, const char *ref, const char *signal, struct err *err)
 {
 	auto_(container_unref_p) struct container *c = NULL;
-	bool paused;
+	bool paused, restarting;
 	int sig, r;
 
 	if (parse_signal(signal, &sig, err) < 0 || container_lookup(e->store, ref, &c, err) < 0)
@@ -323,7 +343,8 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 		sig = SIGKILL;
 	{
 		hold(&c->lock);
-		if (!phase_is_alive(c->phase))
+		restarting = c->phase == PHASE_RESTARTING;
+		if (!phase_is_alive(c->phase) && !restarting)
 			return err_set(err, ERR_CONFLICT,
 				       "Cannot kill container: %s: Container %s is not running",
 				       ref, c->id);
@@ -335,6 +356,10 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 		return -1;
 	if (r > 0)
 		shim_tell_wish(e, c, WANTED_STOPPED);
+	if (restarting) {
+		engine_kick(e, c);
+		return 0;
+	}
 	if (sig == SIGKILL)
 		return kill_and_wait(e, c, paused) == 0
 			       ? 0

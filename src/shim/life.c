@@ -121,6 +121,7 @@ static void restart_if_ready(struct life *l)
 {
 	if (l->state != LIFE_RESTARTING || !l->is_due || !l->is_clean)
 		return;
+	l->by_daemon = false;
 	begin_run(l);
 }
 
@@ -269,8 +270,7 @@ static void on_failure_cleaned(void *arg, bool ok)
 	stdio_end(&l->stdio);
 	l->is_clean = true;
 
-	if (l->delay_ns == 0) {
-		/* The daemon asked for this run: it decides. */
+	if (l->by_daemon) {
 		mounts_down(&l->mounts);
 		l->state = LIFE_IDLE;
 	} else {
@@ -419,7 +419,8 @@ void life_start(struct life *l, int64_t run, struct buf *answer)
 	answer_ok(answer);
 	l->run = run;
 	l->wanted_running = true;
-	l->delay_ns = 0;
+	l->by_daemon = true;
+	l->delay_ns = l->config->restart_delay_ns;
 	begin_run(l);
 }
 

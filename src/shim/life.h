@@ -55,6 +55,7 @@ struct life {
 	bool wanted_running;
 	struct restart_input last; /* what the last decision was made of */
 	int64_t count, delay_ns;   /* restarts in a row; delay before this run */
+	bool by_daemon;		   /* it asked for this run: where it fails, the daemon decides */
 	int64_t due_ns;		   /* of the next run, since the epoch */
 	struct timer due;	   /* fires when it may start */
 	bool is_due, is_clean;	   /* it is time; the last run's remains are gone */

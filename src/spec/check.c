@@ -7,6 +7,7 @@
 #include "base/proc.h"
 #include "base/time.h"
 #include "spec/private.h"
+#include "wire/restart.h"
 
 static int not_yet(const char *field, struct err *err)
 {
@@ -51,9 +52,8 @@ static int unsupported_check(const struct config *c, const struct host_config *h
 
 int restart_check(const struct host_config *h, struct err *err)
 {
-	static const char *const known[] = {"always", "on-failure", "unless-stopped"};
 	const char *name = h->restart.name;
-	bool good = str_empty(name) || strcmp(name, "no") == 0;
+	enum restart_name policy;
 
 	if (h->restart.max_retries < 0)
 		return err_set(err, ERR_INVALID,
@@ -62,20 +62,15 @@ int restart_check(const struct host_config *h, struct err *err)
 		return err_set(err, ERR_INVALID,
 			       "invalid restart policy: maximum retry count can only be used with "
 			       "'on-failure'");
-	if (good)
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		good |= strcmp(known[i], name) == 0;
-	if (!good)
+	if (restart_name_parse(name, &policy) < 0)
 		return err_set(err, ERR_INVALID,
 			       "invalid restart policy: unknown policy '%s'; use one of 'no', "
-			       "'always', 'on-failure', or "
-			       "'unless-stopped'",
+			       "'always', 'on-failure', 'unless-stopped', or 'on-reboot'",
 			       name);
-	if (h->auto_remove)
+	if (policy != RESTART_NO && h->auto_remove)
 		return err_set(err, ERR_INVALID,
 			       "can't create 'AutoRemove' container with restart policy");
-	return not_yet("HostConfig.RestartPolicy other than \"no\"", err);
+	return 0;
 }
 
 static int log_check(const struct host_config *h, struct err *err)

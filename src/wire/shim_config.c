@@ -35,6 +35,7 @@ void shim_config_format(struct buf *b, const struct shim_config *c)
 	kv_add(b, "restart", restart_name_text(c->restart));
 	kv_add_int(b, "restart-max", c->restart_max);
 	kv_add_int(b, "restart-count", c->restart_count);
+	kv_add_int(b, "restart-delay", c->restart_delay_ns);
 }
 
 /* A reader of one file: remembers the first thing that is wrong with it. */
@@ -128,6 +129,7 @@ int shim_config_read(int dir, struct shim_config *ret, struct err *err)
 		.restart = get_restart(&in, "restart"),
 		.restart_max = get_int(&in, "restart-max", 0, 0),
 		.restart_count = get_int(&in, "restart-count", 0, 0),
+		.restart_delay_ns = get_int(&in, "restart-delay", 0, 0),
 	};
 	if (c.lower && str_empty(c.layers_dir))
 		wrong(&in, "layers-dir", "is missing");

@@ -35,6 +35,7 @@ struct shim_config {
 	enum restart_name restart;
 	int64_t restart_max;
 	int64_t restart_count;	/* to go on counting from, after a restart by the daemon */
+	int64_t restart_delay_ns; /* before this start, where a policy asked for it: the back-off goes on from it */
 };
 
 /* Text of the file. */

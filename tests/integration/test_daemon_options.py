@@ -1,5 +1,6 @@
 """holdfastd's options, configuration file, lock, signals, sockets."""
 
+import fcntl
 import json
 import os
 import re
@@ -7,11 +8,13 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 
 import pytest
 
 from kit.api import Api
 from kit.daemon import BUILD, DaemonFailed
+from kit.host import wait_for
 
 pytestmark = pytest.mark.one_runtime
 
@@ -182,6 +185,22 @@ def test_one_daemon_per_data_root(bare_daemon, new_daemon):
     second.data = second.root / "data"
 
 
+def test_lock_that_a_dying_child_still_holds_is_waited_for(new_daemon):
+    """Killed between fork and exec, a daemon leaves a child that has the lock for a moment."""
+    daemon = new_daemon()
+    daemon.data.mkdir()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    with open(daemon.data / "holdfast.lock", "w") as file:
+        file.write(f"{dead.pid}\n")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        daemon.spawn()
+        time.sleep(0.2)
+        assert daemon.running
+    daemon.wait_ready()
+
+
 def test_lock_does_not_outlive_its_holder(bare_daemon, daemon):
     """A shim that lives must not hold the daemon's lock."""
     daemon.run("sleep 1000")
@@ -279,8 +298,10 @@ def test_secrets_do_not_reach_the_log(new_daemon):
 def test_no_other_file_descriptors_reach_the_daemons_children(daemon):
     """A container that runs keeps none of the daemon's sockets and files open."""
     cid = daemon.run(["sleep", "1000"])
-    fds = os.listdir(f"/proc/{daemon.container_pid(cid)}/fd")
-    assert sorted(fds) == ["0", "1", "2"]
+    pid = daemon.container_pid(cid)
+    # runc tells of a start when its own last stage is about to become the container's program.
+    wait_for(lambda: open(f"/proc/{pid}/cmdline").read().startswith("sleep"), "the program to be there")
+    assert sorted(os.listdir(f"/proc/{pid}/fd")) == ["0", "1", "2"]
 
 
 def test_many_connections_at_once(bare_daemon):

@@ -26,6 +26,20 @@ void out_container_mounts(struct out *o, const struct objects *mounts)
 	out_array_end(o);
 }
 
+/* Of the last start; before it comes what is wrong now. */
+static void out_error(struct out *o, const struct container_view *v)
+{
+	const struct container_state *s = &v->state;
+
+	if (s->cleanup)
+		out_fmt(o, "Error", "clean-up pending, tried %lld times: %s",
+			(long long) s->cleanup_tries, s->cleanup);
+	else if (v->problem && (v->phase == PHASE_DEAD || str_empty(s->error)))
+		out_str(o, "Error", v->problem);
+	else
+		out_str(o, "Error", s->error);
+}
+
 static void out_state(struct out *o, const struct container_view *v)
 {
 	const struct container_state *s = &v->state;
@@ -43,9 +57,7 @@ static void out_state(struct out *o, const struct container_view *v)
 	out_bool(o, "Dead", str_eq(status, "dead"));
 	out_int(o, "Pid", running ? v->pid : 0);
 	out_int(o, "ExitCode", running && !restarting ? 0 : s->exit_code);
-	out_str(o, "Error",
-		v->problem && (v->phase == PHASE_DEAD || str_empty(s->error)) ? v->problem
-									      : s->error);
+	out_error(o, v);
 	out_time(o, "StartedAt", s->started_ns);
 	out_time(o, "FinishedAt", s->finished_ns);
 	if (s->health)

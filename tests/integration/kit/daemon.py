@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import time
+import uuid
 from pathlib import Path
 
 from . import leaks
@@ -32,6 +34,7 @@ class Daemon:
         self.api = Api(self.sock)
         self.ids = set()
         self.process = None
+        self.rebooted = []  # mount namespaces with another boot id
 
     # --- its life
 
@@ -105,6 +108,24 @@ class Daemon:
         self.kill9()
         return self.start(*extra)
 
+    def reboot_host(self):
+        """What a reboot of the host leaves behind: the data root. The daemon is dead, every process
+        and cgroup of its containers is gone, the exec root is empty, and the kernel has another boot id."""
+        if self.running:
+            self.kill9()
+        ids = leaks.container_ids(self)
+        leaks.end_processes(self, ids)
+        for point in reversed(leaks.mounts(self)):
+            enter = ["nsenter", f"--mount=/proc/{self.namespace.pid}/ns/mnt"] if self.namespace else []
+            subprocess.run([*enter, "umount", "-l", point], check=True)
+        shutil.rmtree(self.exec)
+        leaks.remove_cgroups(ids)
+        boot = self.root / "boot_id"
+        boot.write_text(f"{uuid.uuid4()}\n")
+        self.rebooted.append(MountNamespace(f"mount --bind {boot} /proc/sys/kernel/random/boot_id",
+                                            inside=self.namespace))
+        self.namespace = self.rebooted[-1]
+
     def stderr(self, tail=None):
         text = self.stderr_path.read_text(errors="replace") if self.stderr_path.exists() else ""
         return "\n".join(text.splitlines()[-tail:]) if tail else text
@@ -129,6 +150,8 @@ class Daemon:
             if self.running:
                 self.kill9()
             leaks.sweep(self)
+            for namespace in self.rebooted:
+                namespace.close()
 
     def remove_all(self):
         for one in self.list(all=True):

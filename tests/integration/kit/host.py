@@ -114,21 +114,24 @@ def cgroups_named(ids):
 
 
 class MountNamespace:
-    """A mount namespace without the hybrid cgroup2 mount, which crun 1.8 refuses to live with.
+    """A mount namespace of a daemon's own; by default one without the hybrid cgroup2 mount, which
+    crun 1.8 refuses to live with.
 
     One for the life of a daemon's data root, as on a real host: the daemon comes and goes in it.
     """
 
-    def __init__(self):
-        # In the place of what is unmounted crun makes directories: they are to go with the namespace.
-        script = ("mount --make-rprivate /sys/fs/cgroup && umount /sys/fs/cgroup/unified && "
-                  "mount -t tmpfs holdfast-test /sys/fs/cgroup/unified && "
-                  "echo ready && exec sleep infinity")
+    # In the place of what is unmounted crun makes directories: they are to go with the namespace.
+    WITHOUT_HYBRID = ("mount --make-rprivate /sys/fs/cgroup && umount /sys/fs/cgroup/unified && "
+                      "mount -t tmpfs holdfast-test /sys/fs/cgroup/unified")
+
+    def __init__(self, script=WITHOUT_HYBRID, inside=None):
+        enter = ["nsenter", f"--mount=/proc/{inside.pid}/ns/mnt", "--"] if inside else []
         # Propagation unchanged elsewhere, so that volumes propagate as they do on the host.
         self.holder = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script],
+            [*enter, "unshare", "--mount", "--propagation", "unchanged", "sh", "-c",
+             f"{script} && echo ready && exec sleep infinity"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        assert self.holder.stdout.readline() == "ready\n", "cannot make a mount namespace for crun"
+        assert self.holder.stdout.readline() == "ready\n", "cannot make a mount namespace"
 
     @property
     def pid(self):

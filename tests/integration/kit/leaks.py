@@ -97,22 +97,32 @@ def thaw(ids):
                 file.write_text(value)
 
 
-def sweep(daemon):
-    """Clears what a failed test left, so that the next test and the machine do not suffer for it."""
-    ids = container_ids(daemon)
-    thaw(ids)
-    for pid in processes(daemon, ids):
+def end_processes(daemon, ids):
+    """And nothing else. Shims first, so that they write down nothing of it."""
+    found = processes(daemon, ids)
+    for pid in sorted(found, key=lambda pid: "holdfast-shim" not in found[pid]):
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
     host.wait_for(lambda: not processes(daemon, ids), "killed processes to end", 10)
+
+
+def remove_cgroups(ids):
+    for path in sorted(host.cgroups_named(ids), key=len, reverse=True):
+        subprocess.run(["find", path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"],
+                       stderr=subprocess.DEVNULL)
+
+
+def sweep(daemon):
+    """Clears what a failed test left, so that the next test and the machine do not suffer for it."""
+    ids = container_ids(daemon)
+    thaw(ids)
+    end_processes(daemon, ids)
     for point in reversed(mounts(daemon)):
         subprocess.run(["umount", "-l", point], stderr=subprocess.DEVNULL)
         if daemon.namespace:
             subprocess.run(["nsenter", f"--mount=/proc/{daemon.namespace.pid}/ns/mnt",
                             "umount", "-l", point], stderr=subprocess.DEVNULL)
-    for path in sorted(host.cgroups_named(ids), key=len, reverse=True):
-        subprocess.run(["find", path, "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"],
-                       stderr=subprocess.DEVNULL)
+    remove_cgroups(ids)
     shutil.rmtree(daemon.root, ignore_errors=True)

@@ -88,7 +88,7 @@ TEST(config_that_makes_no_sense_is_refused)
 		 "unknown log opt 'foo' for json-file log driver"},
 		{"{'HostConfig':{'RestartPolicy':{'Name':'sometimes'}}}",
 		 "invalid restart policy: unknown policy 'sometimes'; use one of 'no', 'always', "
-		 "'on-failure', or 'unless-stopped'"},
+		 "'on-failure', 'unless-stopped', or 'on-reboot'"},
 		{"{'HostConfig':{'AutoRemove':true,'RestartPolicy':{'Name':'always'}}}",
 		 "can't create 'AutoRemove' container with restart policy"},
 		{"{'HostConfig':{'Isolation':'hyperv'}}", "invalid isolation 'hyperv' on linux"},
@@ -201,8 +201,6 @@ TEST(what_comes_later_is_refused_by_name)
 		 "HostConfig.StorageOpt is not supported yet"},
 		{"{'HostConfig':{'DeviceRequests':[{'Count':-1}]}}",
 		 "HostConfig.DeviceRequests is not supported yet"},
-		{"{'HostConfig':{'RestartPolicy':{'Name':'always'}}}",
-		 "HostConfig.RestartPolicy other than \"no\" is not supported yet"},
 		{"{'HostConfig':{'NetworkMode':'bridge'}}",
 		 "network mode \"bridge\" is not supported yet; run with --network none, "
 		 "host or container:<name|id>"},

@@ -1,0 +1,176 @@
+"""A shim that is killed takes nothing along: its container lives on as an orphan, obeys every verb, and how
+it ended is told where the kernel knows it - never invented."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from kit import host
+from kit.doomed import Doomed
+
+SLEEP = ["sleep", "1000"]
+LINUX = tuple(int(n) for n in os.uname().release.split(".")[:2])
+
+
+def shim_of(pid):
+    return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+
+
+def make_orphan(daemon, cid, away):
+    """Kills its shim. Returns its pid."""
+    pid = daemon.container_pid(cid)
+    shim = shim_of(pid)
+    if away:
+        daemon.kill9()
+    host.kill(shim)
+    host.wait_exit(shim)
+    if away:
+        daemon.start()
+    assert host.alive(pid), "it died with its shim"
+    host.wait_for(lambda: "shim" in daemon.state(cid)["Error"], "the loss to be reported")
+    assert daemon.container_pid(cid) == pid
+    return pid
+
+
+def orphan(daemon, command, away):
+    cid = daemon.run(command)
+    if command is not SLEEP:
+        daemon.wait_log(cid, "ready")
+    return cid, make_orphan(daemon, cid, away)
+
+
+@pytest.fixture(params=[False, True], ids=["daemon there", "daemon away"])
+def away(request):
+    return request.param
+
+
+@pytest.mark.parametrize("how", ["exit 0", "exit 7", "SIGKILL", "SIGSEGV"])
+def test_exit_code_of_an_orphan_is_the_kernels(daemon, away, how):
+    before = time.time()
+    one = Doomed(daemon, how)
+    make_orphan(daemon, one.id, away)
+    one.strike()
+    cid, code = one.id, one.code
+    daemon.wait_state(cid, "exited")
+    state = daemon.state(cid)
+    # Whose child it was when it ended: the daemon's that started its shim, or, after a restart, init's;
+    # of init's the kernel tells since Linux 6.15.
+    if away and LINUX < (6, 15):
+        assert (state["ExitCode"], state["Error"]) == (255, "exit status lost")
+    else:
+        assert (state["ExitCode"], state["Error"]) == (code, "")
+    [die] = daemon.past_events(before, container=[cid], event=["die"])
+    assert die["Actor"]["Attributes"]["exitCode"] == str(state["ExitCode"])
+    assert host.parse_time(state["FinishedAt"]) >= one.earliest - 0.05
+    daemon.start_container(cid)
+    assert daemon.state(cid)["Running"], "the next run has a shim again"
+    assert daemon.state(cid)["Error"] == ""
+
+
+def test_end_of_shim_and_container_with_nobody_there_is_lost_and_said_so(daemon):
+    cid = daemon.run(SLEEP)
+    pid = daemon.container_pid(cid)
+    shim = shim_of(pid)
+    daemon.kill9()
+    for one in (shim, pid):
+        host.kill(one)
+        host.wait_exit(one)
+    daemon.start()
+    state = daemon.state(cid)
+    assert (state["Status"], state["ExitCode"], state["Error"]) == ("exited", 255, "exit status lost")
+
+
+def test_shim_and_container_that_die_together_are_told_apart(daemon):
+    """Killed in one moment, before anyone could look."""
+    cid = daemon.run(SLEEP)
+    pid = daemon.container_pid(cid)
+    shim = shim_of(pid)
+    os.kill(shim, signal.SIGSTOP)
+    host.kill(pid)
+    host.kill(shim)
+    daemon.wait_state(cid, "exited")
+    assert daemon.state(cid)["ExitCode"] == 137
+
+
+@pytest.mark.parametrize("verb,code", [("stop?t=0", 137), ("stop?t=5", 4), ("kill", 137), ("kill?signal=TERM", 4)])
+def test_orphan_is_ended_by_verbs(daemon, away, verb, code):
+    cid, _ = orphan(daemon, "trap 'exit 4' TERM; echo ready; while :; do sleep 0.05; done", away)
+    daemon.api.post(f"/containers/{cid}/{verb}", expect=204)
+    daemon.wait_state(cid, "exited")
+    assert daemon.state(cid)["ExitCode"] == (code if not away or LINUX >= (6, 15) else 255)
+
+
+def test_orphan_is_paused_and_goes_on(daemon, away):
+    cid, pid = orphan(daemon, SLEEP, away)
+    daemon.api.post(f"/containers/{cid}/pause", expect=204)
+    assert daemon.state(cid)["Status"] == "paused"
+    daemon.restart()
+    assert daemon.state(cid)["Status"] == "paused"
+    daemon.api.post(f"/containers/{cid}/unpause", expect=204)
+    assert (daemon.state(cid)["Status"], daemon.container_pid(cid)) == ("running", pid)
+    daemon.api.post(f"/containers/{cid}/restart", t=0, expect=204)
+    assert daemon.container_pid(cid) != pid
+
+
+def test_orphan_is_removed_by_force_only(daemon, away):
+    cid, pid = orphan(daemon, SLEEP, away)
+    assert daemon.api.delete(f"/containers/{cid}").status == 409
+    daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
+    assert not host.alive(pid)
+
+
+def test_shim_that_dies_during_the_start_leaves_no_half_container(daemon):
+    """The shim of a start in progress is killed: the verb says so, and nothing of it stays."""
+    for _ in range(5):
+        cid = daemon.create(SLEEP)
+        with daemon.api.stream("POST", f"/containers/{cid}/start") as answer:
+            shims = host.wait_for(lambda: shims_of(cid), "its shim")
+            for shim in shims:
+                host.kill(shim)
+            status = answer.status
+        assert status in (204, 500)
+        state = daemon.state(cid)
+        if state["Running"]:
+            daemon.api.post(f"/containers/{cid}/kill", expect=204)
+        daemon.wait_state(cid, "exited" if status == 204 or state["StartedAt"] > "1" else "created")
+        daemon.start_container(cid)
+        assert daemon.state(cid)["Running"]
+
+
+def shims_of(cid):
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
+        except OSError:
+            continue
+        if words[:1] and words[0].endswith(b"holdfast-shim") and cid.encode() in words:
+            found.append(int(pid))
+    return found
+
+
+def test_foreign_process_of_the_same_pid_is_never_signalled(daemon):
+    """phase.json names a living process that is not ours: same pid, another start time."""
+    cid = daemon.run(SLEEP)
+    pid, file = daemon.container_pid(cid), daemon.exec / "containers" / cid / "phase.json"
+    shim = shim_of(pid)
+    daemon.kill9()
+    for one in (shim, pid):
+        host.kill(one)
+        host.wait_exit(one)
+    stranger = subprocess.Popen(["sleep", "1000"])
+    try:
+        phase = json.loads(file.read_text())
+        phase["Pid"] = phase["ShimPid"] = stranger.pid
+        file.write_text(json.dumps(phase))
+        daemon.start()
+        assert daemon.state(cid)["Status"] == "exited"
+        daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()

@@ -1,0 +1,267 @@
+"""Restart policies: the shim restarts in place whether the daemon lives or not; after a reboot of the
+host, or a shim's death, the daemon starts by policy."""
+
+import time
+
+import pytest
+
+from kit import host
+from kit.leaks import processes
+
+CRASH = "echo run; exit 3"
+ALWAYS = {"RestartPolicy": {"Name": "always"}}
+UNLESS_STOPPED = {"RestartPolicy": {"Name": "unless-stopped"}}
+SLEEP = ["sleep", "1000"]
+
+
+def on_failure(n):
+    return {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": n}}
+
+
+def parent(pid):
+    return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+
+
+def runs(daemon, cid, since):
+    """The container's life as events tell it: (action, exit code, time)."""
+    told = daemon.past_events(since, container=[cid], event=["start", "die"])
+    return [(e["Action"], e["Actor"]["Attributes"].get("exitCode"), e["timeNano"]) for e in told]
+
+
+def wait_ended(daemon, cid):
+    daemon.wait_state(cid, "exited")
+    return daemon.inspect(cid)
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["daemon there", "daemon away"])
+def test_on_failure_restarts_as_often_as_it_may(daemon, away):
+    """The same runs, count, log and events, whether the daemon is there or not."""
+    before = time.time()
+    cid = daemon.run(CRASH, on_failure(3))
+    if away:
+        log = daemon.data / "containers" / cid / "json.log"
+        daemon.kill9()
+        host.wait_for(lambda: log.read_text().count("run") == 4, "four runs")
+        host.wait_for(lambda: not (daemon.exec / "containers" / cid / "shim.sock").exists(), "the shim to end")
+        daemon.start()
+    shown = wait_ended(daemon, cid)
+    assert (shown["RestartCount"], shown["State"]["ExitCode"]) == (3, 3)
+    assert daemon.logs(cid)[0] == "run\n" * 4
+    told = runs(daemon, cid, before)
+    assert [(a, code) for a, code, _ in told] == [("start", None), ("die", "3")] * 4
+    times = [t for _, _, t in told]
+    assert times == sorted(times)
+    ends, starts = times[1:-1:2], times[2::2]
+    for pause, end, start in zip((0.1, 0.2, 0.4), ends, starts):
+        assert (start - end) / 1e9 >= pause, "the back-off doubles"
+
+
+def test_on_failure_is_content_with_success(daemon):
+    cid = daemon.run("test -e /seen && exit 0; touch /seen; exit 1", on_failure(0))
+    shown = wait_ended(daemon, cid)
+    assert (shown["RestartCount"], shown["State"]["ExitCode"]) == (1, 0)
+
+
+def test_always_restarts_after_success_and_stop_ends_it(daemon):
+    cid = daemon.run("echo run; sleep 0.05", ALWAYS)
+    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 2, "two restarts")
+    daemon.stop_container(cid, t=0, expect=204)
+    shown = wait_ended(daemon, cid)
+    daemon.restart()
+    assert daemon.inspect(cid) == shown, "stopped by hand it stays stopped"
+
+
+def test_between_two_runs_it_is_restarting(daemon, api):
+    cid = daemon.run("exit 3", ALWAYS)
+    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 4, "a long back-off")
+    daemon.wait_state(cid, "restarting")
+    state = daemon.state(cid)
+    assert (state["Restarting"], state["Running"], state["ExitCode"], state["Pid"]) == (True, True, 3, 0)
+    [listed] = daemon.list(filters={"status": ["restarting"]})
+    assert listed["Status"].startswith("Restarting (3)")
+    assert api.post(f"/containers/{cid}/start").status == 304
+    assert api.post(f"/containers/{cid}/pause").status == 409
+    assert api.delete(f"/containers/{cid}").status == 409
+    daemon.restart()
+    assert daemon.state(cid)["Status"] in ("restarting", "running")
+
+
+@pytest.mark.parametrize("verb", ["stop", "kill", "remove"])
+def test_a_pending_restart_is_ended_by_a_verb(daemon, api, verb):
+    cid = daemon.run("exit 3", ALWAYS)
+    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 4, "a long back-off")
+    daemon.wait_state(cid, "restarting")
+    if verb == "remove":
+        api.delete(f"/containers/{cid}", force=True, expect=204)
+        assert api.get(f"/containers/{cid}/json").status == 404
+        return
+    api.post(f"/containers/{cid}/{verb}", expect=204)
+    shown = wait_ended(daemon, cid)
+    assert shown["State"]["ExitCode"] == 3
+    daemon.restart()
+    assert daemon.inspect(cid) == shown
+
+
+def test_a_start_by_hand_begins_the_count_anew(daemon):
+    cid = daemon.run(CRASH, on_failure(1))
+    wait_ended(daemon, cid)
+    daemon.start_container(cid)
+    host.wait_for(lambda: daemon.logs(cid)[0] == "run\n" * 4, "two times two runs")
+    assert wait_ended(daemon, cid)["RestartCount"] == 1
+
+
+def test_count_and_back_off_survive_the_daemon(daemon):
+    """Deaths of the daemon neither reset nor add anything."""
+    cid = daemon.run(CRASH, on_failure(5))
+    for _ in range(8):
+        daemon.restart()
+    shown = wait_ended(daemon, cid)
+    assert shown["RestartCount"] == 5
+    assert daemon.logs(cid)[0] == "run\n" * 6
+
+
+def test_a_kill_by_hand_is_no_reason_to_restart(daemon, api):
+    cid = daemon.run(SLEEP, ALWAYS)
+    api.post(f"/containers/{cid}/kill", expect=204)
+    assert wait_ended(daemon, cid)["State"]["ExitCode"] == 137
+    daemon.restart()
+    assert daemon.state(cid)["Status"] == "exited"
+
+
+def test_on_reboot_restarts_after_the_containers_own_reboot_only(daemon, api):
+    host_config = {"RestartPolicy": {"Name": "on-reboot"}, "CapAdd": ["SYS_BOOT"], "Privileged": True}
+    # busybox' reboot -f is the system call itself.
+    cid = daemon.run("echo run; test -e /seen && exit 0; touch /seen; reboot -f; sleep 5", host_config)
+    shown = wait_ended(daemon, cid)
+    assert daemon.logs(cid)[0] == "run\nrun\n"
+    assert (shown["RestartCount"], shown["State"]["ExitCode"]) == (1, 0)
+
+
+# --- a shim's death
+
+@pytest.mark.parametrize("away", [False, True], ids=["daemon there", "daemon away"])
+def test_without_its_shim_the_daemon_restarts_it(daemon, away):
+    cid = daemon.run("echo run; exec sleep 1000", ALWAYS)
+    daemon.wait_log(cid, "run")
+    pid = daemon.container_pid(cid)
+    shim = parent(pid)
+    if away:
+        daemon.kill9()
+    host.kill(shim)
+    host.wait_exit(shim)
+    host.kill(pid)
+    host.wait_exit(pid)
+    if away:
+        daemon.start()
+    host.wait_for(lambda: daemon.logs(cid)[0] == "run\nrun\n", "the second run")
+    shown = daemon.inspect(cid)
+    assert shown["RestartCount"] == 1 and shown["State"]["Pid"] not in (0, pid)
+
+
+def test_a_restart_that_the_shim_owed_is_made_when_due(daemon):
+    """The shim dies between two runs, and the daemon too: what was due is on disk."""
+    cid = daemon.run(CRASH, ALWAYS)
+    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 4, "a long back-off")
+    daemon.wait_state(cid, "restarting")
+    shims = [pid for pid, command in processes(daemon, {cid}).items() if "holdfast-shim" in command]
+    daemon.kill9()
+    said = daemon.data / "containers" / cid / "json.log"
+    for shim in shims:
+        host.kill(shim)
+        host.wait_exit(shim)
+    lines = said.read_text().count("run")
+    daemon.start()
+    host.wait_for(lambda: said.read_text().count("run") > lines, "the run that was due")
+    assert daemon.inspect(cid)["RestartCount"] >= 4
+
+
+# --- a reboot of the host
+
+def test_after_a_reboot_policies_decide(daemon, api):
+    """Every policy, running, ended, stopped by hand or never started when the host went down."""
+    def stopped(policy, name):
+        cid = daemon.run(SLEEP, {"RestartPolicy": {"Name": policy}}, name)
+        api.post(f"/containers/{cid}/stop", t=0, expect=204)
+        return cid
+
+    back = {
+        daemon.run(SLEEP, ALWAYS, "always"),
+        daemon.run(SLEEP, UNLESS_STOPPED, "unless-stopped"),
+        daemon.run(SLEEP, on_failure(0), "on-failure"),
+        stopped("always", "always-stopped"),
+    }
+    down = {
+        daemon.run(SLEEP, None, "no"): ("exited", 255),
+        daemon.run(SLEEP, {"RestartPolicy": {"Name": "on-reboot"}}, "on-reboot"): ("exited", 255),
+        stopped("unless-stopped", "unless-stopped-stopped"): ("exited", 137),
+        stopped("on-failure", "on-failure-stopped"): ("exited", 137),
+        daemon.create(SLEEP, ALWAYS, "never-started"): ("created", 0),
+    }
+    finished = daemon.run("exit 0", on_failure(0), "finished")
+    daemon.wait(finished)
+    down[finished] = ("exited", 0)
+    before = time.time()
+    daemon.reboot_host()
+    daemon.start()
+    for cid in back:
+        daemon.wait_state(cid, "running")
+        assert daemon.inspect(cid)["RestartCount"] == 0
+    for cid, (status, code) in down.items():
+        state = daemon.state(cid)
+        assert (state["Status"], state["ExitCode"]) == (status, code), daemon.inspect(cid)["Name"]
+    lost = [c for c, want in down.items() if want[1] == 255]
+    for cid in lost:
+        assert "host rebooted" in daemon.state(cid)["Error"]
+    assert not daemon.past_events(before, event=["kill"]), "nothing is signalled"
+
+    shown = {cid: daemon.inspect(cid) for cid in [*back, *down]}
+    daemon.restart()
+    assert {cid: daemon.inspect(cid) for cid in shown} == shown, "a restart of the daemon is a non-event"
+
+
+def test_killed_while_it_starts_by_policy_it_starts_once(daemon):
+    ids = [daemon.run("echo run; exec sleep 1000", ALWAYS) for _ in range(6)]
+    daemon.reboot_host()
+    for _ in range(4):
+        daemon.spawn()
+        daemon.wait_ready()
+        daemon.kill9()
+    daemon.start()
+    for cid in ids:
+        daemon.wait_state(cid, "running")
+        host.wait_for(lambda: daemon.logs(cid)[0] == "run\nrun\n", "one more run")
+        assert daemon.inspect(cid)["RestartCount"] == 0
+
+
+def test_who_shares_a_namespace_starts_after_its_owner(daemon):
+    """Ten members, made so that they come first in every order, and their owner, which starts slowly."""
+    owner = daemon.run(SLEEP, ALWAYS, "owner")
+    members = [daemon.run(SLEEP, {**ALWAYS, "NetworkMode": f"container:{owner}"}) for _ in range(5)]
+    members += [daemon.run(SLEEP, {**ALWAYS, "PidMode": f"container:{owner}"}) for _ in range(5)]
+    before = time.time()
+    daemon.reboot_host()
+    daemon.start()
+    for cid in [owner, *members]:
+        daemon.wait_state(cid, "running")
+        assert daemon.inspect(cid)["RestartCount"] == 0, "no start failed"
+    pid = daemon.container_pid(owner)
+    for cid in members[:5]:
+        assert host.namespace(daemon.container_pid(cid), "net") == host.namespace(pid, "net")
+    for cid in members[5:]:
+        assert host.namespace(daemon.container_pid(cid), "pid") == host.namespace(pid, "pid")
+    starts = [e["Actor"]["ID"] for e in daemon.past_events(before, event=["start"])]
+    assert starts[0] == owner
+
+
+def test_a_start_by_policy_that_fails_is_tried_again(daemon):
+    there = daemon.root / "there"
+    there.mkdir()
+    cid = daemon.run(SLEEP, {**ALWAYS, "Mounts": [{"Type": "bind", "Source": str(there), "Target": "/there"}]})
+    daemon.reboot_host()
+    there.rmdir()
+    daemon.start()
+    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 2, "two failures")
+    shown = daemon.inspect(cid)
+    assert shown["State"]["Status"] == "restarting" and str(there) in shown["State"]["Error"]
+    there.mkdir()
+    daemon.wait_state(cid, "running")
