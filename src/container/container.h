@@ -67,6 +67,7 @@ struct container_health {
 	struct objects log; /* struct health_result, oldest first */
 	int64_t due_ns;	    /* of the next probe, wall clock; 0: there will be none */
 	char *probe;	    /* id of the one that is asked of the shim; NULL: none */
+	char *taken;	    /* id of the last one, until its directory is removed */
 	int64_t paused_ns;  /* when it was last paused */
 };
 extern const struct field container_health_fields[];

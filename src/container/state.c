@@ -34,6 +34,7 @@ const struct field container_health_fields[] = {
 	HEALTH_VIEW_FIELDS,
 	FIELD_F(struct container_health, "Due", FIELD_TIME, due_ns, FIELD_OMIT),
 	FIELD_F(struct container_health, "Probe", FIELD_STR, probe, FIELD_OMIT),
+	FIELD_F(struct container_health, "Taken", FIELD_STR, taken, FIELD_OMIT),
 	FIELD_F(struct container_health, "PausedAt", FIELD_TIME, paused_ns, FIELD_OMIT),
 	FIELD_END,
 };

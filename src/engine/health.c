@@ -102,6 +102,7 @@ void health_end_locked(struct container *c)
 	free(h->status);
 	h->status = xstrdup(health_status_text(HEALTH_UNHEALTHY));
 	free(take(h->probe));
+	free(take(h->taken));
 	h->due_ns = h->paused_ns = 0;
 }
 
@@ -219,6 +220,12 @@ static void count_locked(struct engine *e, struct container *c, struct outcome *
 	log_result(h, &o->r);
 }
 
+static void done_with_locked(struct container_health *h)
+{
+	free(h->taken);
+	h->taken = take(h->probe);
+}
+
 /* Of the probe `id`, which may have been overtaken by the end of its run. */
 static bool still_at_locked(const struct container *c, const char *id)
 {
@@ -235,14 +242,22 @@ static void take_outcome(struct engine *e, struct container *c, const char *id, 
 		return;
 	if (o->r.exit_code == 0 || h->paused_ns < o->r.start_ns)
 		count_locked(e, c, o);
-	free(take(h->probe));
+	done_with_locked(h);
 	(void) save_locked(e, c);
 }
 
-static void forget_dir(int exec_dir, const char *id)
+/* Its directory goes once the save has said so; whoever comes after a crash in between does it. */
+static void remove_taken(struct container *c, int exec_dir)
 {
-	autofree char *path = xasprintf(LAYOUT_EXECS "/%s", id);
+	autofree char *id = NULL, *path = NULL;
 
+	{
+		hold(&c->lock);
+		if (!c->disk.health || !c->disk.health->taken)
+			return;
+		id = take(c->disk.health->taken);
+	}
+	path = xasprintf(LAYOUT_EXECS "/%s", id);
 	(void) remove_tree_at(exec_dir, path);
 }
 
@@ -273,7 +288,7 @@ static void lose_probe(struct engine *e, struct container *c, int exec_dir, cons
 	hold(&c->lock);
 	if (!still_at_locked(c, id))
 		return;
-	free(take(c->disk.health->probe));
+	done_with_locked(c->disk.health);
 	if (begun)
 		try_later_locked(e, c, "the result of a probe is lost; it does not count");
 	(void) save_locked(e, c);
@@ -312,7 +327,6 @@ static bool take_up(struct engine *e, struct container *c, int exec_dir, const c
 		take_outcome(e, c, id, &o);
 	else
 		lose_probe(e, c, exec_dir, id);
-	forget_dir(exec_dir, id);
 	return true;
 }
 
@@ -367,7 +381,7 @@ static void refused(struct engine *e, struct container *c, const char *id, const
 
 	if (!still_at_locked(c, id))
 		return;
-	free(take(c->disk.health->probe));
+	done_with_locked(c->disk.health);
 	if (why->kind == ERR_NOT_SUPPORTED)
 		give_up_locked(c);
 	else
@@ -441,12 +455,13 @@ void health_tick(struct engine *e, struct container *c)
 			return;
 		probe = xstrdup(c->disk.health->probe);
 		timeout_ns = health_timeout(check_of(c));
-		if (!probe && !is_due_locked(e, c))
+		if (!probe && !c->disk.health->taken && !is_due_locked(e, c))
 			return;
 	}
 	exec = container_open_exec(e->store, c->id);
 	if (exec < 0 || (probe && !take_up(e, c, exec, probe, timeout_ns)))
 		return;
+	remove_taken(c, exec);
 	random_hex(id, CONTAINER_ID_LEN);
 	{
 		hold(&c->lock);

@@ -326,6 +326,7 @@ def test_many_deaths(daemon, place):
     made = place.lines()
     # One that the pause has hit is made once more, and not counted.
     assert made - 1 <= health(daemon, cid)["FailingStreak"] <= made
+    wait_for(lambda: len(list((daemon.exec / "containers" / cid / "execs").iterdir())) <= 1, "nothing old is left")
     daemon.api.post(f"/containers/{cid}/unpause", expect=204)
 
 

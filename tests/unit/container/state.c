@@ -116,6 +116,7 @@ TEST(health_of_a_living_run_is_with_its_phase)
 	h->failing_streak = 2;
 	h->due_ns = 5000000001;
 	h->probe = xstrdup("ab");
+	h->taken = xstrdup("cd");
 	h->log.items = xnew(struct health_result);
 	h->log.n = 1;
 	*objects_at(&h->log, struct health_result, 0) = (struct health_result){
