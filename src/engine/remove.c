@@ -29,6 +29,11 @@ static int take_off_disk(struct engine *e, struct container *c, struct err *err)
 
 	hold(&c->lock);
 	c->gone = true;
+	/* Each has a reference, and nobody ends them any more. */
+	link_drop(&c->shim_link);
+	link_drop(&c->pid_link);
+	link_drop(&c->timer);
+	link_drop(&c->health_timer);
 	log_info("container %.12s (%s): removed", c->id, c->name ?: "?");
 	container_tell_waiters_locked(c, WAIT_REMOVED);
 	container_changed_locked(c);
