@@ -325,7 +325,7 @@ static void adopt_orphan(struct engine *e, struct container *c)
 		link_drop(&c->pid_link);
 		c->shim_gone = true;
 		free(c->problem);
-		c->problem = xstrdup("its shim is gone: logs and attach are unavailable");
+		c->problem = xstrdup("its shim is gone: logs, attach and health checks are unavailable");
 		if (fd < 0)
 			engine_kick(e, c);
 		else if (link_watch(e, c, fd, &c->pid_link, &err) < 0)

@@ -13,6 +13,7 @@ import pytest
 from kit import host
 from kit.archives import busybox_layer, Image
 from kit.host import wait_for
+from test_orphans import make_orphan
 
 MS = 10**6
 LONG = 3600 * 10**9
@@ -243,6 +244,49 @@ def test_a_probe_in_progress_at_the_end_leaves_no_result(daemon, place):
     assert "exec_die" not in told and not any(a.startswith("health_status") for a in told)
 
 
+def begin_of_run(daemon, cid):
+    return host.parse_time(daemon.state(cid)["StartedAt"])
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["daemon up", "daemon down"])
+def test_each_run_of_a_policy_begins_anew(daemon, place, away):
+    place.file("well").touch()
+    cid = daemon.run(SLEEP, {**place.host, "RestartPolicy": {"Name": "always"}},
+                     Healthcheck=check("cat /place/well", interval=50, StartPeriod=10**7, StartInterval=50))
+    wait_health(daemon, cid, "healthy")
+    place.file("well").unlink()
+    wait_health(daemon, cid, "unhealthy")
+    pid = daemon.container_pid(cid)
+    if away:
+        daemon.kill9()
+    host.kill(pid)
+    host.wait_exit(pid)
+    if away:
+        daemon.start()
+    wait_for(lambda: daemon.state(cid)["Running"] and daemon.state(cid)["Pid"] not in (0, pid), "the next run")
+    got = wait_results(daemon, cid, 1)
+    assert (got["Status"], got["FailingStreak"]) == ("starting", 0), "its start period is its own"
+    assert all(host.parse_time(r["Start"]) >= begin_of_run(daemon, cid) for r in got["Log"])
+    place.file("well").touch()
+    wait_health(daemon, cid, "healthy")
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["daemon up", "daemon down"])
+def test_without_its_shim_nothing_is_claimed_and_the_next_run_is_checked(daemon, place, away):
+    cid = daemon.run(SLEEP, place.host, Healthcheck=counting("[ ! -e /place/slow ] || sleep 900;", interval=50))
+    wait_results(daemon, cid, 1)
+    place.file("slow").touch()
+    wait_for(lambda: "sleep 900 " in commands(daemon, cid), "a probe in progress")
+    known = health(daemon, cid)
+    make_orphan(daemon, cid, away)
+    assert health(daemon, cid) == known and "health checks" in daemon.state(cid)["Error"]
+    place.file("slow").unlink()
+    daemon.stop_container(cid, t=0, expect=204)
+    daemon.start_container(cid)
+    got = wait_results(daemon, cid, 1)
+    assert host.parse_time(got["Log"][0]["Start"]) >= begin_of_run(daemon, cid)
+
+
 # --- the daemon dies
 
 def counting(command="", interval=100, **more):
@@ -446,9 +490,9 @@ class OldShim(threading.Thread):
                     source.send(b"msg=error\ntext=unknown message\n")
                 else:
                     target.send(packet)
+            target.shutdown(socket.SHUT_RDWR)
         except OSError:
-            pass  # one side is gone
-        target.close()
+            pass  # the other side is gone as well
 
 
 def test_an_old_shim_is_told_of_and_harms_nothing(daemon, place):
