@@ -143,6 +143,12 @@ extern const struct field container_phase_fields[];
 struct link;
 struct container_waiter;
 
+/* By these a file that is only appended to, or replaced, is known to be as it was. */
+struct file_mark {
+	ino_t ino;
+	off_t size;
+};
+
 struct container {
 	char id[CONTAINER_ID_LEN + 1];
 	unsigned refs;	      /* atomic */
@@ -167,6 +173,7 @@ struct container {
 	bool exit_known;	  /* how init ended, where it came to us to be reaped: */
 	int exit_status;	  /* as wait(2) has it */
 	pid_t shim_child;	  /* its shim, where it is our child and to be reaped; 0: none */
+	struct file_mark runs;	  /* the record of runs as it was when it was last taken up */
 	unsigned asked;		  /* times that reconcile found it unknown, in a row */
 	unsigned removals_failed; /* in a row */
 

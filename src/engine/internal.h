@@ -93,6 +93,8 @@ void shim_tell_wish(struct engine *e, const struct container *c, enum wanted w);
 /* Tells the restart policy: 0, also where there is no shim to tell; < 0 logged. */
 int shim_tell_policy(struct engine *e, const struct container *c, const struct restart_policy *p);
 
+/* Tells how far its record of runs is in state.json, and so may be forgotten. */
+void shim_forget(struct engine *e, struct container *c);
 /* Asks a shim that has nothing to run to end; one that has refuses. */
 void shim_quit(struct engine *e, const char *id);
 

@@ -14,7 +14,8 @@
 
 #define HOST_REBOOTED	 "host rebooted"
 #define ASK_AGAIN_MAX_NS (30 * NSEC_PER_SEC)
-#define ASK_FOR_EXIT_MAX 6 /* times, in about six seconds */
+#define FORGET_ABOVE	 (64 * 1024) /* bytes of records: what is settled may go */
+#define ASK_FOR_EXIT_MAX 6	     /* times, in about six seconds */
 
 static enum seen saw(struct finding *f, enum seen seen, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -172,8 +173,10 @@ static enum seen probe(struct engine *e, struct container *c, struct finding *f)
 	case PULSE_UNKNOWN:
 		return ask_shim(exec, f);
 	case PULSE_ALIVE:
-		/* A shim whose start failed lives on without a run: in doubt it is asked. */
-		return linked(c) && f->written != PHASE_STARTING
+		/* A shim whose start failed lives on without a run: in doubt it is asked. One whose
+		 * run has begun, and has no end on record, ends with its run. */
+		return f->written == PHASE_RUNNING || f->written == PHASE_PAUSED ||
+				       (linked(c) && f->written != PHASE_STARTING)
 			       ? saw(f, SEEN_ALIVE, "its shim lives")
 			       : ask_shim(exec, f);
 	case PULSE_NONE:
@@ -284,20 +287,33 @@ static void correct_pause(struct engine *e, struct container *c)
 }
 
 /* Watch, then look: the link first, then the records once more. */
-static void adopt(struct engine *e, struct container *c)
+static int watch_shim(struct engine *e, struct container *c, struct err *err)
 {
 	autoclose int exec = container_open_exec(e->store, c->id);
-	struct err err = {0};
 	int fd;
 
-	if (!linked(c)) {
-		fd = exec < 0 ? -1 : shim_connect(exec, &err);
-		hold(&c->lock);
-		link_drop(&c->shim_link);
-		if (fd < 0 || link_watch(e, c, fd, &c->shim_link, &err) < 0)
-			log_warn("container %.12s: %s", c->id, err.text);
-		else
-			engine_kick(e, c);
+	if (linked(c))
+		return 0;
+	fd = exec < 0 ? err_sys(err, -exec, "open exec directory") : shim_connect(exec, err);
+	hold(&c->lock);
+	link_drop(&c->shim_link);
+	if (fd < 0 || link_watch(e, c, fd, &c->shim_link, err) < 0)
+		return -1;
+	engine_kick(e, c);
+	return 0;
+}
+
+static void adopt(struct engine *e, struct container *c, struct finding *f)
+{
+	struct err err = {0};
+
+	/* It lives, but is about to go, or cannot be spoken to: nothing would tell us of its end.
+	 */
+	if (watch_shim(e, c, &err) < 0) {
+		saw(f, SEEN_UNKNOWN, "its shim lives, but %s", err.text);
+		f->verdict = VERDICT_ASK_AGAIN;
+		ask_again(e, c, f);
+		return;
 	}
 	{
 		hold(&c->lock);
@@ -309,6 +325,8 @@ static void adopt(struct engine *e, struct container *c)
 			container_move_locked(e->store, c, PHASE_RUNNING, "adopted");
 	}
 	correct_pause(e, c);
+	if (c->runs.size > FORGET_ABOVE)
+		shim_forget(e, c);
 	end_handling(e, c);
 }
 
@@ -448,7 +466,7 @@ static void resume_update(struct engine *e, struct container *c)
 		submit(e, c, resume_update_job);
 }
 
-static void apply(struct engine *e, struct container *c, const struct finding *f)
+static void apply(struct engine *e, struct container *c, struct finding *f)
 {
 	switch (f->verdict) {
 	case VERDICT_ASK_AGAIN:
@@ -460,11 +478,11 @@ static void apply(struct engine *e, struct container *c, const struct finding *f
 	case VERDICT_ADOPT_WARN:
 		log_warn("container %.12s (%s): written %s, but %s", c->id, c->name,
 			 phase_text(f->written), f->why);
-		adopt(e, c);
+		adopt(e, c, f);
 		resume_update(e, c);
 		return;
 	case VERDICT_ADOPT:
-		adopt(e, c);
+		adopt(e, c, f);
 		resume_update(e, c);
 		return;
 	case VERDICT_ADOPT_ORPHAN:
@@ -489,11 +507,11 @@ static void apply(struct engine *e, struct container *c, const struct finding *f
 		if (f->seen == SEEN_ORPHAN)
 			adopt_orphan(e, c);
 		else
-			adopt(e, c);
+			adopt(e, c, f);
 		submit(e, c, resume_stop_job);
 		return;
 	case VERDICT_STOP_THEN_REMOVE:
-		adopt(e, c);
+		adopt(e, c, f);
 		submit(e, c, remove_job);
 		return;
 	case VERDICT_FINISH_REMOVAL:

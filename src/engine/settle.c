@@ -3,8 +3,10 @@
  * where state.json ends, and each record is applied in order: state, event with the record's own
  * time, phase. Nothing here knows whether the daemon was there when it happened.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "engine/internal.h"
@@ -136,26 +138,41 @@ static void apply(struct engine *e, struct container *c, const struct run_record
 	}
 }
 
-bool settle_records(struct engine *e, struct container *c)
+static void take_up(struct engine *e, struct container *c, int dir, const struct file_mark *mark)
 {
-	autoclose int dir = container_open_data(e->store, c->id);
-	struct records rs = {0};
+	struct records rs = {.behind = c->state.settled_run};
 	struct err err = {0};
 	unsigned damaged = 0;
-	bool ended;
 
-	hold(&c->lock);
-	rs.behind = c->state.settled_run;
-	if (dir >= 0 && runs_read(dir, collect, &rs, &damaged, &err) < 0)
+	if (runs_read(dir, collect, &rs, &damaged, &err) < 0)
 		log_warn("container %.12s: %s", c->id, err.text);
+	else
+		c->runs = *mark;
 	if (damaged)
 		log_warn("container %.12s: %u damaged lines in " LAYOUT_RUNS, c->id, damaged);
 	for (size_t i = 0; i < rs.n; i++)
 		if (rs.items[i].run > c->state.settled_run)
 			apply(e, c, &rs.items[i]);
 	free(rs.items);
-	ended = c->state.run > 0 && c->state.settled_run >= c->state.run;
-	return ended;
+}
+
+bool settle_records(struct engine *e, struct container *c)
+{
+	autofree char *name = xasprintf("%s/" LAYOUT_RUNS, c->id);
+	autoclose int dir = -1;
+	struct file_mark mark = {0};
+	struct stat st;
+
+	hold(&c->lock);
+	/* Most looks find nothing new: a bell that rings twice, the look after the watch. */
+	if (fstatat(container_store_data_dir(e->store), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		mark = (struct file_mark){st.st_ino, st.st_size};
+	if (mark.ino != c->runs.ino || mark.size != c->runs.size) {
+		dir = container_open_data(e->store, c->id);
+		if (dir >= 0)
+			take_up(e, c, dir, &mark);
+	}
+	return c->state.run > 0 && c->state.settled_run >= c->state.run;
 }
 
 void settle_lost(struct engine *e, struct container *c, const char *why)

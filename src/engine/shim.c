@@ -163,6 +163,24 @@ int shim_tell_policy(struct engine *e, const struct container *c, const struct r
 	return -1;
 }
 
+void shim_forget(struct engine *e, struct container *c)
+{
+	autoclose int exec = container_open_exec(e->store, c->id);
+	autokv answer = {0};
+	autobuf msg = {0};
+	int64_t settled;
+
+	{
+		hold(&c->lock);
+		settled = c->state.settled_run;
+	}
+	if (exec < 0 || settled == 0)
+		return;
+	kv_add(&msg, "msg", "forget");
+	kv_add_int(&msg, "run", settled);
+	(void) shim_call(exec, &msg, 5000, &answer, NULL);
+}
+
 void shim_quit(struct engine *e, const char *id)
 {
 	autoclose int exec = container_open_exec(e->store, id);

@@ -97,7 +97,7 @@ def test_what_is_odd_about_a_running_one_is_said_too(daemon):
     images.rename(away)
     daemon.start()
     why = {row["Id"]: (row["Verdict"], row["Why"]) for row in report(daemon)["Containers"]}
-    assert why[running][0] == "adopt" and re.match(r"its shim says running; No such image: sha256:", why[running][1])
+    assert why[running][0] == "adopt" and re.match(r"its shim lives; No such image: sha256:", why[running][1])
     assert why[asleep][0] == "dead" and why[asleep][1].startswith("No such image: sha256:")
     daemon.load(busybox().docker_archive("busybox:latest"))
     daemon.restart()
