@@ -210,6 +210,13 @@ bool exists_at(int dir, const char *name)
 
 /* Saving */
 
+void save_tidy_at(int dir, const char *name)
+{
+	autofree char *tmp = xasprintf(".%s.new", name);
+
+	(void) unlinkat(dir, tmp, 0);
+}
+
 /* A temp that a crash left behind is ours, for a file has one writer. */
 static int create_temp(int dir, const char *tmp)
 {

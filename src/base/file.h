@@ -31,6 +31,8 @@ enum save_mode {
 	SAVE_ATOMIC,  /* without the fsyncs: for the exec root, which a crash of the host empties */
 };
 
+/* Removes what a save of dir/name that was cut short has left, if any. */
+void save_tidy_at(int dir, const char *name);
 /* Replaces dir/name by text: a reader, or a crash, sees the old or the new file, never a mix. */
 int save_file_at(int dir, const char *name, const char *text, size_t len, enum save_mode mode,
 		 struct err *err);

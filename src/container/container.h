@@ -48,7 +48,13 @@ DEFINE_AUTO(struct container_config *, container_config_unref);
 struct container_config *container_config_copy(const struct container_config *c);
 
 /* What users want. Changed by users only. */
-enum wanted { WANTED_CREATED = 0, WANTED_RUNNING, WANTED_STOPPED, WANTED_GONE };
+enum wanted {
+	WANTED_CREATED = 0,
+	WANTED_RUNNING,
+	WANTED_STOPPED,
+	WANTED_GONE,
+	WANTED_RESTART, /* running, but not this run: from a restart's beginning to its new run */
+};
 const char *wanted_text(enum wanted w);
 
 /* One probe of a health check. */
@@ -167,11 +173,17 @@ struct container {
 	bool gone;	/* removed; kept only by references */
 	bool shim_gone; /* an orphan: alive without its shim */
 	bool busy;	/* a verb begins or removes it: facts are taken up, nothing else is done */
-	bool reconciling;	  /* a worker reconciles it now */
-	bool missed;		  /* a reconcile was asked for while busy */
-	bool keep;		  /* a restart is under way: its end does not auto-remove it */
-	bool exit_known;	  /* how init ended, where it came to us to be reaped: */
-	int exit_status;	  /* as wait(2) has it */
+	bool reconciling; /* a worker reconciles it now */
+	bool missed;	  /* a reconcile was asked for while busy */
+	bool keep;	  /* a restart is under way: its end does not auto-remove it */
+	bool exit_known;  /* how init ended, where it came to us to be reaped: */
+	int exit_status;  /* as wait(2) has it */
+	enum {
+		RESUME_NOTHING = 0,
+		RESUME_RESTART,
+		RESUME_KILL,
+		RESUME_UNDER_WAY
+	} resume;		  /* of the former daemon */
 	pid_t shim_child;	  /* its shim, where it is our child and to be reaped; 0: none */
 	struct file_mark runs;	  /* the record of runs as it was when it was last taken up */
 	unsigned asked;		  /* times that reconcile found it unknown, in a row */

@@ -23,7 +23,8 @@ static const struct {
 	[PHASE_PAUSED] = {"paused", "paused",
 			  TO(RUNNING) | TO(STOPPING) | TO(OVER) | TO(RESTARTING) | TO(REMOVING)},
 	[PHASE_STOPPING] = {"stopping", "running",
-			    TO(OVER) | TO(RUNNING) | TO(REMOVING) | TO(RESTARTING) | TO(EXITED)},
+			    TO(OVER) | TO(RUNNING) | TO(PAUSED) | TO(REMOVING) | TO(RESTARTING) |
+				    TO(EXITED)},
 	[PHASE_OVER] = {"over", "exited",
 			TO(EXITED) | TO(CREATED) | TO(RESTARTING) | TO(REMOVING) | TO(RUNNING)},
 	[PHASE_EXITED] = {"exited", "exited",
@@ -82,6 +83,8 @@ const char *wanted_text(enum wanted w)
 		return "stopped";
 	case WANTED_GONE:
 		return "gone";
+	case WANTED_RESTART:
+		return "restart";
 	}
 	return "unknown";
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 #define STATE_FILE_MAX (4 << 20)
@@ -256,6 +257,20 @@ static bool awaits_policy(const struct container *c)
 	       container_is_of_old_boot(c);
 }
 
+static int verb_to_resume(const struct container *c)
+{
+	if (c->state.wanted == WANTED_RESTART || str_eq(c->disk.verb, "restart"))
+		return RESUME_RESTART;
+	return str_eq(c->disk.verb, "kill") ? RESUME_KILL : RESUME_NOTHING;
+}
+
+/* Nothing is to be done for it: not even the removal of what was to go at its end. */
+static bool is_at_rest(const struct container *c)
+{
+	return c->phase == PHASE_CREATED ||
+	       (c->phase == PHASE_EXITED && !c->config->host.auto_remove);
+}
+
 static void load_state_and_phase(struct container_store *s, int dir, struct container *c)
 {
 	autoclose int exec = container_open_exec(s, c->id);
@@ -278,8 +293,20 @@ static void load_state_and_phase(struct container_store *s, int dir, struct cont
 	c->phase = written_phase(c, p > 0);
 	if (p > 0 && c->disk.started_ns && c->disk.run == c->state.run)
 		c->state.started_ns = c->disk.started_ns;
-	c->handled = exec < 0 && !awaits_policy(c) &&
-		     (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED);
+	if (c->phase != PHASE_REMOVING)
+		c->resume = verb_to_resume(c);
+	c->handled = exec < 0 && !c->resume && is_at_rest(c) && !awaits_policy(c);
+}
+
+/* What saves that a death cut short have left; the next save of the same file may be far. */
+static void tidy(struct container_store *s, const char *id, int dir)
+{
+	autoclose int exec = container_open_exec(s, id);
+
+	save_tidy_at(dir, LAYOUT_CONFIG);
+	save_tidy_at(dir, LAYOUT_STATE);
+	if (exec >= 0)
+		save_tidy_at(exec, LAYOUT_PHASE);
 }
 
 int container_load(struct container_store *s, const char *id, struct container **ret,
@@ -291,6 +318,7 @@ int container_load(struct container_store *s, const char *id, struct container *
 
 	if (dir < 0)
 		return err_sys(err, -dir, "open directory of container %s", id);
+	tidy(s, id, dir);
 	c = container_new(id);
 	r = load_config(dir, c);
 	if (r == 0 && !exists_at(dir, LAYOUT_STATE) && !has_run(dir, NULL))

@@ -103,6 +103,7 @@ void shim_quit(struct engine *e, const char *id);
  */
 #define VERB_START   "start"
 #define VERB_RESTART "policy restart" /* no user's start */
+#define VERB_RENEW   "restart"	      /* a user's: of its stop and of its start */
 int start_claimed(struct engine *e, struct container *c, const char *verb, struct err *err);
 /* bundle.c: everything in the exec directory that a shim needs. *ret_unlearned: see spec_build().
  */
@@ -110,6 +111,8 @@ int bundle_prepare(struct engine *e, struct container *c, const struct container
 		   int data_dir, int exec_dir, char **ret_unlearned, struct err *err);
 /* netfiles.c: hostname, hosts and resolv.conf in the data directory. */
 int netfiles_write(const struct container_config *config, int data_dir, struct err *err);
+/* Removes what a start that was cut short has left of them. */
+void netfiles_tidy(int data_dir);
 
 /* stop.c
  * ----------------------------------------------------------------------------------------------------
@@ -119,6 +122,14 @@ int signal_init(struct container *c, int sig);
 /* Ends it by force and waits until its resources are released; claimed. */
 int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig,
 		 struct err *err);
+/* Is there, or may there soon be, what a stop would end? */
+bool has_processes(struct container *c);
+/* Stops and starts it, whatever it does now; claimed. */
+int restart_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig,
+		    struct err *err);
+/* Sends the signal, and waits for the end that SIGKILL brings. ref: the user's word for it. Not
+ * claimed: a kill is for a container that a stop waits for as well. */
+int kill_now(struct engine *e, struct container *c, const char *ref, int sig, struct err *err);
 /* The stop signal of a container, and its time-out where timeout_s is ENGINE_TIMEOUT_DEFAULT. */
 int container_stop_signal(const struct container_config *config);
 /* Makes the user's wish durable, before its first effect. Who stops or removes something on a full
@@ -175,6 +186,15 @@ struct finding {
 void reconcile(struct engine *e, struct container *c, struct finding *ret);
 /* Opens the pidfd of its init, where it runs and that is not held yet. */
 void hold_init_locked(struct container *c);
+
+/* resume.c: verbs in which the former daemon died, gone on with beside the container's worker
+ * ------------------------------------------------------------------------------------------- */
+void resume_stop(struct engine *e, struct container *c);
+void resume_removal(struct engine *e, struct container *c);
+/* What an update saved and could not tell any more, or not yet. */
+void resume_update(struct engine *e, struct container *c);
+/* The restart or kill, once it is known what there is to restart or kill. */
+void resume_verb(struct engine *e, struct container *c, const struct finding *f);
 
 /* settle.c: the one place where a run ends
  * ------------------------------------------------------------------- */

@@ -115,6 +115,13 @@ static int write_hostname(const struct container_config *config, int dir, struct
 	return save(dir, "hostname", &b, err);
 }
 
+void netfiles_tidy(int data_dir)
+{
+	save_tidy_at(data_dir, "hostname");
+	save_tidy_at(data_dir, "hosts");
+	save_tidy_at(data_dir, "resolv.conf");
+}
+
 int netfiles_write(const struct container_config *config, int data_dir, struct err *err)
 {
 	if (write_hostname(config, data_dir, err) < 0 || write_hosts(config, data_dir, err) < 0)

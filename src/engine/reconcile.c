@@ -356,6 +356,7 @@ static void adopt_orphan(struct engine *e, struct container *c)
 
 static void undo_start(struct engine *e, struct container *c)
 {
+	autoclose int data = container_open_data(e->store, c->id);
 	struct err err = {0};
 
 	{
@@ -365,64 +366,19 @@ static void undo_start(struct engine *e, struct container *c)
 			c->state.restart_due_ns = now_ns();
 		if (!c->state.error)
 			c->state.error = xstrdup("the start was interrupted");
+		if (c->resume == RESUME_RESTART)
+			c->state.wanted = WANTED_RESTART;
 		if (container_save_state_locked(e->store, c, &err) < 0)
 			log_warn("container %.12s: %s", c->id, err.text);
 		if (restart_is_policy_start_locked(c))
 			container_move_locked(e->store, c, PHASE_RESTARTING,
 					      "its start was interrupted");
 	}
+	if (data >= 0)
+		netfiles_tidy(data);
 	/* Born, but never told to start. */
 	shim_quit(e, c->id);
 	release_and_rest(e, c);
-}
-
-/* What may wait for long runs beside the container's own worker, which settles meanwhile. */
-struct job {
-	struct engine *e;
-	struct container *c;
-};
-
-static void resume_stop_job(void *arg)
-{
-	struct job *j = arg;
-	struct err err = {0};
-	int64_t left_s = 0;
-	int sig = 0;
-
-	if (container_claim(j->c, &err) == 0) {
-		{
-			hold(&j->c->lock);
-			left_s = (j->c->disk.deadline_ns - now_ns()) / NSEC_PER_SEC;
-			sig = (int) j->c->disk.signal;
-		}
-		if (stop_claimed(j->e, j->c, left_s > 0 ? left_s : 0, sig, &err) < 0)
-			log_warn("container %.12s: resumed stop: %s", j->c->id, err.text);
-		container_release(j->c);
-	}
-	container_unref(j->c);
-	free(j);
-}
-
-static void remove_job(void *arg)
-{
-	struct job *j = arg;
-	struct err err = {0};
-
-	if (container_claim(j->c, &err) == 0) {
-		if (remove_claimed(j->e, j->c, true, &err) < 0)
-			log_warn("container %.12s: resumed removal: %s", j->c->id, err.text);
-		container_release(j->c);
-	}
-	container_unref(j->c);
-	free(j);
-}
-
-static void submit(struct engine *e, struct container *c, void (*fn)(void *arg))
-{
-	struct job *j = xnew(struct job);
-
-	*j = (struct job){e, container_ref(c)};
-	workers_submit(e->waiters, NULL, fn, j);
 }
 
 static void settle_without_record(struct engine *e, struct container *c, const struct finding *f)
@@ -441,31 +397,6 @@ static void settle_without_record(struct engine *e, struct container *c, const s
 		settle_lost(e, c, strcmp(f->why, HOST_REBOOTED) ? "exit status lost" : f->why);
 }
 
-static void resume_update_job(void *arg)
-{
-	struct job *j = arg;
-
-	if (container_claim(j->c, NULL) == 0) {
-		update_resume_claimed(j->e, j->c);
-		container_release(j->c);
-	}
-	container_unref(j->c);
-	free(j);
-}
-
-/* What an update saved and could not tell any more, or not yet. */
-static void resume_update(struct engine *e, struct container *c)
-{
-	bool due;
-
-	{
-		hold(&c->lock);
-		due = c->disk.updating && !c->claimed && phase_is_alive(c->phase);
-	}
-	if (due)
-		submit(e, c, resume_update_job);
-}
-
 static void apply(struct engine *e, struct container *c, struct finding *f)
 {
 	switch (f->verdict) {
@@ -474,6 +405,9 @@ static void apply(struct engine *e, struct container *c, struct finding *f)
 		return;
 	case VERDICT_UNSET:
 	case VERDICT_LEAVE:
+		/* What a start had made that was not even begun. */
+		if (f->written == PHASE_CREATED)
+			release_and_rest(e, c);
 		break;
 	case VERDICT_ADOPT_WARN:
 		log_warn("container %.12s (%s): written %s, but %s", c->id, c->name,
@@ -508,33 +442,38 @@ static void apply(struct engine *e, struct container *c, struct finding *f)
 			adopt_orphan(e, c);
 		else
 			adopt(e, c, f);
-		submit(e, c, resume_stop_job);
+		resume_stop(e, c);
 		return;
 	case VERDICT_STOP_THEN_REMOVE:
 		adopt(e, c, f);
-		submit(e, c, remove_job);
+		resume_removal(e, c);
 		return;
 	case VERDICT_FINISH_REMOVAL:
 		release_and_rest(e, c);
 		end_handling(e, c);
-		submit(e, c, remove_job);
+		resume_removal(e, c);
 		return;
 	}
 	end_handling(e, c);
 }
 
 /* What the table leaves to the state: after a reboot the policy of what rests has a word; and a
- * stop or removal that a verb of this process has in hand is not to be resumed beside it. */
-static enum verdict judge_here(struct container *c, enum verdict v)
+ * stop or removal that a verb of this process has in hand is not to be resumed beside it. A stop
+ * that is half of a restart is resumed as such. */
+static enum verdict judge_here(struct container *c, enum verdict v, enum seen seen)
 {
 	hold(&c->lock);
 
 	if (v == VERDICT_REST && restart_comes_after_boot_locked(c))
 		return VERDICT_BY_POLICY;
+	if (v == VERDICT_RESUME_STOP &&
+	    (c->resume == RESUME_RESTART || c->resume == RESUME_UNDER_WAY))
+		return VERDICT_ADOPT;
 	if (!c->claimed)
 		return v;
+	/* But it is to be watched, by its pidfd where its shim died meanwhile. */
 	if (v == VERDICT_RESUME_STOP || v == VERDICT_STOP_THEN_REMOVE)
-		return VERDICT_LEAVE;
+		return seen == SEEN_ORPHAN ? VERDICT_ADOPT_ORPHAN : VERDICT_LEAVE;
 	return v == VERDICT_FINISH_REMOVAL ? VERDICT_SETTLE_REST : v;
 }
 
@@ -547,12 +486,13 @@ static void reconcile_now(struct engine *e, struct container *c, struct finding 
 		if (f->written == PHASE_STARTING && c->phase == PHASE_RUNNING)
 			f->written = PHASE_RUNNING;
 	}
-	f->verdict = judge_here(c, judge(f->written, f->seen));
+	f->verdict = judge_here(c, judge(f->written, f->seen), f->seen);
 	log_debug("container %.12s: written %s, seen %s (%s): %s", c->id, phase_text(f->written),
 		  seen_text(f->seen), f->why, verdict_text(f->verdict));
 	apply(e, c, f);
 	if (f->seen == SEEN_ALIVE)
 		health_tick(e, c);
+	resume_verb(e, c, f);
 }
 
 void reconcile(struct engine *e, struct container *c, struct finding *ret)

@@ -130,7 +130,8 @@ static bool is_to_go(const struct container *c)
 		return false;
 	if (c->state.wanted == WANTED_GONE)
 		return !c->claimed;
-	return c->config && c->config->host.auto_remove && c->state.settled_run > 0 && !c->keep;
+	return c->config && c->config->host.auto_remove && c->state.settled_run > 0 && !c->keep &&
+	       c->state.wanted != WANTED_RESTART;
 }
 
 /* Says whether it is to be removed now. */

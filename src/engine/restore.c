@@ -181,7 +181,6 @@ static void sweep_unfinished(struct restore *r, const char *id)
 
 	if (dir < 0)
 		return;
-	(void) unlinkat(dir, "." LAYOUT_CONFIG ".new", 0);
 	(void) unlinkat(dir, LAYOUT_RUNS, 0); /* empty: it has no config.json and no state.json */
 	if (unlinkat(top, id, AT_REMOVEDIR) == 0)
 		strv_add_owned(&r->swept, xasprintf("unfinished create %.12s", id));

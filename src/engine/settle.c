@@ -82,6 +82,7 @@ static void apply_ended(struct engine *e, struct container *c, const struct run_
 	c->exit_known = false;
 	close_p(&c->init_fd);
 	c->init_fd = -1;
+	free(take(c->disk.verb)); /* it was about this run */
 	if (container_save_state_locked(e->store, c, &err) < 0)
 		log_error("container %.12s: exit code %d is known but not saved: %s", c->id,
 			  r->code, err.text);

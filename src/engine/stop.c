@@ -149,29 +149,57 @@ int save_wish_locked(struct engine *e, struct container *c, enum wanted wish, st
 	return -1;
 }
 
-/* Says what is about to be done: durable wish, deadline in phase.json, the shim's ear. */
-static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s, int sig,
-		       bool *ret_paused, struct err *err)
+static void note_stop_locked(struct engine *e, struct container *c, int64_t timeout_s, int sig)
 {
-	enum wanted wish = WANTED_STOPPED;
+	free(c->disk.verb);
+	c->disk.verb = xstrdup(c->keep ? VERB_RENEW : "stop");
+	c->disk.signal = sig;
+	c->disk.deadline_ns = now_ns() + (timeout_s < 0 ? INT32_MAX : timeout_s) * NSEC_PER_SEC;
+	if (phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING)
+		container_move_locked(e->store, c, PHASE_STOPPING, "stop");
+}
+
+/* Says what is about to be done: deadline in phase.json, durable wish, the shim's ear. In this
+ * order, for the phase is what a restore goes on with: a wish alone would stop nothing. */
+static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s, int sig,
+		       struct err *err)
+{
+	enum wanted wish, former;
+	enum phase was;
 
 	{
 		hold(&c->lock);
-		if (c->state.wanted == WANTED_GONE)
-			wish = WANTED_GONE;
-		*ret_paused = c->phase == PHASE_PAUSED;
-		if (c->state.wanted != wish && save_wish_locked(e, c, wish, err) < 0)
+		former = c->state.wanted;
+		was = c->phase;
+		wish = former == WANTED_GONE ? WANTED_GONE
+		       : c->keep	     ? WANTED_RESTART
+					     : WANTED_STOPPED;
+		note_stop_locked(e, c, timeout_s, sig);
+		if (wish != former && save_wish_locked(e, c, wish, err) < 0) {
+			free(take(c->disk.verb));
+			container_move_locked(e->store, c, was, "the stop cannot be saved");
 			return -1;
-		free(c->disk.verb);
-		c->disk.verb = xstrdup("stop");
-		c->disk.signal = sig;
-		c->disk.deadline_ns =
-			now_ns() + (timeout_s < 0 ? INT32_MAX : timeout_s) * NSEC_PER_SEC;
-		if (phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING)
-			container_move_locked(e->store, c, PHASE_STOPPING, "stop");
+		}
 	}
 	shim_tell_wish(e, c, wish);
 	return 0;
+}
+
+/* Whether it is frozen. Of a stop that another daemon began only the runtime still knows. */
+static bool is_paused(struct engine *e, struct container *c)
+{
+	const struct runtime *rt;
+	enum phase phase;
+	pid_t pid;
+
+	{
+		hold(&c->lock);
+		phase = c->phase;
+		rt = runtime_find(e->runtimes, c->config ? c->config->runtime : NULL);
+	}
+	if (phase != PHASE_STOPPING)
+		return phase == PHASE_PAUSED;
+	return rt && runtime_state(rt, c->id, &pid, NULL) == RUNTIME_PAUSED;
 }
 
 /* SIGKILL, and its end: 0 or -ETIMEDOUT. What does not end at once may be frozen without our
@@ -210,7 +238,7 @@ static bool is_between_runs(struct container *c)
 int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig, struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *config = NULL;
-	bool paused;
+	bool paused = is_paused(e, c);
 
 	{
 		hold(&c->lock);
@@ -219,7 +247,7 @@ int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int s
 	timeout_s = stop_timeout(config, timeout_s);
 	if (sig <= 0)
 		sig = container_stop_signal(config);
-	if (intend_stop(e, c, timeout_s, sig, &paused, err) < 0)
+	if (intend_stop(e, c, timeout_s, sig, err) < 0)
 		return -1;
 	/* Between two runs there is nothing to signal: its shim has heard the wish and ends, or
 	 * there is none and the plan is dropped. */
@@ -254,7 +282,7 @@ static int parse_signal(const char *s, int *ret, struct err *err)
 	return 0;
 }
 
-static bool has_processes(struct container *c)
+bool has_processes(struct container *c)
 {
 	hold(&c->lock);
 
@@ -287,19 +315,25 @@ int engine_stop(struct engine *e, const char *ref, int64_t timeout_s, const char
 		       : 0;
 }
 
-int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
-		   struct err *err)
+/* The wish stands until the new run is begun, so that a daemon that comes back begins it. */
+static void end_restart(struct engine *e, struct container *c, bool failed)
 {
-	auto_(container_unref_p) struct container *c = NULL;
-	auto_(container_release_p) struct container *claimed = NULL;
-	auto_(container_config_unref_p) struct container_config *config = NULL;
-	int sig, r = 0;
+	struct err err = {0};
 
-	if (parse_signal(signal, &sig, err) < 0 || find_and_claim(e, ref, &c, &claimed, err) < 0)
-		return -1;
-	config = config_of(c, err);
-	if (!config)
-		return -1;
+	hold(&c->lock);
+	c->keep = false;
+	if (!failed || c->state.wanted != WANTED_RESTART || engine_ending(e))
+		return;
+	c->state.wanted = WANTED_STOPPED;
+	if (container_save_state_locked(e->store, c, &err) < 0)
+		log_warn("container %.12s: %s", c->id, err.text);
+}
+
+int restart_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig,
+		    struct err *err)
+{
+	int r = 0;
+
 	{
 		hold(&c->lock);
 		c->keep = true;
@@ -307,40 +341,89 @@ int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const c
 	if (has_processes(c))
 		r = stop_and_tell(e, c, timeout_s, sig, err);
 	if (r == 0)
-		r = start_claimed(e, c, VERB_START, err);
-	{
-		hold(&c->lock);
-		c->keep = false;
-	}
-	if (r < 0)
-		return err_wrap(err, "Cannot restart container %s", ref);
-	notify(e, c, now_ns(), "restart", NULL);
-	return 0;
+		r = start_claimed(e, c, VERB_RENEW, err);
+	end_restart(e, c, r < 0);
+	if (r == 0)
+		notify(e, c, now_ns(), "restart", NULL);
+	return r;
+}
+
+int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const char *signal,
+		   struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_release_p) struct container *claimed = NULL;
+	auto_(container_config_unref_p) struct container_config *config = NULL;
+	int sig;
+
+	if (parse_signal(signal, &sig, err) < 0 || find_and_claim(e, ref, &c, &claimed, err) < 0)
+		return -1;
+	config = config_of(c, err);
+	if (!config)
+		return -1;
+	return restart_claimed(e, c, timeout_s, sig, err) < 0
+		       ? err_wrap(err, "Cannot restart container %s", ref)
+		       : 0;
+}
+
+/* A kill that cannot be noted is done all the same: only a death in it would forget it. */
+static void save_kill_locked(struct engine *e, struct container *c)
+{
+	struct err err = {0};
+
+	if (container_save_phase_locked(e->store, c, &err) < 0)
+		log_warn("container %.12s: %s", c->id, err.text);
+}
+
+static void forget_kill_locked(struct engine *e, struct container *c)
+{
+	if (!str_eq(c->disk.verb, "kill"))
+		return;
+	free(take(c->disk.verb));
+	save_kill_locked(e, c);
 }
 
 /* docker's rule: SIGKILL and the stop signal say that the user wants it stopped; others are
- * messages. */
+ * messages. Those two are noted before the wish, for a restore to send them again; a stop in
+ * progress is gone on with anyway. Says whether the wish is new. */
 static int intend_kill(struct engine *e, struct container *c, int sig, struct err *err)
 {
 	hold(&c->lock);
+	enum wanted former = c->state.wanted;
 
 	if (sig != SIGKILL && sig != container_stop_signal(c->config))
 		return 0;
-	if (c->state.wanted != WANTED_RUNNING)
+	if (c->phase != PHASE_STOPPING) {
+		free(c->disk.verb);
+		c->disk.verb = xstrdup("kill");
+		c->disk.signal = sig;
+		save_kill_locked(e, c);
+	}
+	if (former != WANTED_RUNNING)
 		return 0;
-	return save_wish_locked(e, c, WANTED_STOPPED, err) < 0 ? -1 : 1;
+	if (save_wish_locked(e, c, WANTED_STOPPED, err) == 0)
+		return 1;
+	forget_kill_locked(e, c);
+	return -1;
 }
 
-int engine_kill(struct engine *e, const char *ref, const char *signal, struct err *err)
+/* The signal is sent; it need not end it. */
+static void end_kill(struct engine *e, struct container *c, bool paused)
 {
-	auto_(container_unref_p) struct container *c = NULL;
-	bool paused, restarting;
-	int sig, r;
+	hold(&c->lock);
 
-	if (parse_signal(signal, &sig, err) < 0 || container_lookup(e->store, ref, &c, err) < 0)
-		return -1;
-	if (sig == 0)
-		sig = SIGKILL;
+	forget_kill_locked(e, c);
+	if (paused && c->phase == PHASE_PAUSED)
+		container_move_locked(e->store, c, PHASE_RUNNING, "signalled");
+	if (paused)
+		health_wake_locked(e, c);
+}
+
+int kill_now(struct engine *e, struct container *c, const char *ref, int sig, struct err *err)
+{
+	bool paused, restarting;
+	int r;
+
 	{
 		hold(&c->lock);
 		restarting = c->phase == PHASE_RESTARTING;
@@ -350,7 +433,6 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 				       ref, c->id);
 		paused = c->phase == PHASE_PAUSED;
 	}
-	/* Not claimed: a kill is for a container that a stop waits for as well. */
 	r = intend_kill(e, c, sig, err);
 	if (r < 0)
 		return -1;
@@ -367,11 +449,16 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 					 "Cannot kill container: %s: it did not end within %d s",
 					 ref, KILL_GRACE_S);
 	send_signal(e, c, sig, paused);
-	if (paused) {
-		hold(&c->lock);
-		if (c->phase == PHASE_PAUSED)
-			container_move_locked(e->store, c, PHASE_RUNNING, "signalled");
-		health_wake_locked(e, c);
-	}
+	end_kill(e, c, paused);
 	return 0;
+}
+
+int engine_kill(struct engine *e, const char *ref, const char *signal, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	int sig;
+
+	if (parse_signal(signal, &sig, err) < 0 || container_lookup(e->store, ref, &c, err) < 0)
+		return -1;
+	return kill_now(e, c, ref, sig ?: SIGKILL, err);
 }
