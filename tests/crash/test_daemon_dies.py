@@ -1,0 +1,23 @@
+"""SIGKILL to the daemon before each state-changing system call of each verb, and of restore itself."""
+
+import pytest
+
+from sweep import DaemonDies, DaemonRestores, Sweep
+from verbs import ALL, Restore
+
+
+def sweep(verb, death, runtime, namespace, request, record_property):
+    one = Sweep(verb, death, runtime, namespace)
+    n = one.run(request.config.getoption("--every"), request.config.getoption("--at"))
+    record_property(one.name, n)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("verb", ALL, ids=lambda v: v.name)
+def test_verb(verb, runtime, namespace, request, record_property):
+    sweep(verb, DaemonDies(), runtime, namespace, request, record_property)
+
+
+@pytest.mark.timeout(1200)
+def test_restore(runtime, namespace, request, record_property):
+    sweep(Restore(), DaemonRestores(), runtime, namespace, request, record_property)

@@ -1,0 +1,506 @@
+"""The verbs that the daemon, or a shim, dies in: what each finds, what it does, what may be after.
+
+Each has prepare(scene), act(scene), and check(scene), which asserts what is lawful for this verb
+beyond laws.py. A verb that was cut short is either not begun or finished: which of the two, the disk
+says at the death (scene.wanted), and an answer that the client has got decides it (scene.answer).
+"""
+
+import contextlib
+import json
+import os
+import signal
+
+from kit import host
+from kit.archives import Image, file, folder, layer
+
+import laws
+
+CODE = 5  # of a container that is asked to end
+
+
+def run(scene, host_config=None, **config):
+    """A running container that ends with CODE on SIGTERM, ready for it."""
+    cid = scene.create(["probe", "trap", str(CODE)], host_config, **config)
+    scene.daemon.start_container(cid)
+    scene.daemon.wait_log(cid, "ready")
+    scene.pid = scene.daemon.container_pid(cid)
+    return cid
+
+
+def exited(scene, code=7):
+    cid = scene.create(["sh", "-c", f"exit {code}"])
+    scene.daemon.start_container(cid)
+    assert scene.daemon.wait(cid) == code
+    scene.daemon.wait_state(cid, "exited")
+    return cid
+
+
+class Verb:
+    path = None  # of the request, POST
+    query = {}
+
+    @property
+    def name(self):
+        return type(self).__name__.lower().replace("_", " ")
+
+    def prepare(self, scene):
+        scene.cid = run(scene)
+
+    def act(self, scene):
+        return scene.daemon.api.post(f"/containers/{scene.cid}/{self.path}", **self.query)
+
+    def check(self, scene):
+        raise NotImplementedError
+
+
+# --- what each may end in
+
+def assert_running(scene):
+    state = scene.daemon.state(scene.cid)
+    assert (state["Status"], state["Pid"]) == ("running", scene.pid), f"was {scene.pid}: {state}"
+
+
+def assert_exited(scene, *codes):
+    state = scene.daemon.state(scene.cid)
+    assert state["Status"] == "exited" and state["ExitCode"] in codes, f"wanted exited {codes}: {state}"
+    assert not host.alive(scene.pid), "exited, but alive"
+
+
+def assert_gone(scene, cid):
+    assert scene.daemon.api.get(f"/containers/{cid}/json").status == 404
+    assert not (scene.daemon.data / "containers" / cid).exists()
+    assert cid not in [one["Id"] for one in scene.daemon.list(all=True)]
+
+
+class Create(Verb):
+    def prepare(self, scene):
+        scene.before = {one["Id"] for one in scene.daemon.list(all=True)}
+
+    def act(self, scene):
+        return scene.daemon.api.post("/containers/create", scene.daemon.body("exit 0"), name="new")
+
+    def check(self, scene):
+        """Whole or not at all; without an answer either may be, for nobody knows its id."""
+        made = {one["Id"] for one in scene.daemon.list(all=True)} - scene.before
+        if scene.answered(201):
+            assert made == {scene.answer.json["Id"]}
+        assert len(made) <= 1
+        if not made:
+            made = {scene.create("exit 0", name="new")}
+        scene.own |= made
+        scene.cid, = made
+        one = scene.daemon.inspect("new")
+        assert (one["Id"], one["State"]["Status"], one["Config"]["Cmd"]) == (
+            scene.cid, "created", ["sh", "-c", "exit 0"])
+
+
+class Start(Verb):
+    path = "start"
+
+    def prepare(self, scene):
+        scene.cid = scene.create(["probe", "trap", str(CODE)])
+
+    def check(self, scene):
+        """A start that was cut short runs where its shim came to it, else it is undone: both are
+        lawful, for the shim, once told, goes on by itself. Half of one is not."""
+        state = scene.daemon.state(scene.cid)
+        started = [r for r in laws.records(scene.daemon, scene.cid) if r["event"] == "started"]
+        if scene.answered(204) or started:
+            assert state["Status"] == "running" and state["Pid"] == started[-1]["pid"], state
+            assert host.alive(state["Pid"])
+            assert len(started) == 1, started
+        else:
+            assert state["Status"] == "created" and state["Pid"] == 0, state
+
+
+class Start_again(Verb):
+    path = "start"
+
+    def prepare(self, scene):
+        scene.cid = exited(scene)
+
+    def check(self, scene):
+        """It runs `exit 7` again; undone it is as it was: 7 either way."""
+        scene.daemon.wait_state(scene.cid, "exited")
+        state = scene.daemon.state(scene.cid)
+        assert state["ExitCode"] == 7, state
+        ended = [r for r in laws.records(scene.daemon, scene.cid) if r["event"] == "ended"]
+        assert not scene.answered(204) or len(ended) == 2
+
+
+class Stop(Verb):
+    path = "stop"
+
+    def check(self, scene):
+        if scene.answered(204) or scene.begun("stop"):
+            assert_exited(scene, CODE)
+        else:
+            assert_running(scene)
+
+
+class Stop_paused(Stop):
+    def prepare(self, scene):
+        scene.cid = run(scene)
+        scene.daemon.api.post(f"/containers/{scene.cid}/pause", expect=204)
+
+    def check(self, scene):
+        if scene.answered(204) or scene.begun("stop"):
+            assert_exited(scene, CODE)
+        else:
+            assert scene.daemon.state(scene.cid)["Status"] == "paused"
+
+
+class Stop_stubborn(Stop):
+    """It ignores the stop signal: SIGKILL after the seconds that were left."""
+    query = {"t": 1}
+
+    def prepare(self, scene):
+        scene.cid = run(scene, StopSignal="SIGUSR1")
+
+    def check(self, scene):
+        if scene.answered(204) or scene.begun("stop"):
+            assert_exited(scene, 137)
+        else:
+            assert_running(scene)
+
+
+class Kill(Verb):
+    path = "kill"
+
+    def check(self, scene):
+        if scene.answered(204) or scene.begun("kill"):
+            assert_exited(scene, 137)
+        else:
+            assert_running(scene)
+
+
+class Restart(Verb):
+    path = "restart"
+
+    def check(self, scene):
+        """Begun, it ends in a new run, the old one's end told; else the old run goes on."""
+        started = [r for r in laws.records(scene.daemon, scene.cid) if r["event"] == "started"]
+        ended = [r for r in laws.records(scene.daemon, scene.cid) if r["event"] == "ended"]
+        if scene.answered(204) or scene.begun("restart") or scene.state["Run"] > 1:
+            state = scene.daemon.state(scene.cid)
+            assert state["Status"] == "running", state
+            assert len(started) == 2 and state["Pid"] == started[-1]["pid"], (state, started)
+            assert [r["code"] for r in ended] == [CODE]
+        else:
+            assert_running(scene)
+
+
+class Pause(Verb):
+    path = "pause"
+
+    def check(self, scene):
+        """One step of the runtime's, whose outcome counts: without an answer either is lawful."""
+        status = scene.daemon.state(scene.cid)["Status"]
+        assert status in ("running", "paused")
+        assert not scene.answered(204) or status == "paused"
+        assert scene.daemon.state(scene.cid)["Pid"] == scene.pid
+        assert scene.frozen() == (status == "paused"), f"shown {status}"
+
+
+class Unpause(Pause):
+    path = "unpause"
+
+    def prepare(self, scene):
+        scene.cid = run(scene)
+        scene.daemon.api.post(f"/containers/{scene.cid}/pause", expect=204)
+
+    def check(self, scene):
+        status = scene.daemon.state(scene.cid)["Status"]
+        assert status in ("running", "paused")
+        assert not scene.answered(204) or status == "running"
+        assert scene.daemon.state(scene.cid)["Pid"] == scene.pid
+        assert scene.frozen() == (status == "paused"), f"shown {status}"
+
+
+class Rename(Verb):
+    path = "rename"
+    query = {"name": "new"}
+
+    def prepare(self, scene):
+        scene.cid = run(scene, name="old")
+
+    def check(self, scene):
+        """One of the two names, by the one file that says it; the other is free."""
+        assert_running(scene)
+        name = scene.daemon.inspect(scene.cid)["Name"]
+        assert name in ("/old", "/new")
+        assert not scene.answered(204) or name == "/new"
+        other = {"/old": "new", "/new": "old"}[name]
+        assert scene.daemon.api.get(f"/containers/{other}/json").status == 404
+        scene.create("exit 0", name=other)
+
+
+class Remove(Verb):
+    def prepare(self, scene):
+        scene.cid = exited(scene)
+
+    def act(self, scene):
+        return scene.daemon.api.delete(f"/containers/{scene.cid}")
+
+    def check(self, scene):
+        if scene.answered(204) or scene.wanted in ("gone", None):
+            assert_gone(scene, scene.cid)
+        else:
+            assert scene.daemon.state(scene.cid)["ExitCode"] == 7
+
+
+class Remove_by_force(Verb):
+    def prepare(self, scene):
+        scene.cid = run(scene)
+
+    def act(self, scene):
+        return scene.daemon.api.delete(f"/containers/{scene.cid}", force=True)
+
+    def check(self, scene):
+        if scene.answered(204) or scene.wanted in ("gone", None):
+            assert_gone(scene, scene.cid)
+            assert scene.ends_told(scene.cid) == ["137"]
+        else:
+            assert_running(scene)
+
+
+class Prune(Verb):
+    def prepare(self, scene):
+        scene.two = [exited(scene), exited(scene)]
+        scene.cid = scene.two[0]
+
+    def act(self, scene):
+        # The bystander that rests is not of these.
+        return scene.daemon.api.post("/containers/prune", filters={"label!": ["bystander"]})
+
+    def check(self, scene):
+        """Each by itself: one may be gone and the other not begun."""
+        for cid in scene.two:
+            if scene.answered(200) or scene.wishes[cid] in ("gone", None):
+                assert_gone(scene, cid)
+            else:
+                assert scene.daemon.state(cid)["ExitCode"] == 7
+
+
+class Exit(Verb):
+    """Settling what ended by itself."""
+    after = CODE
+
+    def prepare(self, scene):
+        scene.cid = run(scene)
+
+    def act(self, scene):
+        os.kill(scene.pid, signal.SIGTERM)
+        host.wait_exit(scene.pid)
+
+    def check(self, scene):
+        assert_exited(scene, CODE)
+        assert scene.ends_told(scene.cid) == [str(CODE)]
+
+
+class Auto_remove(Exit):
+    def prepare(self, scene):
+        scene.cid = run(scene, {"AutoRemove": True})
+
+    def check(self, scene):
+        assert_gone(scene, scene.cid)
+        assert scene.ends_told(scene.cid) == [str(CODE)]
+
+
+# --- images
+
+def other_image():
+    return Image([layer(folder("etc"), file("etc/one", "1")), layer(folder("etc"), file("etc/two", "2"))])
+
+
+class Image_load(Verb):
+    """All of an image or nothing; without an answer either is lawful."""
+    whole = None
+
+    def prepare(self, scene):
+        scene.empty = scene.image_files()
+
+    def act(self, scene):
+        return scene.daemon.api.post("/images/load", other_image().docker_archive("other:1", "other:2"),
+                                     headers={"Content-Type": "application/x-tar"})
+
+    def there(self, scene):
+        return scene.daemon.api.get("/images/other:1/json").status == 200
+
+    def check(self, scene):
+        there = self.there(scene)
+        assert not scene.answered(200) or there
+        assert (scene.daemon.api.get("/images/other:2/json").status == 200) == there
+        if there:
+            scene.create(["x"], image="other:2")
+            self.whole = self.whole or scene.image_files()  # of the undisturbed round
+            scene.wait_image_files(self.whole)
+        else:
+            scene.wait_image_files(scene.empty)
+
+    def finish(self, scene):
+        scene.daemon.api.delete("/images/other:1", expect=(200, 404))
+        scene.daemon.api.delete("/images/other:2", expect=(200, 404))
+        scene.wait_image_files(scene.empty)
+
+
+class Image_remove(Image_load):
+    def prepare(self, scene):
+        super().prepare(scene)
+        scene.daemon.load(other_image().docker_archive("other:1", "other:2"))
+        scene.daemon.api.delete("/images/other:2", expect=200)
+
+    def act(self, scene):
+        return scene.daemon.api.delete("/images/other:1")
+
+    def check(self, scene):
+        there = self.there(scene)
+        assert not scene.answered(200) or not there
+        if there:
+            scene.create(["x"], image="other:1")
+        else:
+            scene.wait_image_files(scene.empty)
+
+
+class Image_tag(Image_load):
+    def prepare(self, scene):
+        super().prepare(scene)
+        scene.daemon.load(other_image().docker_archive("other:1"))
+
+    def act(self, scene):
+        return scene.daemon.api.post("/images/other:1/tag", repo="other", tag="2")
+
+    def check(self, scene):
+        assert self.there(scene)
+        status = scene.daemon.api.get("/images/other:2/json").status
+        assert status == 200 or not scene.answered(201)
+
+
+ALL = [cls() for cls in (
+    Create, Start, Start_again, Stop, Stop_paused, Stop_stubborn, Kill, Restart, Pause, Unpause, Rename,
+    Remove, Remove_by_force, Prune, Exit, Auto_remove, Image_load, Image_remove, Image_tag)]
+
+
+# --- restore itself
+
+class Restore(Verb):
+    """The daemon dies while it restores one of each kind."""
+
+    def prepare(self, scene):
+        daemon = scene.daemon
+        self.paused = run(scene)
+        self.paused_pid = scene.pid
+        daemon.api.post(f"/containers/{self.paused}/pause", expect=204)
+        self.removed = exited(scene)
+        self.auto = run(scene, {"AutoRemove": True})
+        ending = [scene.pid]
+        self.stopping = run(scene, StopSignal="SIGUSR1")
+        self.stubborn_pid = scene.pid
+        self.ended = scene.cid = run(scene)
+        ending.append(scene.pid)
+        self.begin_stop(scene)
+        daemon.kill9()
+        for pid in ending:
+            os.kill(pid, signal.SIGTERM)
+            host.wait_exit(pid)
+        self.want_gone(scene)
+        self.leave_litter(scene)
+
+    def begin_stop(self, scene):
+        """A stop that waits for its time-out when the daemon dies."""
+        with contextlib.suppress(TimeoutError):
+            scene.daemon.api.post(f"/containers/{self.stopping}/stop", t=1, timeout=0.1)
+        phase = scene.daemon.exec / "containers" / self.stopping / "phase.json"
+        host.wait_for(lambda: laws.read_json(phase)["Phase"] == "stopping", "the stop to begin")
+
+    def want_gone(self, scene):
+        path = scene.daemon.data / "containers" / self.removed / "state.json"
+        path.write_text(json.dumps({**laws.read_json(path), "Wanted": 3}))
+
+    def leave_litter(self, scene):
+        top = scene.daemon.data / "containers"
+        self.unfinished, self.gone = top / ("c" * 64), top / ".gone-0123456789abcdef"
+        for path in (self.unfinished, self.gone):
+            path.mkdir()
+            (path / "runs.jsonl").touch()
+
+    def act(self, scene):
+        """Until it has restored all, or has died on the way."""
+        def answers():
+            try:
+                return scene.daemon.api.get("/_ping", version="").status == 200
+            except OSError:
+                return not scene.reaper.alive()
+
+        host.wait_for(answers, "the daemon to answer")
+        laws.wait_steady(scene.daemon, scene.own)
+
+    def check(self, scene):
+        daemon = scene.daemon
+        assert_exited(scene, CODE)
+        assert daemon.state(self.paused)["Status"] == "paused"
+        assert daemon.container_pid(self.paused) == self.paused_pid
+        assert daemon.state(self.stopping)["ExitCode"] == 137
+        assert not host.alive(self.stubborn_pid)
+        for cid in (self.removed, self.auto):
+            assert_gone(scene, cid)
+        for cid, code in ((self.ended, CODE), (self.auto, CODE), (self.stopping, 137)):
+            assert scene.ends_told(cid) == [str(code)], f"told of {cid[:12]}: {scene.ends_told(cid)}"
+        assert not self.unfinished.exists() and not self.gone.exists()
+
+
+# --- in which a shim dies
+
+class Shim_start(Start):
+    """Whatever the shim came to: what runs is shown running, what does not is not."""
+
+    def check(self, scene):
+        alive = [pid for path in host.cgroups_named([scene.cid]) for pid in cgroup_processes(path)]
+        state = scene.daemon.state(scene.cid)
+        if alive:
+            assert state["Status"] == "running" and state["Pid"] in alive, f"{alive} live: {state}"
+        else:
+            assert state["Status"] in ("created", "exited"), state
+
+
+def cgroup_processes(path):
+    with contextlib.suppress(OSError), open(f"{path}/cgroup.procs") as procs:
+        return [int(line) for line in procs]
+    return []
+
+
+class Shim_stop(Stop):
+    def check(self, scene):
+        assert_exited(scene, CODE, 255)
+
+
+class Shim_kill(Kill):
+    def check(self, scene):
+        assert_exited(scene, 137, 255)
+
+
+class Shim_exit(Exit):
+    def check(self, scene):
+        assert_exited(scene, CODE, 255)
+
+
+class Shim_remove(Remove_by_force):
+    def check(self, scene):
+        assert_gone(scene, scene.cid)
+        assert len(scene.ends_told(scene.cid)) == 1
+
+
+class Shim_rests(Verb):
+    """It dies while its container runs: an orphan, which every verb still reaches."""
+
+    def act(self, scene):
+        os.kill(scene.death.shim(scene), signal.SIGKILL)
+
+    def check(self, scene):
+        assert_running(scene)
+        for verb, status in (("pause", "paused"), ("unpause", "running")):
+            scene.daemon.api.post(f"/containers/{scene.cid}/{verb}", expect=204)
+            scene.daemon.wait_state(scene.cid, status)
+
+
+SHIM = [cls() for cls in (Shim_start, Shim_stop, Shim_kill, Shim_exit, Shim_remove, Shim_rests)]
