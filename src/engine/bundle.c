@@ -15,34 +15,11 @@
 #include "spec/spec.h"
 #include "wire/shim_config.h"
 
-/* "container:<id>" in a namespace mode: the pid of that container's init, which must run. */
-static int namespace_owner(struct engine *e, const char *mode, const char *what, pid_t *ret_pid,
-			   struct err *err)
-{
-	auto_(container_unref_p) struct container *other = NULL;
-
-	*ret_pid = 0;
-	if (!mode || !str_has_prefix(mode, "container:"))
-		return 0;
-	if (container_lookup(e->store, mode + strlen("container:"), &other, err) < 0)
-		return err_wrap(err, "cannot join %s", what);
-	hold(&other->lock);
-	if (!phase_is_alive(other->phase))
-		return err_set(err, ERR_CONFLICT, "cannot join %s of a non running container: %s",
-			       what, mode + strlen("container:"));
-	*ret_pid = (pid_t) other->disk.pid;
-	return 0;
-}
-
-static char *namespace_path(pid_t pid, const char *ns)
-{
-	return pid > 0 ? xasprintf("/proc/%d/ns/%s", pid, ns) : NULL;
-}
-
 /* The paths that a spec points to; owned here so that one clean-up frees them. */
 struct paths {
 	char *hostname, *hosts, *resolv_conf, *pid_ns, *ipc_ns, *net_ns, *cgroup, *shm;
 	char **roots;
+	char **join; /* shim_config's */
 };
 
 static void paths_free(struct paths *p)
@@ -53,21 +30,40 @@ static void paths_free(struct paths *p)
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		free(*all[i]);
 	strv_free(p->roots);
+	strv_free(p->join);
 }
 
-static int find_namespaces(struct engine *e, const struct host_config *host, struct paths *p,
-			   struct err *err)
+/* "container:<id>" in a namespace mode: that container must run. Its shim is asked again before
+ * each run who its init is (shim/join.h); the bundle names where that is bound. */
+static int join(struct engine *e, const char *id, const char *mode, const char *what,
+		const char *type, struct paths *p, char **ret_path, struct err *err)
 {
-	pid_t net, pid, ipc;
+	auto_(container_unref_p) struct container *other = NULL;
 
-	if (namespace_owner(e, host->network_mode, "network", &net, err) < 0 ||
-	    namespace_owner(e, host->pid_mode, "PID namespace", &pid, err) < 0 ||
-	    namespace_owner(e, host->ipc_mode, "IPC", &ipc, err) < 0)
-		return -1;
-	p->net_ns = namespace_path(net, "net");
-	p->pid_ns = namespace_path(pid, "pid");
-	p->ipc_ns = namespace_path(ipc, "ipc");
+	if (!mode || !str_has_prefix(mode, "container:"))
+		return 0;
+	if (container_lookup(e->store, mode + strlen("container:"), &other, err) < 0)
+		return err_wrap(err, "cannot join %s", what);
+	hold(&other->lock);
+	if (!phase_is_alive(other->phase))
+		return err_set(err, ERR_CONFLICT, "cannot join %s of a non running container: %s",
+			       what, mode + strlen("container:"));
+	strv_add_owned(&p->join,
+		       xasprintf("%s %s %lld %lld", type, other->id, (long long) other->disk.pid,
+				 (long long) other->disk.pid_ticks));
+	*ret_path =
+		xasprintf("%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_BUNDLE "/" LAYOUT_NS_PREFIX "%s",
+			  e->o.exec_root, id, type);
 	return 0;
+}
+
+static int find_namespaces(struct engine *e, const char *id, const struct host_config *host,
+			   struct paths *p, struct err *err)
+{
+	if (join(e, id, host->network_mode, "network", "net", p, &p->net_ns, err) < 0 ||
+	    join(e, id, host->pid_mode, "PID namespace", "pid", p, &p->pid_ns, err) < 0)
+		return -1;
+	return join(e, id, host->ipc_mode, "IPC", "ipc", p, &p->ipc_ns, err);
 }
 
 /* A shareable /dev/shm must outlive mount namespaces to be joined, so it is the one mount we make
@@ -113,7 +109,7 @@ static int find_paths(struct engine *e, const struct container_config *config, c
 	const char *base = e->o.data_root, *id = config->id, *named = id;
 	auto_(container_unref_p) struct container *owner = NULL;
 
-	if (find_namespaces(e, &config->host, p, err) < 0 ||
+	if (find_namespaces(e, id, &config->host, p, err) < 0 ||
 	    mount_shm(e, id, &config->host, p, err) < 0)
 		return -1;
 	/* With another container's network come its names: the very same files. */
@@ -196,8 +192,8 @@ static int log_limits(const struct log_config *log, struct shim_config *sc, stru
 }
 
 static int write_shim_conf(struct engine *e, struct container *c,
-			   const struct container_config *config, char **lower, int exec_dir,
-			   struct err *err)
+			   const struct container_config *config, char **lower, char **join,
+			   int exec_dir, struct err *err)
 {
 	const struct runtime *rt = runtime_find(e->runtimes, config->runtime);
 	const struct host_config *host = &config->host;
@@ -215,6 +211,7 @@ static int write_shim_conf(struct engine *e, struct container *c,
 		.cgroup = cgroup,
 		.layers_dir = (char *) images_layers_dir(e->images),
 		.lower = lower,
+		.join = join,
 		.tty = config->config.tty,
 		.open_stdin = config->config.open_stdin,
 		.stdin_once = config->config.stdin_once,
@@ -286,5 +283,5 @@ int bundle_prepare(struct engine *e, struct container *c, const struct container
 	if (find_paths(e, config, lower, data_dir, &p, err) < 0 ||
 	    write_spec(e, config, &p, exec_dir, ret_unlearned, err) < 0)
 		return -1;
-	return write_shim_conf(e, c, config, lower, exec_dir, err);
+	return write_shim_conf(e, c, config, lower, p.join, exec_dir, err);
 }

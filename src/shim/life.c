@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/time.h"
 #include "shim/cgroup.h"
+#include "shim/join.h"
 #include "shim/procinfo.h"
 #include "wire/layout.h"
 
@@ -352,7 +353,8 @@ static int try_run(struct life *l, struct err *err)
 	struct stdio_ends ends;
 	int r;
 
-	if (mounts_up(&l->mounts, l->config, err) < 0 || records_reserve(&l->records, err) < 0 ||
+	if (mounts_up(&l->mounts, l->config, err) < 0 ||
+	    join_namespaces(l->config, l->mounts.exec, err) < 0 || records_reserve(&l->records, err) < 0 ||
 	    stdio_prepare(&l->stdio, l->config->tty, l->config->open_stdin, &ends, err) < 0)
 		return -1;
 	r = runtime_run(&l->runtime, &ends, on_run, l, err);

@@ -55,7 +55,7 @@ struct spec_input {
 				      shares the host's) */
 	const char *hosts_path;
 	const char *resolv_conf_path;
-	const char *pid_ns; /* "/proc/<pid>/ns/pid" to join, NULL: by the mode */
+	const char *pid_ns; /* path of the one to join, NULL: by the mode */
 	const char *ipc_ns;
 	const char *net_ns;
 	const char *init_path; /* catatonit or tini, for --init */

@@ -23,6 +23,7 @@
 #define LAYOUT_PHASE	   "phase.json"
 #define LAYOUT_SHIM_CONF   "shim.conf"
 #define LAYOUT_BUNDLE	   "bundle"
+#define LAYOUT_NS_PREFIX   "ns-" /* in the bundle: namespaces of another container; the shim's mounts */
 #define LAYOUT_ROOTFS	   "rootfs" /* in the bundle */
 #define BUNDLE_CONFIG	   "config.json" /* in the bundle; the name is the OCI runtime specification's */
 #define BUNDLE_HEALTH	   "health.json" /* in the bundle: the process of a health check */

@@ -26,6 +26,8 @@ void shim_config_format(struct buf *b, const struct shim_config *c)
 		kv_add(b, "lower", *l);
 	if (c->volatile_opt)
 		kv_add(b, "overlay-options", c->volatile_opt);
+	for (char **j = c->join; j && *j; j++)
+		kv_add(b, "join", *j);
 	kv_add_int(b, "tty", c->tty);
 	kv_add_int(b, "open-stdin", c->open_stdin);
 	kv_add_int(b, "stdin-once", c->stdin_once);
@@ -120,6 +122,7 @@ int shim_config_read(int dir, struct shim_config *ret, struct err *err)
 		.layers_dir = get_text(&in, "layers-dir", false),
 		.lower = get_list(&in, "lower"),
 		.volatile_opt = get_text(&in, "overlay-options", false),
+		.join = get_list(&in, "join"),
 		.tty = get_bool(&in, "tty"),
 		.open_stdin = get_bool(&in, "open-stdin"),
 		.stdin_once = get_bool(&in, "stdin-once"),
@@ -150,5 +153,6 @@ void shim_config_free(struct shim_config *c)
 	free(c->layers_dir);
 	strv_free(c->lower);
 	free(c->volatile_opt);
+	strv_free(c->join);
 	*c = (struct shim_config){0};
 }

@@ -24,6 +24,10 @@ struct shim_config {
 	char **lower;	    /* overlay's lower directories, top first, relative to layers_dir */
 	char *volatile_opt; /* further overlay options, NULL: none */
 
+	char **join;	    /* namespaces of other containers: "net <id> <pid> <start ticks>"; also pid, ipc.
+			       The pid is for an owner that has lost its shim, which is asked first. They
+			       are bound to bundle/ns-net, ... before each run */
+
 	bool tty;
 	bool open_stdin;
 	bool stdin_once;

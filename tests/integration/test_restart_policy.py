@@ -265,3 +265,41 @@ def test_a_start_by_policy_that_fails_is_tried_again(daemon):
     assert shown["State"]["Status"] == "restarting" and str(there) in shown["State"]["Error"]
     there.mkdir()
     daemon.wait_state(cid, "running")
+
+
+@pytest.mark.parametrize("kind,field", [("net", "NetworkMode"), ("pid", "PidMode"), ("ipc", "IpcMode")])
+def test_restarted_in_place_it_joins_the_namespace_that_is_its_owners_now(daemon, kind, field):
+    """The owner has restarted meanwhile: its old process is gone, its pid may be anybody's. No daemon is there."""
+    owner = daemon.run(SLEEP, {**ALWAYS, "IpcMode": "shareable"})
+    member = daemon.run(SLEEP, {**ALWAYS, field: f"container:{owner}"})
+    old = {cid: daemon.container_pid(cid) for cid in (owner, member)}
+    daemon.kill9()
+    pid_file = {cid: daemon.exec / "containers" / cid / "pid" for cid in old}
+
+    def restarted(cid):
+        try:
+            return int(pid_file[cid].read_text()) not in (0, old[cid])
+        except (OSError, ValueError):
+            return False
+
+    def end(cid):
+        if host.alive(old[cid]):  # the member of a pid namespace goes with its owner
+            host.kill(old[cid])
+
+    end(owner)
+    host.wait_for(lambda: restarted(owner), "the owner's next run")
+    end(member)
+    host.wait_for(lambda: restarted(member), "the member's next run")
+    daemon.start()
+    for cid in (owner, member):
+        daemon.wait_state(cid, "running")
+    assert host.namespace(daemon.container_pid(member), kind) == host.namespace(daemon.container_pid(owner), kind)
+
+
+def test_owner_without_a_shim_is_joined_too(daemon):
+    owner = daemon.run(SLEEP)
+    pid = daemon.container_pid(owner)
+    host.kill(parent(pid))
+    host.wait_for(lambda: "shim" in daemon.state(owner)["Error"], "the loss to be seen")
+    member = daemon.run(SLEEP, {"NetworkMode": f"container:{owner}"})
+    assert host.namespace(daemon.container_pid(member), "net") == host.namespace(pid, "net")
