@@ -188,6 +188,7 @@ struct container {
 	struct file_mark runs;	  /* the record of runs as it was when it was last taken up */
 	unsigned asked;		  /* times that reconcile found it unknown, in a row */
 	unsigned removals_failed; /* in a row */
+	unsigned unread;	  /* times that its record of runs could not be read, in a row */
 
 	/* The engine's: what it watches of this container. */
 	struct link *shim_link;	   /* connection to its shim */

@@ -13,6 +13,7 @@
 #include "engine/internal.h"
 
 #define HOST_REBOOTED	 "host rebooted"
+#define READ_AGAIN_MAX	 12 /* times; after some seconds nobody waits for its record any more */
 #define ASK_AGAIN_MAX_NS (30 * NSEC_PER_SEC)
 #define FORGET_ABOVE	 (64 * 1024) /* bytes of records: what is settled may go */
 #define ASK_FOR_EXIT_MAX 6	     /* times, in about six seconds */
@@ -139,6 +140,17 @@ static bool is_restarting(struct container *c)
 	return c->phase == PHASE_RESTARTING;
 }
 
+/* Its end may stand in a record that cannot be read just now: that is not taken for lost. */
+static bool is_unread(struct container *c, struct finding *f)
+{
+	hold(&c->lock);
+
+	if (c->unread == 0 || c->unread > READ_AGAIN_MAX)
+		return false;
+	(void) saw(f, SEEN_UNKNOWN, LAYOUT_RUNS " cannot be read");
+	return true;
+}
+
 /* Witnesses in the order of DESIGN: record of this run; pulse; the shim's answer; pid identity; the
  * runtime. */
 static enum seen probe(struct engine *e, struct container *c, struct finding *f)
@@ -148,6 +160,8 @@ static enum seen probe(struct engine *e, struct container *c, struct finding *f)
 
 	{
 		hold(&c->lock);
+		if (c->phase == PHASE_DEAD)
+			return saw(f, SEEN_UNKNOWN, "%s", c->problem);
 		begun = c->state.run > c->state.settled_run;
 		/* The record is of the run before: this one was not meant yet, its shim waits in
 		 * vain. */
@@ -163,10 +177,10 @@ static enum seen probe(struct engine *e, struct container *c, struct finding *f)
 	if (!begun)
 		return saw(f, SEEN_ABSENT, "no run was begun");
 	if (!of_this_boot(c))
-		return saw(f, SEEN_ABSENT, HOST_REBOOTED);
+		return is_unread(c, f) ? f->seen : saw(f, SEEN_ABSENT, HOST_REBOOTED);
 	exec = container_open_exec(e->store, c->id);
 	if (exec == -ENOENT)
-		return look_for_init(e, c, f);
+		return is_unread(c, f) ? f->seen : look_for_init(e, c, f);
 	if (exec < 0)
 		return saw(f, SEEN_UNKNOWN, "exec directory: %s", strerror(-exec));
 	switch (shim_pulse(exec)) {
@@ -188,7 +202,7 @@ static enum seen probe(struct engine *e, struct container *c, struct finding *f)
 	/* A file may be damaged; who answers lives. */
 	if (ask_shim(exec, f) != SEEN_UNKNOWN)
 		return f->seen;
-	return look_for_init(e, c, f);
+	return is_unread(c, f) ? f->seen : look_for_init(e, c, f);
 }
 
 static void set_handled(struct container *c)
@@ -383,6 +397,7 @@ static void undo_start(struct engine *e, struct container *c)
 
 static void settle_without_record(struct engine *e, struct container *c, const struct finding *f)
 {
+	const char *why = strcmp(f->why, HOST_REBOOTED) ? "exit status lost" : f->why;
 	bool known;
 	int status;
 
@@ -390,11 +405,13 @@ static void settle_without_record(struct engine *e, struct container *c, const s
 		hold(&c->lock);
 		known = c->exit_known;
 		status = c->exit_status;
+		if (c->unread > 0)
+			why = "exit status lost: " LAYOUT_RUNS " cannot be read";
 	}
 	if (known)
 		settle_by_kernel(e, c, status);
 	else
-		settle_lost(e, c, strcmp(f->why, HOST_REBOOTED) ? "exit status lost" : f->why);
+		settle_lost(e, c, why);
 }
 
 static void apply(struct engine *e, struct container *c, struct finding *f)

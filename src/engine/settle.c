@@ -3,6 +3,7 @@
  * where state.json ends, and each record is applied in order: state, event with the record's own
  * time, phase. Nothing here knows whether the daemon was there when it happened.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,9 @@
 #include <sys/wait.h>
 
 #include "engine/internal.h"
+
+#define READ_AGAIN_MIN_NS (50 * NSEC_PER_MSEC)
+#define READ_AGAIN_MAX_NS (30 * NSEC_PER_SEC)
 
 struct records {
 	struct run_record *items;
@@ -139,39 +143,83 @@ static void apply(struct engine *e, struct container *c, const struct run_record
 	}
 }
 
-static void take_up(struct engine *e, struct container *c, int dir, const struct file_mark *mark)
+/* What happened stands in its record, in words of a later release: it is for that to go on. */
+static void call_dead_locked(struct container *c, const struct err *why)
+{
+	log_error("container %.12s (%s): dead: %s", c->id, c->name, why->text);
+	c->phase = PHASE_DEAD;
+	free(c->problem);
+	c->problem = xstrdup(why->text);
+	container_changed_locked(c);
+}
+
+/* The bell has rung for it, and does not ring again. */
+static void read_again_later_locked(struct engine *e, struct container *c, const struct err *why)
+{
+	int64_t delay = READ_AGAIN_MIN_NS;
+	struct err err = {0};
+
+	if (c->unread++ == 0)
+		log_warn("container %.12s (%s): %s; reading again", c->id, c->name, why->text);
+	for (unsigned i = 1; i < c->unread && delay < READ_AGAIN_MAX_NS; i++)
+		delay *= 2;
+	link_drop(&c->timer);
+	if (link_timer(e, c, delay, &c->timer, &err) < 0)
+		log_error("container %.12s: %s", c->id, err.text);
+}
+
+static int read_records(struct engine *e, struct container *c, struct records *rs, struct err *err)
+{
+	autoclose int dir = container_open_data(e->store, c->id);
+	unsigned damaged = 0;
+	int r;
+
+	r = dir < 0 ? err_sys(err, -dir, "open its directory")
+		    : runs_read(dir, collect, rs, &damaged, err);
+	if (damaged)
+		log_warn("container %.12s: %u damaged lines in " LAYOUT_RUNS, c->id, damaged);
+	return r;
+}
+
+static void take_up(struct engine *e, struct container *c, const struct file_mark *mark)
 {
 	struct records rs = {.behind = c->state.settled_run};
 	struct err err = {0};
-	unsigned damaged = 0;
 
-	if (runs_read(dir, collect, &rs, &damaged, &err) < 0)
-		log_warn("container %.12s: %s", c->id, err.text);
-	else
+	if (read_records(e, c, &rs, &err) == 0) {
 		c->runs = *mark;
-	if (damaged)
-		log_warn("container %.12s: %u damaged lines in " LAYOUT_RUNS, c->id, damaged);
-	for (size_t i = 0; i < rs.n; i++)
-		if (rs.items[i].run > c->state.settled_run)
-			apply(e, c, &rs.items[i]);
+		c->unread = 0;
+		for (size_t i = 0; i < rs.n; i++)
+			if (rs.items[i].run > c->state.settled_run)
+				apply(e, c, &rs.items[i]);
+	} else if (err.kind == ERR_NOT_SUPPORTED) {
+		call_dead_locked(c, &err);
+	} else {
+		read_again_later_locked(e, c, &err);
+	}
 	free(rs.items);
 }
 
 bool settle_records(struct engine *e, struct container *c)
 {
 	autofree char *name = xasprintf("%s/" LAYOUT_RUNS, c->id);
-	autoclose int dir = -1;
 	struct file_mark mark = {0};
+	struct err err = {0};
 	struct stat st;
+	int r;
 
 	hold(&c->lock);
 	/* Most looks find nothing new: a bell that rings twice, the look after the watch. */
-	if (fstatat(container_store_data_dir(e->store), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	r = fstatat(container_store_data_dir(e->store), name, &st, AT_SYMLINK_NOFOLLOW);
+	if (r == 0)
 		mark = (struct file_mark){st.st_ino, st.st_size};
-	if (mark.ino != c->runs.ino || mark.size != c->runs.size) {
-		dir = container_open_data(e->store, c->id);
-		if (dir >= 0)
-			take_up(e, c, dir, &mark);
+	if (r < 0 && errno != ENOENT) {
+		(void) err_sys(&err, errno, "look at " LAYOUT_RUNS);
+		read_again_later_locked(e, c, &err);
+	} else if (mark.ino != c->runs.ino || mark.size != c->runs.size) {
+		take_up(e, c, &mark);
+	} else {
+		c->unread = 0;
 	}
 	return c->state.run > 0 && c->state.settled_run >= c->state.run;
 }

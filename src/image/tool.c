@@ -100,7 +100,8 @@ static int finish(struct tool_run *t, struct err *err)
 	if (WIFSIGNALED(status))
 		return err_set(err, ERR_SYSTEM, "holdfast-image was killed by signal %d %s",
 			       WTERMSIG(status), said);
-	return err_set(err, ERR_SYSTEM, "holdfast-image failed: %s", said);
+	return err_set(err, ERR_SYSTEM, "holdfast-image failed with status %d: %s",
+		       WEXITSTATUS(status), said[0] ? said : "it did not say why");
 }
 
 /* Reading */

@@ -17,6 +17,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
+/* Of a line, "v". Keys and events may be added to it, which older readers pass over; it goes up when
+ * they would go wrong by that. */
+#define RUNS_VERSION 1
+
 enum run_event {
 	RUN_NONE = 0,
 	RUN_STARTED,
@@ -45,7 +49,8 @@ void run_record_format(struct buf *b, const struct run_record *r);
 
 /* Calls fn for every whole, valid record of dir/runs.jsonl in order; a line that is damaged is counted in
  * *ret_damaged (may be NULL) and skipped, a torn last line is not. A missing file has no records.
- * Not in the shim. 0, or < 0 where the file cannot be read. */
+ * Not in the shim. 0, or < 0 where the file cannot be read: ERR_NOT_SUPPORTED at the first line of a
+ * later format. */
 int runs_read(int dir, void (*fn)(void *arg, const struct run_record *r), void *arg,
 	      unsigned *ret_damaged, struct err *err);
 

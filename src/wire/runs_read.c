@@ -75,9 +75,10 @@ static bool get_details(const json_t *j, struct run_record *r)
 	return false;
 }
 
-enum line { LINE_RECORD, LINE_DAMAGED, LINE_FOREIGN };
+enum line { LINE_RECORD, LINE_DAMAGED, LINE_FOREIGN, LINE_OF_THE_FUTURE };
 
-static enum line parse_line(const char *text, size_t len, struct run_record *ret)
+static enum line parse_line(const char *text, size_t len, struct run_record *ret,
+			    int64_t *ret_version)
 {
 	autojson json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	struct run_record r = {0};
@@ -85,6 +86,9 @@ static enum line parse_line(const char *text, size_t len, struct run_record *ret
 
 	if (!json_is_object(j) || !event)
 		return LINE_DAMAGED;
+	*ret_version = json_int(j, "v", RUNS_VERSION);
+	if (*ret_version > RUNS_VERSION)
+		return LINE_OF_THE_FUTURE;
 	/* An event that a later shim invented is no damage. */
 	r.event = event_of(event);
 	if (r.event == RUN_NONE)
@@ -111,8 +115,9 @@ int runs_read(int dir, void (*fn)(void *arg, const struct run_record *r), void *
 	for (const char *p = text, *end; r >= 0 && (end = memchr(p, '\n', len)); p = end + 1) {
 		struct run_record record;
 		size_t line = (size_t) (end - p);
+		int64_t version = 0;
 
-		switch (parse_line(p, line, &record)) {
+		switch (parse_line(p, line, &record, &version)) {
 		case LINE_RECORD:
 			fn(arg, &record);
 			break;
@@ -121,6 +126,10 @@ int runs_read(int dir, void (*fn)(void *arg, const struct run_record *r), void *
 			break;
 		case LINE_FOREIGN:
 			break;
+		case LINE_OF_THE_FUTURE:
+			return err_set(err, ERR_NOT_SUPPORTED,
+				       LAYOUT_RUNS ": format version %lld is not known here",
+				       (long long) version);
 		}
 		len -= line + 1;
 	}

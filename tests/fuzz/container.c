@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 	must((c->phase == PHASE_DEAD) == (c->problem != NULL));
 	must(c->phase != PHASE_DEAD || c->handled);
 	must(c->phase == PHASE_DEAD || (c->config && c->name));
-	must(runs_read(p->data, check_record, NULL, &damaged, NULL) == 0);
+	(void) runs_read(p->data, check_record, NULL, &damaged, NULL);
 	if (c->phase != PHASE_DEAD)
 		check_saves(p, c);
 	return 0;

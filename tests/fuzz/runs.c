@@ -40,6 +40,14 @@ static struct seen read_all(void)
 	return s;
 }
 
+/* The shim reads lines of later releases too; for the daemon they are none. */
+static bool of_the_future(void)
+{
+	struct seen s = {0};
+
+	return runs_read(dir_fd(), look, &s, NULL, NULL) < 0;
+}
+
 /* The same, but for a text that was cut inside a character. */
 static void must_be_same(const struct run_record *a, const struct run_record *b)
 {
@@ -56,6 +64,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 	struct seen was, is;
 
 	fuzz_write(dir_fd(), LAYOUT_RUNS, data, n);
+	if (of_the_future())
+		return 0;
 	was = read_all();
 
 	/* The shim goes on behind it: nothing that was a record is none any more. */

@@ -130,8 +130,8 @@ TEST(damaged_lines_are_counted_and_skipped)
 TEST(what_later_shims_write_is_no_damage)
 {
 	static const char text[] =
-		"{\"v\":2,\"event\":\"paused\",\"run\":1,\"time\":\"2026-01-01T00:00:00Z\"}\n"
-		"{\"v\":2,\"event\":\"started\",\"run\":1,\"time\":\"2026-01-01T00:00:00Z\","
+		"{\"v\":1,\"event\":\"paused\",\"run\":1,\"time\":\"2026-01-01T00:00:00Z\"}\n"
+		"{\"v\":1,\"event\":\"started\",\"run\":1,\"time\":\"2026-01-01T00:00:00Z\","
 		"\"pid\":7,\"ticks\":1,\"new\":[{}]}\n";
 
 	assert_int_equal(read_text(text, sizeof text - 1), 0);
@@ -168,5 +168,21 @@ TEST(append_is_whole_or_nothing)
 	assert_true(runs_append(full, &all[0]) < 0);
 	close(full);
 	close(fd);
+	close(dir);
+}
+
+TEST(a_line_of_a_later_format_is_no_damage_but_refused)
+{
+	static const char text[] =
+		"{\"v\":2,\"event\":\"ended\",\"run\":1,\"why\":\"new words\"}\n";
+	int dir = test_dir_fd();
+	struct err err = {0};
+
+	n_seen = 0;
+	assert_int_equal(save_file_at(dir, LAYOUT_RUNS, text, sizeof text - 1, SAVE_ATOMIC, NULL),
+			 0);
+	assert_int_equal(runs_read(dir, see, seen, NULL, &err), -1);
+	assert_int_equal(err.kind, ERR_NOT_SUPPORTED);
+	assert_int_equal(n_seen, 0);
 	close(dir);
 }
