@@ -168,7 +168,7 @@ def test_files_of_a_running_container(daemon, where, whole):
         return not any(v.end_problem() for v in victims)
 
     try:
-        host.wait_for(all_told, "all ends to be told", 10)
+        host.wait_for(all_told, "all ends to be told", 30)
     except AssertionError:
         complain({v: v.end_problem() for v in victims})
     remove(daemon, victims)

@@ -18,6 +18,8 @@ from kit.inject import Inject
 STAY = ["sh", "-c", "trap 'exit 3' TERM; echo up; while :; do sleep 1000 & wait; done"]
 CALLS = ["write", "fsync", "renameat", "mkdirat", "unlinkat", "openat"]
 ERRORS = {"ENOSPC": "No space left on device", "EIO": "Input/output error"}
+# The whole sweep of a verb takes minutes.
+pytestmark = pytest.mark.timeout(900)
 # Far more than a verb makes: there a sweep has gone wrong.
 MANY = 400
 
@@ -102,7 +104,8 @@ def check_answer(answer, text, point):
     if answer.status < 400:
         return True
     assert answer.status in (500, 409), f"{point}: {answer}"
-    assert text in answer.message or answer.status == 409, f"{point}: does not say what failed: {answer}"
+    # Where the pipe to holdfast-image failed nobody could say what did.
+    assert text in answer.message or "holdfast-image failed" in answer.message or answer.status == 409, f"{point}: does not say what failed: {answer}"
     return False
 
 
