@@ -98,6 +98,18 @@ def test_at_rest_it_is_saved_for_the_next_start(daemon, ended):
     assert memory(daemon, cid) == 32 * MIB and pids(daemon, cid) == "33"
 
 
+@pytest.mark.one_runtime
+def test_what_a_later_version_wrote_is_kept(daemon):
+    cid = daemon.create(SLEEP)
+    daemon.kill9()
+    config = daemon.data / "containers" / cid / "config.json"
+    config.write_text(config.read_text().replace('"HostConfig":{', '"Later":[1],"HostConfig":{"LaterToo":{"a":2},', 1))
+    daemon.start()
+    update(daemon, cid, {"PidsLimit": 5})
+    kept = json.loads(config.read_text())
+    assert (kept["Later"], kept["HostConfig"]["LaterToo"], kept["HostConfig"]["PidsLimit"]) == ([1], {"a": 2}, 5)
+
+
 def test_it_survives_the_daemon_and_the_next_start(daemon):
     cid = daemon.run(SLEEP, {"Memory": 64 * MIB})
     update(daemon, cid, {"Memory": 32 * MIB})
