@@ -235,6 +235,29 @@ class Rename(Verb):
         scene.create("exit 0", name=other)
 
 
+class Update(Verb):
+    path = "update"
+    was, wish = 100, 50
+
+    def prepare(self, scene):
+        scene.cid = run(scene, {"PidsLimit": self.was})
+
+    def act(self, scene):
+        return scene.daemon.api.post(f"/containers/{scene.cid}/{self.path}", {"PidsLimit": self.wish})
+
+    def check(self, scene):
+        """Not begun or done; and configuration, bundle, from which its shim starts it again, and cgroup agree."""
+        place = scene.daemon.exec / "containers" / scene.cid
+        host.wait_for(lambda: "Updating" not in (place / "phase.json").read_text(), "the update to be over")
+        assert_running(scene)
+        shown = scene.daemon.inspect(scene.cid)["HostConfig"]["PidsLimit"]
+        assert shown in (self.was, self.wish)
+        assert not scene.answered(200) or shown == self.wish
+        assert host.cgroup_value(scene.pid, "pids", "pids.max", "pids.max") == str(shown)
+        resources = json.loads((place / "bundle/config.json").read_text())["linux"]["resources"]
+        assert resources["pids"]["limit"] == shown
+
+
 class Remove(Verb):
     def prepare(self, scene):
         scene.cid = exited(scene)
@@ -377,7 +400,7 @@ class Image_tag(Image_load):
 
 
 ALL = [cls() for cls in (
-    Create, Start, Start_again, Stop, Stop_paused, Stop_stubborn, Kill, Restart, Pause, Unpause, Rename,
+    Create, Start, Start_again, Stop, Stop_paused, Stop_stubborn, Kill, Restart, Pause, Unpause, Rename, Update,
     Remove, Remove_by_force, Prune, Exit, Auto_remove, Image_load, Image_remove, Image_tag)]
 
 
