@@ -1,10 +1,13 @@
 """Row 3: from exec of the daemon, after a kill -9, until it lists all its containers.
 
 For running containers the contender grows from size to size; stopped ones are made by create, or
-where the format is known by copying the directory of one that has ended. Afterwards the running
+where the format is known by copying the directory of one that has ended. Cold: the host's caches are dropped
+between the kill and the start. Afterwards the running
 ones must still be running: a fast answer that lost some is no answer."""
 
+import os
 import time
+from pathlib import Path
 
 from .engines import CannotRun, IDLE, TRUE
 from .latency import in_threads
@@ -32,8 +35,11 @@ def _until_listed(engine, n, begun, seconds=180):
         time.sleep(0.001)
 
 
-def _restart(engine, row, n, running):
+def _restart(engine, row, n, running, cold=False):
     engine.kill9()
+    if cold:
+        os.sync()
+        Path("/proc/sys/vm/drop_caches").write_text("3")
     begun = engine.spawn()
     sample = {row: _until_listed(engine, n, begun) * 1e3}
     if hasattr(engine, "restore_report"):
@@ -141,6 +147,8 @@ def stopped(results, engines, count):
                 alive.remove(e)
         interleave(results, row, alive, count.restores, 1, lambda e: _restart(e, row, n, 0))
         alive = [e for e in alive if (row, e.key) not in results.reasons]
+        cold = f"restore stopped {n} cold"
+        interleave(results, cold, alive, count.cold_restores, 0, lambda e: _restart(e, cold, n, 0, cold=True))
     # What is full of copies goes as a whole.
     for e in engines:
         e.discard()
