@@ -262,8 +262,10 @@ IMAGE_VERBS = {
 
 @pytest.mark.one_runtime
 @pytest.mark.parametrize("verb", IMAGE_VERBS)
-def test_image_verb_on_a_failing_disk(bare_daemon, verb, whole):
-    daemon = bare_daemon
+def test_image_verb_on_a_failing_disk(new_daemon, verb, whole):
+    daemon = new_daemon()
+    daemon.detect_leaks = False
+    daemon.start()
     prepare, act, name = IMAGE_VERBS[verb]
 
     def attempt(i, point, inject, fault):

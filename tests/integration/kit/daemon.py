@@ -34,6 +34,7 @@ class Daemon:
         self.api = Api(self.sock)
         self.ids = set()
         self.process = None
+        self.detect_leaks = True  # but not of what ends under strace, where LeakSanitizer fails
         self.rebooted = []  # mount namespaces with another boot id
 
     # --- its life
@@ -55,7 +56,7 @@ class Daemon:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "LANG": "C.UTF-8",
             name: value,
-            "ASAN_OPTIONS": f"{where}:detect_leaks=1",
+            "ASAN_OPTIONS": f"{where}:detect_leaks={int(self.detect_leaks)}",
             "UBSAN_OPTIONS": f"{where}:print_stacktrace=1:halt_on_error=1",
         }
 
