@@ -219,8 +219,9 @@ static enum phase written_phase(const struct container *c, bool have_phase)
 		return PHASE_REMOVING;
 	if (have_phase && str_eq(c->disk.boot_id, boot_id()) &&
 	    phase_parse(c->disk.phase, &phase) == 0)
-		/* The end is saved before the phase. */
-		return phase_is_alive(phase) && st->run <= st->settled_run ? PHASE_OVER : phase;
+		/* The end is saved before the phase. A run that the shim began in place is in the
+		 * phase only. */
+		return phase_is_alive(phase) && c->disk.run <= st->settled_run ? PHASE_OVER : phase;
 	/* Begun in another boot, or so short ago that the phase was not written: the record of runs
 	 * will say whether it came to run. */
 	if (st->run > st->settled_run)

@@ -45,12 +45,13 @@ static void apply_started(struct engine *e, struct container *c, const struct ru
 	c->state.started_ns = c->disk.started_ns = r->time_ns;
 	c->disk.pid = r->pid;
 	c->disk.pid_ticks = (int64_t) r->pid_ticks;
-	if (!news)
-		return;
-	replace(&c->state.error, NULL);
-	health_begin_locked(e, c, r->time_ns);
-	notify_locked(e, c, r->time_ns, "start", NULL);
-	c->disk.told_run = r->run;
+	if (news) {
+		replace(&c->state.error, NULL);
+		health_begin_locked(e, c, r->time_ns);
+		notify_locked(e, c, r->time_ns, "start", NULL);
+		c->disk.told_run = r->run;
+	}
+	/* Told or not: the records before it may have led to another phase. */
 	if (!phase_is_alive(c->phase) && c->phase != PHASE_REMOVING)
 		container_move_locked(e->store, c, PHASE_RUNNING, "its shim says started");
 }
