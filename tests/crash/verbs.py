@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 
 from kit import host
 from kit.archives import Image, file, folder, layer
@@ -330,6 +331,45 @@ class Auto_remove(Exit):
         assert scene.ends_told(scene.cid) == [str(CODE)]
 
 
+class Policy_restart(Verb):
+    """The shim starts it again, once, whatever becomes of the daemon."""
+
+    def prepare(self, scene):
+        scene.cid = run(scene, {"RestartPolicy": {"Name": "always"}})
+
+    def events(self, scene, event):
+        return [r for r in laws.records(scene.daemon, scene.cid) if r["event"] == event]
+
+    def act(self, scene):
+        os.kill(scene.pid, signal.SIGTERM)
+        host.wait_for(lambda: len(self.events(scene, "started")) == 2, "it to be started again")
+
+    def check(self, scene):
+        state = scene.daemon.state(scene.cid)
+        started = self.events(scene, "started")
+        assert len(started) == 2 and (state["Status"], state["Pid"]) == ("running", started[1]["pid"]), state
+        assert [r["code"] for r in self.events(scene, "ended")] == [CODE]
+        assert scene.ends_told(scene.cid) == [str(CODE)]
+        assert scene.daemon.inspect(scene.cid)["RestartCount"] == 1
+
+
+class Health_check(Verb):
+    """A probe that was running when the daemon died is no failure."""
+
+    def prepare(self, scene):
+        scene.cid = run(scene, Healthcheck={"Test": ["CMD", "probe", "eat", "0"], "Interval": 400 * 10 ** 6,
+                                            "Timeout": 10 * 10 ** 9, "Retries": 1})
+
+    def act(self, scene):
+        time.sleep(1)  # two of them; asking how far they are would add calls of its own
+
+    def check(self, scene):
+        assert_running(scene)
+        host.wait_for(lambda: scene.daemon.state(scene.cid)["Health"]["Status"] == "healthy", "it to be healthy")
+        health = scene.daemon.state(scene.cid)["Health"]
+        assert health["FailingStreak"] == 0 and {r["ExitCode"] for r in health["Log"]} == {0}, health
+
+
 # --- images
 
 def other_image():
@@ -401,7 +441,8 @@ class Image_tag(Image_load):
 
 ALL = [cls() for cls in (
     Create, Start, Start_again, Stop, Stop_paused, Stop_stubborn, Kill, Restart, Pause, Unpause, Rename, Update,
-    Remove, Remove_by_force, Prune, Exit, Auto_remove, Image_load, Image_remove, Image_tag)]
+    Remove, Remove_by_force, Prune, Exit, Auto_remove, Policy_restart, Health_check, Image_load, Image_remove,
+    Image_tag)]
 
 
 # --- restore itself
@@ -507,6 +548,23 @@ class Shim_exit(Exit):
         assert_exited(scene, CODE, 255)
 
 
+class Shim_policy(Policy_restart):
+    """What its shim does not start again any more the daemon does, and never both."""
+    path = None
+
+    def act(self, scene):
+        os.kill(scene.pid, signal.SIGTERM)
+        host.wait_exit(scene.pid)
+        host.wait_for(lambda: scene.daemon.state(scene.cid)["Pid"] not in (0, scene.pid), "it to be started again")
+
+    def check(self, scene):
+        pid = scene.daemon.container_pid(scene.cid)
+        assert host.alive(pid) and pid != scene.pid
+        alive = {p for path in host.cgroups_named([scene.cid]) for p in cgroup_processes(path)}
+        assert alive == {pid}, f"{alive} live, shown {pid}"
+        assert len(scene.ends_told(scene.cid)) in (1, 2)  # the new run may have died with the new shim
+
+
 class Shim_remove(Remove_by_force):
     def check(self, scene):
         assert_gone(scene, scene.cid)
@@ -526,4 +584,4 @@ class Shim_rests(Verb):
             scene.daemon.wait_state(scene.cid, status)
 
 
-SHIM = [cls() for cls in (Shim_start, Shim_stop, Shim_kill, Shim_exit, Shim_remove, Shim_rests)]
+SHIM = [cls() for cls in (Shim_start, Shim_stop, Shim_kill, Shim_exit, Shim_policy, Shim_remove, Shim_rests)]
