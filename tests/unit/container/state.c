@@ -244,8 +244,9 @@ TEST(keys_of_a_later_version_are_tolerated_and_kept_when_a_file_is_written_again
 		   "\"HostConfig\":{\"Memory\":5,\"Faster\":true}}");
 	write_data(&p, LAYOUT_STATE,
 		   "{\"Version\":1,\"Run\":2,\"SettledRun\":1,\"Mood\":\"good\"}");
-	phase = xasprintf("{\"Version\":1,\"BootId\":\"%s\",\"Phase\":\"running\",\"Beat\":4}",
-			  boot_id());
+	phase = xasprintf(
+		"{\"Version\":1,\"BootId\":\"%s\",\"Phase\":\"running\",\"Run\":2,\"Beat\":4}",
+		boot_id());
 	assert_int_equal(save_file_at(exec, LAYOUT_PHASE, phase, strlen(phase), SAVE_ATOMIC, NULL),
 			 0);
 
