@@ -221,7 +221,10 @@ static enum phase written_phase(const struct container *c, bool have_phase)
 	    phase_parse(c->disk.phase, &phase) == 0)
 		/* The end is saved before the phase. A run that the shim began in place is in the
 		 * phase only. */
-		return phase_is_alive(phase) && c->disk.run <= st->settled_run ? PHASE_OVER : phase;
+		return phase_is_alive(phase) && c->disk.run <= st->settled_run &&
+				       st->run <= st->settled_run
+			       ? PHASE_OVER
+			       : phase;
 	/* Begun in another boot, or so short ago that the phase was not written: the record of runs
 	 * will say whether it came to run. */
 	if (st->run > st->settled_run)

@@ -260,3 +260,33 @@ TEST(keys_of_a_later_version_are_tolerated_and_kept_when_a_file_is_written_again
 	assert_keeps(data, LAYOUT_STATE, "\"Mood\":\"good\"");
 	assert_keeps(exec, LAYOUT_PHASE, "\"Beat\":4");
 }
+
+/* state.json learns of a run at its end, phase.json at its beginning. */
+TEST(a_run_begun_in_place_is_running_and_one_that_is_settled_is_over)
+{
+	static const struct {
+		int run;
+		enum phase phase;
+	} cases[] = {{2, PHASE_OVER}, {3, PHASE_RUNNING}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_(place_free) struct place p = {0};
+		auto_(container_unref_p) struct container *c = NULL;
+		autofree char *phase = NULL;
+		autoclose int exec = -1;
+
+		place_make(&p, cases[i].phase == PHASE_OVER ? "settled" : "in-place");
+		assert_int_equal(mkdirat(container_store_exec_dir(p.store), ID, 0700), 0);
+		exec = container_open_exec(p.store, ID);
+		write_config(&p);
+		write_data(&p, LAYOUT_STATE, "{\"Version\":1,\"Run\":2,\"SettledRun\":2}");
+		phase = xasprintf(
+			"{\"Version\":1,\"BootId\":\"%s\",\"Phase\":\"running\",\"Run\":%d}",
+			boot_id(), cases[i].run);
+		assert_int_equal(
+			save_file_at(exec, LAYOUT_PHASE, phase, strlen(phase), SAVE_ATOMIC, NULL),
+			0);
+		c = load(&p);
+		assert_int_equal(c->phase, cases[i].phase);
+	}
+}
