@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -452,4 +453,25 @@ TEST(sockets_of_the_dead_are_taken_over_and_others_not)
 			"more/than/one/hundred/and/seven/characters",
 			-1, &b, &err) < 0);
 	assert_int_equal(err.kind, ERR_INVALID);
+}
+
+TEST(a_socket_that_only_a_dead_listeners_child_still_holds_is_taken_over)
+{
+	autofree char *path = xasprintf("%s/orphan.sock", test_dir());
+	struct err err;
+	int fd, status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (http_listen_unix(path, -1, &fd, &err) < 0)
+			_exit(1);
+		if (fork() == 0)
+			(void) usleep(100000);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(http_listen_unix(path, -1, &fd, &err), 0);
+	close(fd);
 }
