@@ -488,3 +488,36 @@ json_t *fields_save(const struct field *fields, const void *obj)
 	fields_save_into(fields, obj, j);
 	return j;
 }
+
+/* Takes out of j what is the same in other. */
+static void drop_same(json_t *j, const json_t *other)
+{
+	const char *key;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(j, next, key, value)
+	{
+		json_t *same = json_object_get(other, key);
+
+		if (json_is_object(value) && json_is_object(same) && json_object_size(same) > 0)
+			drop_same(value, same);
+		if (json_equal(value, same) ||
+		    (json_object_size(same) > 0 && json_is_object(value) &&
+		     json_object_size(value) == 0))
+			(void) json_object_del(j, key);
+	}
+}
+
+json_t *fields_save_told(const struct field *fields, const void *obj, size_t size)
+{
+	autofree void *blank = xcalloc(1, size);
+	autojson json_t *unset = NULL;
+	json_t *j = fields_save(fields, obj);
+
+	fields_init(fields, blank);
+	unset = fields_save(fields, blank);
+	drop_same(j, unset);
+	fields_free(fields, blank);
+	return j;
+}

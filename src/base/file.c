@@ -85,8 +85,9 @@ int read_file_at(int dir, const char *name, size_t max, char **ret_text, size_t 
 	if (st.st_size > 0 && (uintmax_t) st.st_size > max)
 		return -EFBIG;
 
-	/* The size is a hint only: /proc says 0, and the file may be growing. */
-	want = (size_t) st.st_size + 1;
+	/* The size is a hint only where it is 0, as /proc says; one that grows meanwhile is read as it
+	 * was. */
+	want = st.st_size > 0 ? (size_t) st.st_size : 1;
 	for (;;) {
 		ssize_t r = read_full(fd, buf_reserve(&text, want), want);
 
@@ -95,7 +96,7 @@ int read_file_at(int dir, const char *name, size_t max, char **ret_text, size_t 
 		text.len += (size_t) r;
 		if (text.len > max)
 			return -EFBIG;
-		if ((size_t) r < want)
+		if ((size_t) r < want || text.len == (size_t) st.st_size)
 			break;
 		want = 4096;
 	}

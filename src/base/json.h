@@ -117,6 +117,8 @@ void fields_init(const struct field *fields, void *obj);
 int fields_load(const struct field *fields, void *obj, const json_t *json, struct err *err);
 /* New reference. */
 json_t *fields_save(const struct field *fields, const void *obj);
+/* The same without what a freshly initialised object has too: what fields_load() needs not be told. */
+json_t *fields_save_told(const struct field *fields, const void *obj, size_t size);
 /* Adds the fields to an existing JSON object. */
 void fields_save_into(const struct field *fields, const void *obj, json_t *into);
 void fields_free(const struct field *fields, void *obj);

@@ -48,10 +48,10 @@ const struct field container_state_fields[] = {
 	FIELD(struct container_state, "StartedAt", FIELD_TIME, started_ns),
 	FIELD(struct container_state, "FinishedAt", FIELD_TIME, finished_ns),
 	FIELD(struct container_state, "ExitCode", FIELD_INT, exit_code),
-	FIELD(struct container_state, "ExitSignal", FIELD_INT, exit_signal),
-	FIELD(struct container_state, "OOMKilled", FIELD_BOOL, oom_killed),
+	FIELD_F(struct container_state, "ExitSignal", FIELD_INT, exit_signal, FIELD_OMIT),
+	FIELD_F(struct container_state, "OOMKilled", FIELD_BOOL, oom_killed, FIELD_OMIT),
 	FIELD_F(struct container_state, "Error", FIELD_STR, error, FIELD_OMIT),
-	FIELD(struct container_state, "RestartCount", FIELD_INT, restart_count),
+	FIELD_F(struct container_state, "RestartCount", FIELD_INT, restart_count, FIELD_OMIT),
 	FIELD_F(struct container_state, "RestartDue", FIELD_TIME, restart_due_ns, FIELD_OMIT),
 	FIELD_F(struct container_state, "RestartDelay", FIELD_INT, restart_delay_ns, FIELD_OMIT),
 	FIELD_F(struct container_state, "BootId", FIELD_STR, boot_id, FIELD_OMIT),
@@ -103,7 +103,8 @@ void container_health_free(struct container_health *h)
 int container_save_config(struct container_store *s, const struct container_config *config,
 			  struct err *err)
 {
-	autojson json_t *json = fields_save(container_config_fields, config);
+	/* Most of the hundred fields are unset in most containers, and a restore reads them all. */
+	autojson json_t *json = fields_save_told(container_config_fields, config, sizeof *config);
 	autoclose int dir = container_open_data(s, config->id);
 
 	if (dir < 0)
@@ -275,9 +276,8 @@ static bool is_at_rest(const struct container *c)
 	       (c->phase == PHASE_EXITED && !c->config->host.auto_remove);
 }
 
-static void load_state_and_phase(struct container_store *s, int dir, struct container *c)
+static void load_state_and_phase(int dir, int exec, struct container *c)
 {
-	autoclose int exec = container_open_exec(s, c->id);
 	struct err err = {0};
 	int r, p = 0;
 
@@ -303,10 +303,8 @@ static void load_state_and_phase(struct container_store *s, int dir, struct cont
 }
 
 /* What saves that a death cut short have left; the next save of the same file may be far. */
-static void tidy(struct container_store *s, const char *id, int dir)
+static void tidy(int dir, int exec)
 {
-	autoclose int exec = container_open_exec(s, id);
-
 	save_tidy_at(dir, LAYOUT_CONFIG);
 	save_tidy_at(dir, LAYOUT_STATE);
 	if (exec >= 0)
@@ -318,11 +316,12 @@ int container_load(struct container_store *s, const char *id, struct container *
 {
 	auto_(container_unref_p) struct container *c = NULL;
 	autoclose int dir = container_open_data(s, id);
+	autoclose int exec = dir < 0 ? dir : container_open_exec(s, id);
 	int r;
 
 	if (dir < 0)
 		return err_sys(err, -dir, "open directory of container %s", id);
-	tidy(s, id, dir);
+	tidy(dir, exec);
 	c = container_new(id);
 	r = load_config(dir, c);
 	if (r == 0 && !exists_at(dir, LAYOUT_STATE) && !has_run(dir, NULL))
@@ -330,7 +329,7 @@ int container_load(struct container_store *s, const char *id, struct container *
 	if (r == 0)
 		set_dead(c, LAYOUT_CONFIG ": missing");
 	if (c->phase != PHASE_DEAD)
-		load_state_and_phase(s, dir, c);
+		load_state_and_phase(dir, exec, c);
 	if (c->phase == PHASE_DEAD)
 		c->handled = true;
 	*ret = take(c);

@@ -152,7 +152,35 @@ static int oldest_first(const void *a, const void *b)
 	return x->created_ns < y->created_ns ? -1 : x->created_ns > y->created_ns;
 }
 
+static int by_name(const void *a, const void *b)
+{
+	const struct container *x = *(struct container *const *) a,
+			       *y = *(struct container *const *) b;
+	int r = strcmp(x->name ?: "", y->name ?: "");
+
+	return r != 0 ? r : oldest_first(a, b);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct container *x = *(struct container *const *) a,
+			       *y = *(struct container *const *) b;
+
+	return strcmp(x->id, y->id);
+}
+
+/* Both indexes are sorted arrays: fed in their order, nothing in them has to move. */
 static void add_to_store(struct restore *r, struct container **list, size_t n)
+{
+	qsort(list, n, sizeof *list, by_name);
+	for (size_t i = 0; i < n; i++)
+		index_name(r, list[i]);
+	qsort(list, n, sizeof *list, by_id);
+	for (size_t i = 0; i < n; i++)
+		container_store_add(r->e->store, list[i]);
+}
+
+static void sort_out(struct restore *r, struct container **list, size_t n)
 {
 	qsort(list, n, sizeof *list, oldest_first);
 	r->items = xcalloc(n, sizeof *r->items);
@@ -160,8 +188,6 @@ static void add_to_store(struct restore *r, struct container **list, size_t n)
 		struct container *c = list[i];
 
 		check_image(r, c);
-		index_name(r, c);
-		container_store_add(r->e->store, c);
 		if (c->phase == PHASE_DEAD)
 			log_warn("container %.12s (%s): dead: %s", c->id, c->name,
 				 c->problem ?: "?");
@@ -199,6 +225,7 @@ static void collect_loaded(struct restore *r)
 		else
 			sweep_unfinished(r, r->ids[i]);
 	add_to_store(r, list, found);
+	sort_out(r, list, found);
 	container_list_free(list, found);
 	free(take(r->loaded));
 }
