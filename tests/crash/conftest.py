@@ -17,7 +17,7 @@ RUNTIMES = ["runc", "crun"]
 def pytest_addoption(parser):
     group = parser.getgroup("crash")
     group.addoption("--runtime", action="append", choices=RUNTIMES, help="only this runtime")
-    group.addoption("--every", type=int, default=6, metavar="N",
+    group.addoption("--every", type=int, default=10, metavar="N",
                     help="try each N-th kill point, and the first of each kind of call (1: all)")
     group.addoption("--at", type=int, metavar="N", help="try this kill point only")
     group.addoption("--seconds", type=int, default=20, help="how long the daemon dies under load")

@@ -66,6 +66,7 @@ def unsteady(daemon, own):
 
 def wait_steady(daemon, own, timeout=15):
     why = []
+    daemon.api.get("/holdfast/restore", version="", expect=200)  # answers once it has looked at each
 
     def steady():
         why[:] = unsteady(daemon, own)

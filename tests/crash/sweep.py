@@ -131,6 +131,12 @@ class DaemonRestores(DaemonDies):
             scene.reaper.wait_end(30)
 
 
+def has_shim(pid):
+    with contextlib.suppress(OSError):  # it ends just now
+        return host.status_field(host.status_field(pid, "PPid"), "Name") == "holdfast-shim"
+    return False
+
+
 class ShimDies:
     """The death of a shim in a verb, the daemon alive."""
     name = "shim"
@@ -148,10 +154,17 @@ class ShimDies:
         return Reaper("--pid", self.shim(scene), at=at)
 
     def die(self, scene):
-        pass
+        scene.died = not scene.reaper.alive()
 
     def come_back(self, scene):
-        pass
+        """The daemon, which lives, has noticed it."""
+        def noticed():
+            answer = scene.daemon.api.get(f"/containers/{scene.cid}/json")
+            state = answer.json.get("State", {})  # none: it is removed
+            return not state.get("Running") or "shim is gone" in state["Error"] or has_shim(state["Pid"])
+
+        if scene.died:
+            host.wait_for(noticed, "the daemon to notice")
 
 
 class Sweep:

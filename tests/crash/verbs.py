@@ -533,19 +533,25 @@ def cgroup_processes(path):
     return []
 
 
+def wait_exited(scene, *codes):
+    """The daemon lives and learns of it, perhaps a moment after the client has its answer."""
+    scene.daemon.wait_state(scene.cid, "exited")
+    assert_exited(scene, *codes)
+
+
 class Shim_stop(Stop):
     def check(self, scene):
-        assert_exited(scene, CODE, 255)
+        wait_exited(scene, CODE, 255)
 
 
 class Shim_kill(Kill):
     def check(self, scene):
-        assert_exited(scene, 137, 255)
+        wait_exited(scene, 137, 255)
 
 
 class Shim_exit(Exit):
     def check(self, scene):
-        assert_exited(scene, CODE, 255)
+        wait_exited(scene, CODE, 255)
 
 
 class Shim_policy(Policy_restart):
