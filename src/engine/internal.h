@@ -181,6 +181,15 @@ struct finding {
 	enum verdict verdict;
 	char why[256];
 };
+/* probe.c: looks. Also takes up what the record of runs says. */
+#define HOST_REBOOTED "host rebooted" /* why nothing of it is there */
+enum seen probe(struct engine *e, struct container *c, struct finding *f);
+/* Notes what was seen, and by what. */
+enum seen saw(struct finding *f, enum seen seen, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Is its shim's connection held, and not hung up? */
+bool is_watched(struct container *c);
+
 /* Probe, judge, apply: on a shim's hang-up, by timer, at restore. Only on the container's worker.
  */
 void reconcile(struct engine *e, struct container *c, struct finding *ret);
