@@ -118,11 +118,14 @@ static int watch_shim(struct engine *e, struct container *c, struct err *err)
 	if (is_watched(c))
 		return 0;
 	fd = exec < 0 ? err_sys(err, -exec, "open exec directory") : shim_connect(exec, err);
-	hold(&c->lock);
-	link_drop(&c->shim_link);
-	if (fd < 0 || link_watch(e, c, fd, &c->shim_link, err) < 0)
-		return -1;
-	engine_kick(e, c);
+	{
+		hold(&c->lock);
+		link_drop(&c->shim_link);
+		if (fd < 0 || link_watch(e, c, fd, &c->shim_link, err) < 0)
+			return -1;
+	}
+	if (settle_records(e, c))
+		engine_kick(e, c);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "wire/layout.h"
+#include "wire/proto.h"
 
 #define RUNTIME_LOG   "runtime.log"
 #define DEADLINE_MS   (60 * 1000)
@@ -66,10 +67,20 @@ bool runtime_busy(const struct runtime *rt)
 	return rt->child.pid != 0;
 }
 
+/* Should we be killed during a start, the runtime goes on, and a container may come of it: until it
+ * has ended, the pulse it holds says that the start is not over. Neither runtime hands it on to the
+ * container. */
+static const int pulse[] = {SHIM_FD_ALIVE};
+
 static int call(struct runtime *rt, const char *const *argv, const struct stdio_ends *ends,
-		void (*done)(void *arg, bool ok), void *arg, struct err *err)
+		bool is_start, void (*done)(void *arg, bool ok), void *arg, struct err *err)
 {
-	struct spawn s = {.argv = argv, .in = ends->in, .out = ends->out, .err = ends->err};
+	struct spawn s = {.argv = argv,
+			  .in = ends->in,
+			  .out = ends->out,
+			  .err = ends->err,
+			  .keep = pulse,
+			  .n_keep = is_start ? ARRAY_SIZE(pulse) : 0};
 
 	if (spawn_start(&s, &rt->child.pid, err) < 0) {
 		rt->child.pid = 0;
@@ -124,7 +135,7 @@ int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(
 	}
 	argv[n++] = rt->config->id;
 	runtime_tidy(rt);
-	return call(rt, argv, ends, done, arg, err);
+	return call(rt, argv, ends, true, done, arg, err);
 }
 
 int runtime_exec(struct runtime *rt, int dir, const char *process, const struct stdio_ends *ends,
@@ -143,7 +154,7 @@ int runtime_exec(struct runtime *rt, int dir, const char *process, const struct 
 	argv[n++] = "--pid-file";
 	argv[n++] = pid_file;
 	argv[n++] = rt->config->id;
-	return call(rt, argv, ends, done, arg, err);
+	return call(rt, argv, ends, false, done, arg, err);
 }
 
 void runtime_abandon(struct runtime *rt)
@@ -163,7 +174,7 @@ int runtime_delete(struct runtime *rt, void (*done)(void *arg, bool ok), void *a
 		rt->config->id,	     NULL,
 	};
 
-	return call(rt, argv, &none, done, arg, err);
+	return call(rt, argv, &none, false, done, arg, err);
 }
 
 /* The character that an escape stands for; *p is at the letter behind the backslash, then at the

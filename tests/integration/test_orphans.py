@@ -3,14 +3,19 @@ it ended is told where the kernel knows it - never invented."""
 
 import json
 import os
+import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
 
 from kit import host
+from kit.archives import busybox
 from kit.doomed import Doomed
+from kit.leaks import processes
 
 SLEEP = ["sleep", "1000"]
 LINUX = tuple(int(n) for n in os.uname().release.split(".")[:2])
@@ -139,6 +144,38 @@ def test_shim_that_dies_during_the_start_leaves_no_half_container(daemon):
         daemon.wait_state(cid, "exited" if status == 204 or state["StartedAt"] > "1" else "created")
         daemon.start_container(cid)
         assert daemon.state(cid)["Running"]
+
+
+def test_shim_that_dies_while_its_runtime_works_loses_no_container(new_daemon, runtime):
+    """The runtime goes on without it: what comes of the start is found, not undone under its feet."""
+    slow = pathlib.Path(tempfile.mkdtemp(prefix="hf-slow."))
+    try:
+        wrapper, mark = slow / runtime, slow / "began"
+        wrapper.write_text(f"""#!/bin/sh
+case " $* " in *" run "*) : >{mark}; sleep 0.7;; esac
+exec {shutil.which(runtime)} "$@"
+""")
+        wrapper.chmod(0o755)
+        daemon = new_daemon("--add-runtime", f"slow={wrapper}").start()
+        daemon.load(busybox().docker_archive("busybox:latest"))
+        cid = daemon.create(SLEEP, {"Runtime": "slow"})
+        with daemon.api.stream("POST", f"/containers/{cid}/start") as answer:
+            host.wait_for(mark.exists, "the runtime to be at work")
+            for shim in shims_of(cid):
+                host.kill(shim)
+            assert answer.status in (204, 500)
+        # Its runtime may fail without the shim's files, or bring it up; we must know of what comes of it.
+        host.wait_for(lambda: not any(" run --detach " in c for c in processes(daemon, {cid}).values()),
+                      "the runtime to end")
+        if [p for group in host.cgroups_named({cid}) for p in (host.Path(group) / "cgroup.procs").read_text().split()]:
+            host.wait_for(lambda: "its shim is gone" in daemon.state(cid)["Error"], "it to be taken up as an orphan")
+            assert daemon.state(cid)["Running"]
+        else:
+            daemon.wait_state(cid, "created")
+            daemon.start_container(cid)
+        daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
+    finally:
+        shutil.rmtree(slow)
 
 
 def shims_of(cid):
