@@ -183,7 +183,7 @@ def test_tool_killed(store):
 
 def test_tool_that_is_missing_or_mad(store, tmp_path):
     for text, words in ((None, "No such file"), ("#!/bin/sh\nkill -9 $$", "killed by signal 9"),
-                        ("#!/bin/sh\necho boom >&2; exit 3", "failed: boom"), ("#!/bin/sh\necho nonsense", "nonsense"),
+                        ("#!/bin/sh\necho boom >&2; exit 3", "failed with status 3: boom"), ("#!/bin/sh\necho nonsense", "nonsense"),
                         ("#!/bin/sh\ncat >/dev/null; echo '{}'", "no answer"),
                         ('#!/bin/sh\necho \'{"Images":[{"Config":"../../x"}]}\'', "no image id")):
         tool = tmp_path / "tool"
