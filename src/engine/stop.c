@@ -385,26 +385,28 @@ static void forget_kill_locked(struct engine *e, struct container *c)
 
 /* docker's rule: SIGKILL and the stop signal say that the user wants it stopped; others are
  * messages. Those two are noted before the wish, for a restore to send them again; a stop in
- * progress is gone on with anyway. Says whether the wish is new. */
-static int intend_kill(struct engine *e, struct container *c, int sig, struct err *err)
+ * progress is gone on with anyway. What cannot be saved stops no kill: the next save has it. Says
+ * whether the wish is new. */
+static bool intend_kill(struct engine *e, struct container *c, int sig)
 {
+	struct err err = {0};
 	hold(&c->lock);
-	enum wanted former = c->state.wanted;
 
 	if (sig != SIGKILL && sig != container_stop_signal(c->config))
-		return 0;
+		return false;
 	if (c->phase != PHASE_STOPPING) {
 		free(c->disk.verb);
 		c->disk.verb = xstrdup("kill");
 		c->disk.signal = sig;
 		save_kill_locked(e, c);
 	}
-	if (former != WANTED_RUNNING)
-		return 0;
-	if (save_wish_locked(e, c, WANTED_STOPPED, err) == 0)
-		return 1;
-	forget_kill_locked(e, c);
-	return -1;
+	if (c->state.wanted != WANTED_RUNNING)
+		return false;
+	if (save_wish_locked(e, c, WANTED_STOPPED, &err) < 0) {
+		log_warn("container %.12s (%s): %s", c->id, c->name, err.text);
+		c->state.wanted = WANTED_STOPPED;
+	}
+	return true;
 }
 
 /* The signal is sent; it need not end it. */
@@ -422,7 +424,6 @@ static void end_kill(struct engine *e, struct container *c, bool paused)
 int kill_now(struct engine *e, struct container *c, const char *ref, int sig, struct err *err)
 {
 	bool paused, restarting;
-	int r;
 
 	{
 		hold(&c->lock);
@@ -433,10 +434,7 @@ int kill_now(struct engine *e, struct container *c, const char *ref, int sig, st
 				       ref, c->id);
 		paused = c->phase == PHASE_PAUSED;
 	}
-	r = intend_kill(e, c, sig, err);
-	if (r < 0)
-		return -1;
-	if (r > 0)
+	if (intend_kill(e, c, sig))
 		shim_tell_wish(e, c, WANTED_STOPPED);
 	if (restarting) {
 		engine_kick(e, c);
