@@ -15,6 +15,7 @@ struct conn {
 	int fd;
 	bool busy;     /* the server's lock */
 	bool in_epoll; /* was registered once */
+	bool handing;  /* being given away: not to be shut down; the server's lock */
 	struct head_scan scan;
 	struct buf in; /* read, but not yet understood */
 };
@@ -29,6 +30,7 @@ struct http_request {
 	bool begun;
 	bool chunked;
 	bool broken; /* the client is gone, or nothing sensible can follow */
+	bool handed; /* somebody else has the connection */
 	struct buf out_headers;
 
 	char *out; /* of the http_read() in progress */
@@ -39,6 +41,9 @@ struct http_request {
  * connection can serve another. closing: say so to the client. */
 bool request_serve(struct conn *c, size_t head_len, http_handler *fn, void *arg,
 		   const bool *closing);
+
+/* Sets c->handing; see http_hand_over_begin(). */
+void conn_set_handing(struct conn *c, bool handing);
 
 /* Answers what never became a request; tries to send, does not wait. */
 void conn_refuse(struct conn *c, int status, const char *why);

@@ -64,3 +64,23 @@ void http_abort(struct http_request *rq);
 /* For handlers that wait for something else meanwhile: the connection's descriptor to poll for
  * POLLRDHUP|POLLHUP. */
 int http_fd(const struct http_request *rq);
+
+/* Giving the connection away, to a process that outlives this one: begin, send http_fd() and
+ * http_unread() to who takes it, end. */
+
+/* What follows the head that the taker sends. */
+enum http_handed {
+	HTTP_UPGRADED,	  /* 101: another protocol, both ways */
+	HTTP_UNTIL_CLOSE, /* bytes until the connection ends; the same both ways */
+	HTTP_CHUNKED,	  /* chunks, for HTTP/1.0 until close: *ret_chunked */
+};
+/* Text of the response's head, for the taker to send first; with what http_set_header() said. */
+void http_hand_over_head(struct http_request *rq, int status, const char *content_type,
+			 enum http_handed what, struct buf *ret, bool *ret_chunked);
+/* Bytes that came behind the request and are the taker's; read the body first. Borrowed. */
+void http_unread(const struct http_request *rq, const char **ret, size_t *ret_n);
+/* From here on nobody else writes to the connection or shuts it down. */
+void http_hand_over_begin(struct http_request *rq);
+/* done: it is closed here without a word when the handler returns; else it is ours as before, to be
+ * answered. */
+void http_hand_over_end(struct http_request *rq, bool done);

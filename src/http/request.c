@@ -103,6 +103,7 @@ static const char *reason(int status)
 		int status;
 		const char *text;
 	} reasons[] = {
+		{101, "UPGRADED"}, /* docker's own words */
 		{200, "OK"},
 		{201, "Created"},
 		{204, "No Content"},
@@ -235,6 +236,38 @@ int http_write(struct http_request *rq, const void *data, size_t n)
 	if (r < 0)
 		rq->broken = true;
 	return r;
+}
+
+void http_hand_over_head(struct http_request *rq, int status, const char *content_type,
+			 enum http_handed what, struct buf *ret, bool *ret_chunked)
+{
+	*ret_chunked = what == HTTP_CHUNKED && rq->head.parser.http_minor >= 1;
+	add_head(ret, status, content_type);
+	if (rq->out_headers.len)
+		buf_add(ret, rq->out_headers.text, rq->out_headers.len);
+	if (*ret_chunked)
+		buf_adds(ret, "Transfer-Encoding: chunked\r\n");
+	if (what == HTTP_CHUNKED)
+		buf_adds(ret, "Connection: close\r\n");
+	buf_adds(ret, "\r\n");
+}
+
+void http_unread(const struct http_request *rq, const char **ret, size_t *ret_n)
+{
+	*ret = rq->conn->in.text;
+	*ret_n = rq->conn->in.len;
+}
+
+void http_hand_over_begin(struct http_request *rq)
+{
+	conn_set_handing(rq->conn, true);
+}
+
+void http_hand_over_end(struct http_request *rq, bool done)
+{
+	rq->handed = done;
+	if (!done)
+		conn_set_handing(rq->conn, false);
 }
 
 void http_abort(struct http_request *rq)
@@ -451,12 +484,14 @@ bool request_serve(struct conn *c, size_t head_len, http_handler *fn, void *arg,
 	rq.keep_alive = http_should_keep_alive(&rq.head.parser) &&
 			!__atomic_load_n(closing, __ATOMIC_ACQUIRE);
 	fn(arg, &rq);
-	finish_response(&rq);
-	if (!rq.body_done && rq.keep_alive && !rq.broken)
-		drain(&rq);
-	if (!rq.broken && !rq.body_done)
-		linger(&rq);
-	again = rq.keep_alive && !rq.broken && rq.body_done;
+	if (!rq.handed) {
+		finish_response(&rq);
+		if (!rq.body_done && rq.keep_alive && !rq.broken)
+			drain(&rq);
+		if (!rq.broken && !rq.body_done)
+			linger(&rq);
+		again = rq.keep_alive && !rq.broken && rq.body_done;
+	}
 	buf_free(&rq.out_headers);
 	head_free(&rq.head);
 	return again;

@@ -89,6 +89,9 @@ static void conn_free_locked(struct conn *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	s->n_conns--;
+	/* One that is handed over lives on elsewhere, and would stay in our set. */
+	if (c->handing && c->in_epoll)
+		(void) epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
 	/* Closed under the lock, because http_server_stop() shuts down the descriptors it sees in
 	 * the list. */
 	(void) close(c->fd);
@@ -100,6 +103,12 @@ static void conn_free_locked(struct conn *c)
 	}
 	if (s->stopping)
 		pthread_cond_broadcast(&s->changed);
+}
+
+void conn_set_handing(struct conn *c, bool handing)
+{
+	hold(&c->server->lock);
+	c->handing = handing;
 }
 
 static void conn_free(struct conn *c)
@@ -421,7 +430,8 @@ static void end_busy(struct http_server *s, int grace_ms)
 	while (s->conns && r == 0)
 		r = pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &deadline);
 	for (struct conn *c = s->conns; c; c = c->next)
-		(void) shutdown(c->fd, SHUT_RDWR);
+		if (!c->handing)
+			(void) shutdown(c->fd, SHUT_RDWR);
 }
 
 void http_server_stop(struct http_server *s, int grace_ms)

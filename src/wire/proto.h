@@ -16,6 +16,13 @@
  *  msg=probe id= timeout= process=		msg=ok, then event probed; only where a run is alive. id: 64
  *						  hexadecimal digits; timeout: ns; process: a file below the exec
  *						  directory. Older shims do not know it
+ *  msg=attach stdin= stdout= stderr= stream= logs= framing= detach-keys= head= read=  + the client
+ *						  msg=ok once it is the shim's
+ *  msg=wait condition= head= chunked=  + the client
+ *						  msg=ok once it is the shim's
+ *  msg=exec id= process= tty= ...		msg=ok; with a client or without (shim/exec.h)
+ *  msg=follow ...  + the client and its log	msg=ok once it is the shim's
+ *  msg=resize h= w= [exec=]			msg=ok
  *  msg=quit					msg=ok and end, where no run is alive; else msg=error
  * shim -> daemon (events)
  *  msg=started run= pid= ticks= time=		after the record is durable
@@ -28,6 +35,11 @@
  *  msg=probed id=				once execs/<id>/result is there (shim/exec.h)
  * A shim that cannot be born sends msg=error text= unasked, and hangs up.
  * Times are ns since the epoch.
+ *
+ * A client is the descriptor of an HTTP connection whose request has been understood; it comes first
+ * of the packet's. The shim owns it from its msg=ok on; at msg=error it is still the daemon's. head: what
+ * to send before all else, the response's head; read: base64 of bytes of the client's that were read
+ * already.
  */
 #pragma once
 

@@ -16,6 +16,34 @@
 
 static char socket_path[100];
 
+/* Who has been given a connection: a dup of it, what was read already, and the head to send. */
+static struct {
+	int fd;
+	struct buf head, read;
+} taker;
+
+static void hand_over(struct http_request *rq, bool takes_it)
+{
+	autofree char *body = NULL;
+	struct err err = {0};
+	const char *rest;
+	bool chunked;
+	size_t n;
+
+	assert_int_equal(http_read_all(rq, 100, &body, &n, &err), 0);
+	http_hand_over_begin(rq);
+	if (takes_it) {
+		taker.fd = dup(http_fd(rq));
+		http_set_header(rq, "Upgrade", "tcp");
+		http_hand_over_head(rq, 101, "text/x", HTTP_UPGRADED, &taker.head, &chunked);
+		http_unread(rq, &rest, &n);
+		buf_add(&taker.read, rest, n);
+	}
+	http_hand_over_end(rq, takes_it);
+	if (!takes_it)
+		http_respond(rq, 409, "text/plain", "no", 2);
+}
+
 /* What the handler answers is in the path. */
 static void handle(void *arg, struct http_request *rq)
 {
@@ -62,6 +90,8 @@ static void handle(void *arg, struct http_request *rq)
 		http_begin(rq, 200, "text/plain");
 		(void) poll(&p, 1, 20000);
 		*(bool *) arg = (p.revents & (POLLRDHUP | POLLHUP)) != 0;
+	} else if (str_eq(path, "/hand-over") || str_eq(path, "/refused-hand-over")) {
+		hand_over(rq, str_eq(path, "/hand-over"));
 	} else {
 		http_respond(rq, 404, "text/plain", path, strlen(path));
 	}
@@ -353,6 +383,45 @@ TEST(a_refused_upgrade_keeps_the_connection)
 
 	assert_has(text, "HTTP/1.1 409");
 	assert_lacks(text, "Connection: close");
+	assert_has(text, "\r\n\r\n/next");
+	http_server_stop(s, 1000);
+}
+
+TEST(a_connection_handed_over_lives_on_without_the_server)
+{
+	struct http_server *s = start();
+	autofree char *all = NULL;
+	int fd = dial();
+
+	taker.fd = -1;
+	/* Served before, so that it is in the epoll set. */
+	say(fd, "GET /first HTTP/1.1\r\nHost: d\r\n\r\n");
+	hear(fd, "/first", 1);
+	say(fd, "POST /hand-over HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+		"Content-Length: 2\r\n\r\n{}already read");
+	http_server_stop(s, 10000);
+
+	assert_true(taker.fd >= 0);
+	assert_int_equal(taker.read.len, strlen("already read"));
+	assert_memory_equal(taker.read.text, "already read", taker.read.len);
+	assert_int_equal(send(taker.fd, taker.head.text, taker.head.len, MSG_NOSIGNAL),
+			 taker.head.len);
+	say(taker.fd, "mine");
+	close(taker.fd);
+	all = hear_all(fd);
+	assert_int_equal(strncmp(all, "HTTP/1.1 101 UPGRADED\r\n", 23), 0);
+	assert_has(all, "Content-Type: text/x\r\nUpgrade: tcp\r\n\r\nmine");
+	buf_free(&taker.read);
+	buf_free(&taker.head);
+}
+
+TEST(a_hand_over_that_is_refused_is_answered)
+{
+	struct http_server *s = start();
+	autofree char *text = ask("POST /refused-hand-over HTTP/1.1\r\nHost: d\r\n"
+				  "Content-Length: 0\r\n\r\nGET /next HTTP/1.1\r\nHost: d\r\n\r\n");
+
+	assert_has(text, "HTTP/1.1 409");
 	assert_has(text, "\r\n\r\n/next");
 	http_server_stop(s, 1000);
 }
