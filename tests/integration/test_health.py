@@ -13,7 +13,7 @@ import pytest
 from kit import host
 from kit.archives import busybox_layer, Image
 from kit.host import wait_for
-from test_orphans import make_orphan
+from kit.orphans import make_orphan
 
 MS = 10**6
 LONG = 3600 * 10**9

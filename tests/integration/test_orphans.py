@@ -16,36 +16,10 @@ from kit import host
 from kit.archives import busybox
 from kit.doomed import Doomed
 from kit.leaks import processes
+from kit.orphans import end_with_shim, make_orphan, orphan, shim_of
 
 SLEEP = ["sleep", "1000"]
 LINUX = tuple(int(n) for n in os.uname().release.split(".")[:2])
-
-
-def shim_of(pid):
-    return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
-
-
-def make_orphan(daemon, cid, away):
-    """Kills its shim. Returns its pid."""
-    pid = daemon.container_pid(cid)
-    shim = shim_of(pid)
-    if away:
-        daemon.kill9()
-    host.kill(shim)
-    host.wait_exit(shim)
-    if away:
-        daemon.start()
-    assert host.alive(pid), "it died with its shim"
-    host.wait_for(lambda: "shim" in daemon.state(cid)["Error"], "the loss to be reported")
-    assert daemon.container_pid(cid) == pid
-    return pid
-
-
-def orphan(daemon, command, away):
-    cid = daemon.run(command)
-    if command is not SLEEP:
-        daemon.wait_log(cid, "ready")
-    return cid, make_orphan(daemon, cid, away)
 
 
 @pytest.fixture(params=[False, True], ids=["daemon there", "daemon away"])
@@ -78,12 +52,7 @@ def test_exit_code_of_an_orphan_is_the_kernels(daemon, away, how):
 
 def test_end_of_shim_and_container_with_nobody_there_is_lost_and_said_so(daemon):
     cid = daemon.run(SLEEP)
-    pid = daemon.container_pid(cid)
-    shim = shim_of(pid)
-    daemon.kill9()
-    for one in (shim, pid):
-        host.kill(one)
-        host.wait_exit(one)
+    end_with_shim(daemon, cid)
     daemon.start()
     state = daemon.state(cid)
     assert (state["Status"], state["ExitCode"], state["Error"]) == ("exited", 255, "exit status lost")
@@ -193,12 +162,8 @@ def shims_of(cid):
 def test_foreign_process_of_the_same_pid_is_never_signalled(daemon):
     """phase.json names a living process that is not ours: same pid, another start time."""
     cid = daemon.run(SLEEP)
-    pid, file = daemon.container_pid(cid), daemon.exec / "containers" / cid / "phase.json"
-    shim = shim_of(pid)
-    daemon.kill9()
-    for one in (shim, pid):
-        host.kill(one)
-        host.wait_exit(one)
+    file = daemon.exec / "containers" / cid / "phase.json"
+    end_with_shim(daemon, cid)
     stranger = subprocess.Popen(["sleep", "1000"])
     try:
         phase = json.loads(file.read_text())

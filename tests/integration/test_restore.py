@@ -9,12 +9,9 @@ import pytest
 from kit import host
 from kit.doomed import Doomed
 from kit.leaks import processes
+from kit.orphans import make_orphan
 
 SLEEP = ["sleep", "1000"]
-
-
-def parent(pid):
-    return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
 
 
 def test_fifty_containers_through_a_kill_of_the_daemon(daemon):
@@ -233,33 +230,9 @@ def test_auto_removed_container_that_ended_meanwhile_is_removed(daemon):
 
 # --- shims that are gone
 
-def test_exit_without_a_record_is_255_and_said_to_be_lost(daemon):
-    cid = daemon.run(SLEEP)
-    pid = daemon.container_pid(cid)
-    shim = parent(pid)
-    daemon.kill9()
-    host.kill(shim)
-    host.wait_exit(shim)
-    if host.alive(pid):
-        host.kill(pid)
-    host.wait_exit(pid)
-    daemon.start()
-    daemon.wait_state(cid, "exited")
-    state = daemon.state(cid)
-    assert state["ExitCode"] == 255
-    assert "exit status lost" in state["Error"]
-
-
 def test_container_whose_shim_is_gone_keeps_running_and_can_be_removed(daemon):
     cid = daemon.run(SLEEP)
-    pid = daemon.container_pid(cid)
-    shim = parent(pid)
-    daemon.kill9()
-    host.kill(shim)
-    host.wait_exit(shim)
-    if not host.alive(pid):
-        pytest.fail("the container died with its shim")
-    daemon.start()
+    pid = make_orphan(daemon, cid, away=True)
     state = daemon.state(cid)
     assert (state["Status"], state["Pid"]) == ("running", pid)
     host.kill(pid)

@@ -3,7 +3,7 @@
 import pytest
 
 from kit import host
-from test_orphans import orphan
+from kit.orphans import orphan
 from test_update import MIB, SLEEP, memory, pids, update
 
 
