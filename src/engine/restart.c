@@ -68,7 +68,7 @@ static bool rebooted(const struct container *c)
 }
 
 /* docker's difference between the two: `always` comes back after a reboot even if it was stopped.
- */
+ * WANTED_RESTART is for resume.c, whatever the policy says. */
 static bool is_wanted(const struct container *c)
 {
 	if (c->state.wanted == WANTED_RUNNING)
@@ -202,11 +202,14 @@ static bool is_pending(struct engine *e, const char *mode)
 	    container_lookup(e->store, mode + strlen("container:"), &other, NULL) < 0)
 		return false;
 	hold(&other->lock);
-	return !other->handled || (other->phase == PHASE_RESTARTING && !other->shim_link) ||
+	/* Or one that a user's restart, which was cut short, starts again. */
+	return !other->handled || other->resume == RESUME_RESTART ||
+	       other->resume == RESUME_UNDER_WAY ||
+	       (other->phase == PHASE_RESTARTING && !other->shim_link) ||
 	       (other->phase == PHASE_STARTING && restart_is_policy_start_locked(other));
 }
 
-/* Does it share a namespace with one that a policy is about to start? Then it comes after it. */
+/* Does it share a namespace with one that is about to be started? Then it comes after it. */
 static bool owner_is_pending(struct engine *e, struct container *c)
 {
 	auto_(container_config_unref_p) struct container_config *config = NULL;

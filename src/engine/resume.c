@@ -59,11 +59,14 @@ void resume_stop(struct engine *e, struct container *c)
 	submit(e, c, resume_stop_job);
 }
 
-static void resumed(struct container *c)
+/* Who shares its namespaces has waited for this. */
+static void resumed(struct engine *e, struct container *c)
 {
-	hold(&c->lock);
-
-	c->resume = RESUME_NOTHING;
+	{
+		hold(&c->lock);
+		c->resume = RESUME_NOTHING;
+	}
+	restart_wake_held(e);
 }
 
 static void resume_restart_job(void *arg)
@@ -79,7 +82,7 @@ static void resume_restart_job(void *arg)
 		if ((!has_processes(j->c) && wait_rested(j->e, j->c, 30, &err) < 0) ||
 		    restart_claimed(j->e, j->c, left_s, sig, &err) < 0)
 			log_warn("container %.12s: resumed restart: %s", j->c->id, err.text);
-		resumed(j->c);
+		resumed(j->e, j->c);
 		container_release(j->c);
 	}
 	container_unref(j->c);
@@ -95,7 +98,7 @@ static void resume_kill_job(void *arg)
 	(void) stop_left(j->c, &sig);
 	if (kill_now(j->e, j->c, j->c->id, sig ?: SIGKILL, &err) < 0)
 		log_warn("container %.12s: resumed kill: %s", j->c->id, err.text);
-	resumed(j->c);
+	resumed(j->e, j->c);
 	container_unref(j->c);
 	free(j);
 }
@@ -180,4 +183,6 @@ void resume_verb(struct engine *e, struct container *c, const struct finding *f)
 	}
 	if (job)
 		submit(e, c, job);
+	else
+		restart_wake_held(e);
 }

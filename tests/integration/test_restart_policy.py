@@ -1,12 +1,15 @@
 """Restart policies: the shim restarts in place whether the daemon lives or not; after a reboot of the
 host, or a shim's death, the daemon starts by policy."""
 
+import contextlib
+import json
 import time
 
 import pytest
 
 from kit import host
 from kit.leaks import processes
+from kit.orphans import end_with_shim, make_orphan, shim_of
 
 CRASH = "echo run; exit 3"
 ALWAYS = {"RestartPolicy": {"Name": "always"}}
@@ -16,10 +19,6 @@ SLEEP = ["sleep", "1000"]
 
 def on_failure(n):
     return {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": n}}
-
-
-def parent(pid):
-    return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
 
 
 def runs(daemon, cid, since):
@@ -144,7 +143,7 @@ def test_without_its_shim_the_daemon_restarts_it(daemon, away):
     cid = daemon.run("echo run; exec sleep 1000", ALWAYS)
     daemon.wait_log(cid, "run")
     pid = daemon.container_pid(cid)
-    shim = parent(pid)
+    shim = shim_of(pid)
     if away:
         daemon.kill9()
     host.kill(shim)
@@ -173,6 +172,63 @@ def test_a_restart_that_the_shim_owed_is_made_when_due(daemon):
     daemon.start()
     host.wait_for(lambda: said.read_text().count("run") > lines, "the run that was due")
     assert daemon.inspect(cid)["RestartCount"] >= 4
+
+
+# --- a user's restart, cut short
+
+STUBBORN = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
+
+
+def cut_short(daemon, cid):
+    """The daemon dies in the stop of a restart, which waits for a container that will not end."""
+    state = daemon.data / "containers" / cid / "state.json"
+    daemon.wait_log(cid, "ready")
+    with contextlib.suppress(TimeoutError):
+        daemon.api.post(f"/containers/{cid}/restart", t=60, timeout=0.1)
+    host.wait_for(lambda: json.loads(state.read_text())["Wanted"] == 4, "the restart to be meant")
+
+
+@pytest.mark.parametrize("policy", ["no", "always", "unless-stopped", "on-failure", "on-reboot"])
+@pytest.mark.parametrize("rebooted", [False, True], ids=["shim dead", "host rebooted"])
+def test_a_restart_that_was_cut_short_is_finished_whatever_the_policy(daemon, policy, rebooted):
+    """By whom nobody else would: the daemon is dead, and the shim too, or the host went down."""
+    before = time.time()
+    cid = daemon.run(STUBBORN, {"RestartPolicy": {"Name": policy}})
+    cut_short(daemon, cid)
+    if rebooted:
+        daemon.reboot_host()
+    else:
+        end_with_shim(daemon, cid)
+    daemon.start()
+    host.wait_for(lambda: daemon.logs(cid)[0] == "ready\nready\n", "the second run")
+    daemon.wait_state(cid, "running")
+    assert daemon.inspect(cid)["RestartCount"] == 0, "no policy's start"
+    host.wait_for(lambda: daemon.past_events(before, container=[cid], event=["restart"]), "the restart to be told")
+    shown = daemon.inspect(cid)
+    daemon.restart()
+    assert daemon.inspect(cid) == shown, "it is finished once"
+    assert [a for a, _, _ in runs(daemon, cid, before)] == ["start", "die", "start"]
+
+
+def test_a_restart_that_was_cut_short_does_not_let_it_remove_itself(daemon):
+    cid = daemon.run(STUBBORN, {"AutoRemove": True})
+    cut_short(daemon, cid)
+    daemon.reboot_host()
+    daemon.start()
+    host.wait_for(lambda: daemon.logs(cid)[0] == "ready\nready\n", "the second run")
+
+
+def test_who_shares_a_namespace_waits_for_its_owners_restart(daemon):
+    """The owner has no policy, but a user's restart of it was cut short by the reboot."""
+    owner = daemon.run(STUBBORN)
+    member = daemon.run(SLEEP, {**ALWAYS, "NetworkMode": f"container:{owner}"})
+    cut_short(daemon, owner)
+    daemon.reboot_host()
+    daemon.start()
+    for cid in (owner, member):
+        daemon.wait_state(cid, "running")
+        assert daemon.inspect(cid)["RestartCount"] == 0, "no start failed"
+    assert host.namespace(daemon.container_pid(member), "net") == host.namespace(daemon.container_pid(owner), "net")
 
 
 # --- a reboot of the host
@@ -298,8 +354,6 @@ def test_restarted_in_place_it_joins_the_namespace_that_is_its_owners_now(daemon
 
 def test_owner_without_a_shim_is_joined_too(daemon):
     owner = daemon.run(SLEEP)
-    pid = daemon.container_pid(owner)
-    host.kill(parent(pid))
-    host.wait_for(lambda: "shim" in daemon.state(owner)["Error"], "the loss to be seen")
+    pid = make_orphan(daemon, owner)
     member = daemon.run(SLEEP, {"NetworkMode": f"container:{owner}"})
     assert host.namespace(daemon.container_pid(member), "net") == host.namespace(pid, "net")
