@@ -9,7 +9,7 @@ import pytest
 
 from kit import host
 from kit.leaks import processes
-from kit.orphans import end_with_shim, make_orphan, shim_of
+from kit.orphans import end_with_shim, kill_each, make_orphan, shim_of
 
 CRASH = "echo run; exit 3"
 ALWAYS = {"RestartPolicy": {"Name": "always"}}
@@ -146,10 +146,7 @@ def test_without_its_shim_the_daemon_restarts_it(daemon, away):
     shim = shim_of(pid)
     if away:
         daemon.kill9()
-    host.kill(shim)
-    host.wait_exit(shim)
-    host.kill(pid)
-    host.wait_exit(pid)
+    kill_each(shim, pid)
     if away:
         daemon.start()
     host.wait_for(lambda: daemon.logs(cid)[0] == "run\nrun\n", "the second run")

@@ -8,14 +8,20 @@ def shim_of(pid):
     return int(host.status_field(pid, "PPid"))
 
 
+def kill_each(*pids):
+    """Kills them, one after the other."""
+    for pid in pids:
+        host.kill(pid)
+        host.wait_exit(pid)
+
+
 def make_orphan(daemon, cid, away=False):
     """Kills its shim, with the daemon there or away meanwhile. Returns its pid."""
     pid = daemon.container_pid(cid)
     shim = shim_of(pid)
     if away:
         daemon.kill9()
-    host.kill(shim)
-    host.wait_exit(shim)
+    kill_each(shim)
     if away:
         daemon.start()
     assert host.alive(pid), "it died with its shim"
@@ -38,7 +44,5 @@ def end_with_shim(daemon, cid):
     pid = daemon.container_pid(cid)
     shim = shim_of(pid)
     daemon.kill9()
-    for one in (shim, pid):
-        host.kill(one)
-        host.wait_exit(one)
+    kill_each(shim, pid)
     return pid
