@@ -119,7 +119,7 @@ int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(
 {
 	autofree char *log = name_for_runtime(rt->exec, RUNTIME_LOG);
 	autofree char *pid_file = name_for_runtime(rt->exec, LAYOUT_PID);
-	autofree char *console = name_for_runtime(rt->exec, STDIO_CONSOLE_SOCK);
+	autofree char *console = name_for_runtime(rt->exec, CONSOLE_SOCK);
 	const char *argv[ARGS_MAX] = {0};
 	size_t n = begin_args(rt, log, argv);
 

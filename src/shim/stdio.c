@@ -3,13 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -36,8 +31,8 @@ static void trim(void *arg)
 
 void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec)
 {
-	*s = (struct stdio){.loop = loop, .log = log, .exec = exec, .in = -1, .slave = -1};
-	s->console.fd = -1;
+	*s = (struct stdio){.loop = loop, .log = log, .exec = exec, .in = -1};
+	console_init(&s->console, loop, exec);
 	s->trim.fn = trim;
 	s->trim.arg = s;
 	for (int i = 0; i < LOG_SOURCES; i++)
@@ -101,99 +96,6 @@ void stdio_drain(struct stdio *s)
 		drain_stream(&s->out[i]);
 }
 
-/* Terminals */
-
-static void close_console(struct stdio *s)
-{
-	if (s->console.fd < 0)
-		return;
-	loop_unwatch(s->loop, &s->console);
-	(void) close(s->console.fd);
-	s->console.fd = -1;
-	(void) unlinkat(s->exec, STDIO_CONSOLE_SOCK, 0);
-}
-
-static int recv_fd(int sock)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} room;
-	char text[256];
-	struct iovec iov = {.iov_base = text, .iov_len = sizeof text};
-	struct msghdr m = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = room.bytes,
-		.msg_controllen = sizeof room.bytes,
-	};
-	struct cmsghdr *c;
-	int fd;
-
-	if (recvmsg(sock, &m, MSG_CMSG_CLOEXEC) < 0)
-		return -errno;
-	c = CMSG_FIRSTHDR(&m);
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -EPROTO;
-	memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	return fd;
-}
-
-static void on_terminal(void *arg, uint32_t events)
-{
-	struct stdio *s = arg;
-	int master = recv_fd(s->console.fd);
-
-	(void) events;
-	if (master == -EAGAIN)
-		return;
-	close_console(s);
-	if (master < 0) {
-		log_error("the runtime sent no terminal: %s", strerror(-master));
-		return;
-	}
-	(void) fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
-	s->slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	s->out[0].watch.fd = master;
-}
-
-static int watch_console(struct stdio *s, int fd, void (*fn)(void *arg, uint32_t events))
-{
-	s->console = (struct watch){.fd = fd, .fn = fn, .arg = s};
-	return loop_watch(s->loop, &s->console, EPOLLIN);
-}
-
-/* The runtime has connected; what it sends next is the terminal's master. */
-static void on_console(void *arg, uint32_t events)
-{
-	struct stdio *s = arg;
-	int conn = accept4(s->console.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	(void) events;
-	if (conn < 0)
-		return;
-	close_console(s);
-	if (watch_console(s, conn, on_terminal) < 0)
-		log_error("watch the runtime's terminal: error %d", errno);
-}
-
-static int listen_console(struct stdio *s, struct err *err)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int r;
-
-	snprintf(addr.sun_path, sizeof addr.sun_path, "/proc/self/fd/%d/" STDIO_CONSOLE_SOCK,
-		 s->exec);
-	(void) unlinkat(s->exec, STDIO_CONSOLE_SOCK, 0);
-	if (fd < 0 || fchmod(fd, 0600) < 0 ||
-	    bind(fd, (struct sockaddr *) &addr, sizeof addr) < 0 || listen(fd, 1) < 0)
-		return err_sys(err, errno, "listen on " STDIO_CONSOLE_SOCK);
-	r = watch_console(s, take_fd(fd), on_console);
-	return r < 0 ? err_sys(err, -r, "watch " STDIO_CONSOLE_SOCK) : 0;
-}
-
 /* A run's streams */
 
 int stdio_make_pipe(int *ret_near, int *ret_far, bool near_reads, struct err *err)
@@ -225,7 +127,7 @@ int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends 
 		}
 	}
 	if (tty)
-		return *ret = ends, listen_console(s, err);
+		return *ret = ends, console_listen(&s->console, err);
 
 	r = stdio_make_pipe(&s->out[LOG_FROM_STDOUT].watch.fd, &ends.out, true, err);
 	if (r == 0)
@@ -251,9 +153,10 @@ void stdio_ends_close(struct stdio_ends *e)
 
 void stdio_begin(struct stdio *s)
 {
-	/* The runtime's exit may be seen before its last words. */
-	for (int i = 0; i < 2 && s->console.fd >= 0; i++)
-		s->console.fn(s, EPOLLIN);
+	int terminal = console_take(&s->console);
+
+	if (terminal >= 0)
+		s->out[0].watch.fd = terminal;
 	for (int i = 0; i < LOG_SOURCES; i++) {
 		struct stream *o = &s->out[i];
 		int r;
@@ -270,11 +173,9 @@ void stdio_begin(struct stdio *s)
 
 void stdio_end(struct stdio *s)
 {
-	close_console(s);
+	console_close(&s->console);
 	for (int i = 0; i < LOG_SOURCES; i++)
 		close_stream(&s->out[i]);
 	close_p(&s->in);
 	s->in = -1;
-	close_p(&s->slave);
-	s->slave = -1;
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "shim/console.h"
 #include "shim/logfile.h"
 #include "shim/loop.h"
 
@@ -26,9 +27,8 @@ struct stdio {
 	int exec;			/* directory of the console socket; borrowed */
 	struct stream out[LOG_SOURCES]; /* [0] alone for a terminal, both ways */
 	int in;				/* write end of stdin, non-blocking; -1: none */
-	int slave; /* held so that the terminal never hangs up while the container lives */
-	struct watch console; /* where the runtime hands the terminal over */
-	char *memory;	      /* what is read */
+	struct console console;
+	char *memory; /* what is read */
 	struct timer trim;
 };
 
@@ -36,8 +36,6 @@ struct stdio {
 struct stdio_ends {
 	int in, out, err;
 };
-
-#define STDIO_CONSOLE_SOCK "console.sock"
 
 void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec);
 int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends *ret,
