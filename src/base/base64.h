@@ -5,3 +5,5 @@
 
 /* Text of n bytes; caller frees. */
 char *base64_encode(const void *data, size_t n);
+/* The n bytes that text stands for; caller frees. NULL where it is not base64 as written here. */
+void *base64_decode(const char *text, size_t *ret_n);

@@ -59,6 +59,15 @@ struct events *engine_events(struct engine *e);
 struct runtimes *engine_runtimes(struct engine *e);
 const struct engine_options *engine_opts(const struct engine *e);
 
+/* A client of the API whose request has been understood, to be handed to its container's shim. */
+struct client_stream {
+	int fd;		  /* borrowed: the shim gets a copy */
+	const char *head; /* of the response; the shim sends it */
+	bool chunked;	  /* what follows the head goes in HTTP chunks */
+	const char *read; /* what was read of it already, behind the request */
+	size_t n_read;
+};
+
 /* create
  * ------------------------------------------------------------------------------------------------
  */

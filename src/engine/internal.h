@@ -86,6 +86,12 @@ int shim_spawn(struct engine *e, const char *id, int data_dir, int exec_dir, int
 /* Sends msg over a connection of its own and waits for the answer, at most timeout_ms. A refusal is
  * ERR_CONFLICT, or ERR_NOT_SUPPORTED where the shim does not know the message. */
 int shim_call(int exec_dir, const struct buf *msg, int timeout_ms, struct kv *ret, struct err *err);
+/* Sends msg, to which the keys of the client are added, with the client, and with n_fds further
+ * descriptors. 0: the client is the shim's now. That is so, too, where the shim got it and then did not
+ * answer (logged): it must not be written to any more. < 0: it is still the caller's, to be told why;
+ * as shim_call(). */
+int shim_hand_over(int exec_dir, struct buf *msg, const struct client_stream *client,
+		   const int *fds, size_t n_fds, struct err *err);
 /* A connection for doorbells. */
 int shim_connect(int exec_dir, struct err *err);
 /* Tells the user's wish; a shim that is gone cannot undo it, so that is fine. */

@@ -1,4 +1,5 @@
 /* Speaking with shims: birth, pulse, questions. The protocol is in wire/proto.h. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -7,9 +8,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/file.h"
 #include "engine/internal.h"
 #include "wire/proto.h"
+
+/* A shim answers at once; one that is stopped has the client all the same. */
+#define HAND_OVER_MS 5000
 
 enum pulse shim_pulse(int exec_dir)
 {
@@ -123,6 +128,39 @@ int shim_call(int exec_dir, const struct buf *msg, int timeout_ms, struct kv *re
 	if (r < 0)
 		return err_sys(err, -r, "tell its shim");
 	return receive_answer(fd, timeout_ms, ret, err);
+}
+
+int shim_hand_over(int exec_dir, struct buf *msg, const struct client_stream *client,
+		   const int *fds, size_t n_fds, struct err *err)
+{
+	autoclose int conn = shim_connect(exec_dir, err);
+	autofree char *read = base64_encode(client->read, client->n_read);
+	int all[PROTO_FDS_MAX] = {client->fd};
+	struct err why = {0};
+	autokv answer = {0};
+	int r;
+
+	if (conn < 0)
+		return -1;
+	assert(n_fds < PROTO_FDS_MAX);
+	for (size_t i = 0; i < n_fds; i++)
+		all[1 + i] = fds[i];
+	kv_add(msg, "head", client->head);
+	kv_add_int(msg, "chunked", client->chunked);
+	if (client->n_read > 0)
+		kv_add(msg, "read", read);
+	r = proto_send(conn, msg, all, 1 + n_fds);
+	if (r < 0)
+		return err_sys(err, -r, "hand the client to its shim");
+	if (receive_answer(conn, HAND_OVER_MS, &answer, &why) == 0)
+		return 0;
+	if (why.kind == ERR_CONFLICT || why.kind == ERR_NOT_SUPPORTED) {
+		if (err)
+			*err = why;
+		return -1;
+	}
+	log_warn("a client was handed over, and then: %s", why.text);
+	return 0;
 }
 
 /* 0 as well where no shim is there to be told. */

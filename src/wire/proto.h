@@ -38,8 +38,9 @@
  *
  * A client is the descriptor of an HTTP connection whose request has been understood; it comes first
  * of the packet's. The shim owns it from its msg=ok on; at msg=error it is still the daemon's. head: what
- * to send before all else, the response's head; read: base64 of bytes of the client's that were read
- * already.
+ * to send before all else, the response's head; chunked=1: what follows goes in HTTP chunks; read: base64
+ * of bytes of the client's that were read already; framing: raw (also where it is missing), multiplexed
+ * (docker's frames of eight bytes and text) or websocket.
  */
 #pragma once
 
