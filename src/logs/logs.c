@@ -23,8 +23,8 @@
 #include "base/wake.h"
 #include "logs/files.h"
 #include "logs/follow.h"
-#include "logs/line.h"
 #include "wire/layout.h"
+#include "wire/logline.h"
 
 /* The time of a file's last change is a little older than what was written by then: by a tick of
  * the kernel's coarse clock. */
@@ -48,7 +48,7 @@ struct log_reader {
 	struct buf text; /* of the last entry */
 
 	struct log_follower *follower;
-	struct follow_seat *seat;
+	struct follow_seat *seat; /* taken when there is first something to wait for */
 	int wake;
 	bool armed; /* woken by what happens from now on; one last look, then sleep */
 	bool ended;
@@ -282,6 +282,18 @@ static void give_back_torn(struct log_reader *r)
 	r->data.len = r->done;
 }
 
+/* Reset, then arm, then look: whatever comes after the look wakes us. */
+static int arm(struct log_reader *r, struct err *err)
+{
+	if (!r->seat && follow_join(r->follower, r->dir, r->wake, &r->seat, err) < 0)
+		return -1;
+	wake_reset(r->wake, r->query.until_ns);
+	if (follow_arm(r->follower, r->seat, err) < 0)
+		return -1;
+	r->armed = true;
+	return 0;
+}
+
 /* At the end of the first file. 1: look again; 0: nothing more now; 2: nothing more ever. */
 static int at_end(struct log_reader *r, struct err *err)
 {
@@ -295,14 +307,8 @@ static int at_end(struct log_reader *r, struct err *err)
 		return 0;
 
 	give_back_torn(r);
-	if (!r->armed) {
-		/* Reset, then arm, then look: whatever comes after the look wakes us. */
-		wake_reset(r->wake, r->query.until_ns);
-		if (follow_arm(r->follower, r->seat, err) < 0)
-			return -1;
-		r->armed = true;
-		return 1;
-	}
+	if (!r->armed)
+		return arm(r, err) < 0 ? -1 : 1;
 	changed = look_for_rotation(r, err);
 	if (changed)
 		return changed;
@@ -359,6 +365,48 @@ int logs_next(struct log_reader *r, struct log_entry *ret, struct err *err)
 	return 2;
 }
 
+/* handing over ---------------------------------------------------------------------------- */
+
+/* Goes to the first line that is not older than what is wanted: 0 or -errno. */
+static int skip_old(struct log_reader *r)
+{
+	const char *line;
+	int64_t offset;
+	size_t len;
+	int n = 1;
+
+	while (n > 0 && r->query.since_ns) {
+		n = next_line(r, &line, &len, &offset);
+		if (n == 0 && r->n_files > 1) {
+			drop_first(r);
+			n = 1;
+		} else if (n > 0 && !is_too_old(r, line, len)) {
+			r->done -= len + 1; /* give it back */
+			break;
+		}
+	}
+	return n < 0 ? n : 0;
+}
+
+int logs_position(struct log_reader *r, struct logs_position *ret, struct err *err)
+{
+	int e = skip_old(r);
+
+	if (e < 0)
+		return err_sys(err, -e, "read the log");
+	*ret = (struct logs_position){.fd = -1};
+	if (r->n_files == 0)
+		return 0;
+	give_back_torn(r);
+	ret->fd = r->files[0].fd;
+	ret->offset = r->read_to - (int64_t) (r->data.len - r->done);
+	for (int s = LOG_STDOUT; s <= LOG_STDERR; s++) {
+		ret->start[s].ino = r->files[r->start[s].file].ino;
+		ret->start[s].offset = r->start[s].offset;
+	}
+	return 0;
+}
+
 /* opening and closing --------------------------------------------------------------------- */
 
 /* Goes to where the tail begins. */
@@ -386,7 +434,7 @@ static int start_following(struct log_reader *r, struct log_follower *follower, 
 	if (r->wake < 0)
 		return err_sys(err, -r->wake, "follow logs");
 	wake_up(r->wake); /* the first look is due */
-	return follow_join(follower, r->dir, r->wake, &r->seat, err);
+	return 0;
 }
 
 DEFINE_AUTO(struct log_reader *, logs_close);

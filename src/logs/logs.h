@@ -10,8 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-
-enum log_stream { LOG_STDOUT = 1, LOG_STDERR = 2 };
+#include "wire/logline.h"
 
 struct logs_query {
 	bool want_stdout;
@@ -20,14 +19,6 @@ struct logs_query {
 	int64_t until_ns; /* 0: to the end */
 	int64_t tail;	  /* last N entries (lines) of those wanted; < 0: all */
 	bool follow;
-};
-
-struct log_entry {
-	enum log_stream stream;
-	int64_t time_ns;
-	const char *text; /* newline included where the container wrote one; valid until the next
-			     call */
-	size_t len;
 };
 
 struct log_follower; /* one inotify instance and thread for all who follow */
@@ -48,4 +39,18 @@ int logs_next(struct log_reader *r, struct log_entry *ret, struct err *err);
 /* When following: an eventfd that becomes readable when more may be there; logs_next() resets it.
  */
 int logs_fd(const struct log_reader *r);
+
+/* Where a reader stands, for another process to go on from (shim/follow.h). */
+struct logs_position {
+	int fd;		/* the file that is being read; the reader's; -1: there is none */
+	int64_t offset; /* of the next line in it */
+	struct {
+		uint64_t ino; /* of this or a younger file */
+		int64_t offset;
+	} start[LOG_STDERR + 1]; /* by stream: entries before this place are not wanted */
+};
+/* Passes over what is older than wanted, and says where the first entry that may be wanted begins.
+ * The reader stands there, too, and may be read on. */
+int logs_position(struct log_reader *r, struct logs_position *ret, struct err *err);
+
 void logs_close(struct log_reader *r);

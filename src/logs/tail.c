@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "logs/files.h"
-#include "logs/line.h"
+#include "wire/logline.h"
 
 /* When the lines are counted, the beginning of one may still be hidden behind entries of the other
  * stream. It is looked for so far, and then taken as found. */

@@ -25,6 +25,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -66,6 +68,21 @@ __attribute__((unused)) static int test_dir_fd(void)
 
 	assert_true(fd >= 0);
 	return fd;
+}
+
+/* A descriptor of a new, empty directory in test_dir(). */
+__attribute__((unused)) static int test_fresh_dir(void)
+{
+	static int n;
+	int top = test_dir_fd(), dir;
+	char name[16];
+
+	snprintf(name, sizeof name, "%d", n++);
+	assert_int_equal(mkdirat(top, name, 0700), 0);
+	dir = openat(top, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(dir >= 0);
+	close(top);
+	return dir;
 }
 
 int main(void)

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -13,14 +14,6 @@
 
 /* A log directory
  * ---------------------------------------------------------------------------------- */
-
-static int fresh_dir(void)
-{
-	autofree char *path = xasprintf("%s/logs-XXXXXX", test_dir());
-
-	assert_non_null(mkdtemp(path));
-	return open_dir_at(AT_FDCWD, path);
-}
 
 static void append_raw(int dir, const char *name, const char *text)
 {
@@ -119,7 +112,7 @@ static void assert_logs(int dir, struct logs_query q, const char *want)
 
 TEST(a_missing_log_is_an_empty_log)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 
 	assert_logs(dir, (struct logs_query){ALL}, "");
 	assert_logs(dir, (struct logs_query){.want_stdout = true, .tail = 5}, "");
@@ -130,7 +123,7 @@ TEST(a_missing_log_is_an_empty_log)
 
 TEST(files_are_read_from_the_oldest_to_the_newest)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 
 	append(dir, LAYOUT_LOG ".2", "stdout", 1, "a\\n");
 	append(dir, LAYOUT_LOG ".1", "stderr", 2, "b\\n");
@@ -144,7 +137,7 @@ TEST(files_are_read_from_the_oldest_to_the_newest)
 
 TEST(since_and_until_bound_the_time)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	int last;
 	struct log_reader *r;
 
@@ -179,7 +172,7 @@ TEST(since_and_until_bound_the_time)
 
 TEST(torn_and_damaged_lines_are_skipped)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 
 	out(dir, 1, "a\\n");
 	append_raw(dir, LAYOUT_LOG, "rubbish\n\n{\"log\":\"x\n\xff\xfe\n");
@@ -193,7 +186,7 @@ TEST(torn_and_damaged_lines_are_skipped)
 
 TEST(a_line_of_many_megabytes_is_skipped)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	autofree char *huge = xmalloc(5000001);
 
 	memset(huge, 'h', 5000000);
@@ -231,7 +224,7 @@ TEST(tail_is_the_end_of_all)
 {
 	enum { LINES = 3000 };
 	static const int tails[] = {0, 1, 2, 5, 99, 100, 999, 1000, 1001, 2500, 2999, 3000, 3001};
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 
 	fill(dir, LINES, 3);
 	for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
@@ -253,7 +246,7 @@ TEST(tail_is_the_end_of_all)
 
 TEST(tail_counts_the_wanted_stream_only)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct log_reader *r;
 	struct log_entry e;
 
@@ -271,7 +264,7 @@ TEST(tail_counts_the_wanted_stream_only)
 
 TEST(parts_of_a_line_are_one_line_for_tail)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 
 	out(dir, 1, "a\\n");
 	out(dir, 2, "b1-");
@@ -292,7 +285,7 @@ TEST(parts_of_a_line_are_one_line_for_tail)
 
 TEST(parts_are_told_apart_by_stream)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 
 	out(dir, 1, "old\\n");
 	out(dir, 2, "o1-");
@@ -337,7 +330,7 @@ static void assert_comes(struct log_reader *r, const char *want)
 
 TEST(follower_sleeps_and_is_woken)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct log_follower *f = log_follower_new();
 	struct log_reader *r = opened(dir, (struct logs_query){ALL, .follow = true}, f);
 
@@ -363,7 +356,7 @@ TEST(follower_sleeps_and_is_woken)
 
 TEST(tail_and_follow_go_together)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct log_follower *f = log_follower_new();
 	struct log_reader *none, *one;
 
@@ -384,7 +377,7 @@ TEST(tail_and_follow_go_together)
 
 TEST(follower_reads_the_old_file_to_its_end_and_then_the_new)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct log_follower *f = log_follower_new();
 	struct log_reader *r = opened(dir, (struct logs_query){ALL, .follow = true}, f);
 
@@ -405,7 +398,7 @@ TEST(follower_reads_the_old_file_to_its_end_and_then_the_new)
 
 TEST(follower_reads_the_end_of_a_file_that_is_rotated_away)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct log_follower *f = log_follower_new();
 	struct log_reader *r = opened(dir, (struct logs_query){ALL, .follow = true}, f);
 
@@ -427,7 +420,7 @@ TEST(follower_reads_the_end_of_a_file_that_is_rotated_away)
 
 TEST(follower_survives_a_log_emptied_in_place)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct log_follower *f = log_follower_new();
 	struct log_reader *r = opened(dir, (struct logs_query){ALL, .follow = true}, f);
 	int fd;
@@ -446,7 +439,7 @@ TEST(follower_survives_a_log_emptied_in_place)
 
 TEST(half_a_line_that_is_cut_off_and_replaced_does_no_harm)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct log_follower *f = log_follower_new();
 	struct log_reader *r = opened(dir, (struct logs_query){ALL, .follow = true}, f);
 	int fd;
@@ -467,7 +460,7 @@ TEST(half_a_line_that_is_cut_off_and_replaced_does_no_harm)
 
 TEST(until_in_the_future_wakes_and_ends_the_follower)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct log_follower *f = log_follower_new();
 	int64_t until = now_ns() + 80 * NSEC_PER_MSEC;
 	struct log_reader *r =
@@ -537,7 +530,7 @@ static void *check_counting(void *arg)
 
 TEST(nothing_is_lost_or_doubled_across_rotations)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct log_follower *f = log_follower_new();
 	struct counting c[3] = {0};
 	pthread_t writer, readers[3];
@@ -559,7 +552,7 @@ TEST(nothing_is_lost_or_doubled_across_rotations)
 
 TEST(a_log_opened_during_rotation_is_whole)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	pthread_t writer;
 	struct log_entry e;
 
@@ -572,5 +565,86 @@ TEST(a_log_opened_during_rotation_is_whole)
 		logs_close(r);
 	}
 	pthread_join(writer, NULL);
+	close(dir);
+}
+
+/* Handing over
+ * -------------------------------------------------------------------------------------------- */
+
+static void assert_position(int dir, struct logs_query q, const char *file, int64_t offset,
+			    const char *want)
+{
+	struct log_reader *r = opened(dir, q, NULL);
+	struct logs_position at;
+	struct stat st, mine;
+
+	assert_int_equal(logs_position(r, &at, NULL), 0);
+	assert_int_equal(fstatat(dir, file, &st, 0), 0);
+	assert_int_equal(fstat(at.fd, &mine), 0);
+	assert_int_equal(mine.st_ino, st.st_ino);
+	assert_int_equal(at.offset, offset);
+	assert_rest(r, want);
+	logs_close(r);
+}
+
+TEST(position_is_where_what_is_wanted_begins)
+{
+	int dir = test_fresh_dir();
+	struct log_reader *r = opened(dir, (struct logs_query){ALL}, NULL);
+	struct logs_position at;
+	int64_t line;
+
+	assert_int_equal(logs_position(r, &at, NULL), 0);
+	assert_int_equal(at.fd, -1);
+	logs_close(r);
+
+	append(dir, LAYOUT_LOG ".1", "stdout", 1, "a\\n");
+	append(dir, LAYOUT_LOG ".1", "stdout", 2, "b\\n");
+	out(dir, 3, "c\\n");
+	out(dir, 4, "d\\n");
+	{
+		autobuf b = {};
+
+		format(&b, "stdout", 1, "a\\n");
+		line = (int64_t) b.len;
+	}
+	assert_position(dir, (struct logs_query){ALL}, LAYOUT_LOG ".1", 0, "a|b|c|d|");
+	assert_position(dir, (struct logs_query){ALL, .since_ns = 2 * NSEC_PER_SEC},
+			LAYOUT_LOG ".1", line, "b|c|d|");
+	assert_position(dir, (struct logs_query){ALL, .since_ns = 3 * NSEC_PER_SEC}, LAYOUT_LOG, 0,
+			"c|d|");
+	assert_position(dir, (struct logs_query){ALL, .since_ns = 9 * NSEC_PER_SEC}, LAYOUT_LOG,
+			2 * line, "");
+	assert_position(dir, (struct logs_query){.want_stdout = true, .tail = 1}, LAYOUT_LOG, line,
+			"d|");
+	assert_position(dir, (struct logs_query){.want_stdout = true, .tail = 0}, LAYOUT_LOG,
+			2 * line, "");
+	append_raw(dir, LAYOUT_LOG, "{\"log\":\"torn");
+	assert_position(dir, (struct logs_query){.want_stdout = true, .tail = 0}, LAYOUT_LOG,
+			2 * line, "");
+	close(dir);
+}
+
+TEST(position_says_where_each_stream_begins)
+{
+	int dir = test_fresh_dir();
+	struct logs_position at;
+	struct log_reader *r;
+	struct stat old, new;
+
+	append(dir, LAYOUT_LOG ".1", "stdout", 1, "half");
+	append(dir, LAYOUT_LOG ".1", "stderr", 2, "err\\n");
+	out(dir, 3, " of a line\\n");
+	assert_int_equal(fstatat(dir, LAYOUT_LOG ".1", &old, 0), 0);
+	assert_int_equal(fstatat(dir, LAYOUT_LOG, &new, 0), 0);
+	r = opened(dir, (struct logs_query){.want_stdout = true, .want_stderr = true, .tail = 1},
+		   NULL);
+	assert_int_equal(logs_position(r, &at, NULL), 0);
+	assert_int_equal(at.offset, 0);
+	assert_int_equal(at.start[LOG_STDOUT].ino, old.st_ino);
+	assert_int_equal(at.start[LOG_STDOUT].offset, 0);
+	assert_int_equal(at.start[LOG_STDERR].ino, new.st_ino);
+	assert_int_not_equal(at.start[LOG_STDERR].offset, 0);
+	logs_close(r);
 	close(dir);
 }

@@ -8,19 +8,6 @@
 #include "test.h"
 #include "wire/layout.h"
 
-static int fresh_dir(void)
-{
-	static int n;
-	int top = test_dir_fd(), dir;
-	char name[16];
-
-	snprintf(name, sizeof name, "%d", n++);
-	assert_int_equal(mkdirat(top, name, 0700), 0);
-	dir = openat(top, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	close(top);
-	return dir;
-}
-
 static char *read_log(int dir, const char *name)
 {
 	char *text = NULL;
@@ -62,7 +49,7 @@ TEST(lines_are_put_together_whatever_the_reads)
 	static const char text[] = "one\ntwo\n\nfour five six seven eight nine\nlast";
 
 	for (size_t step = 1; step < sizeof text; step++) {
-		int dir = fresh_dir();
+		int dir = test_fresh_dir();
 		struct logfile l;
 
 		logfile_open(&l, dir, 0, 1);
@@ -88,7 +75,7 @@ TEST(long_lines_are_the_same_whatever_the_reads)
 	memset(line, 'l', 50000);
 	line[49999] = '\n';
 	for (size_t step = 1; step <= 65536; step = step * 3 + 1) {
-		int dir = fresh_dir();
+		int dir = test_fresh_dir();
 		autofree char *text = NULL;
 		struct logfile l;
 		size_t lines = 0;
@@ -109,7 +96,7 @@ TEST(long_lines_are_the_same_whatever_the_reads)
 
 TEST(rotation_keeps_the_files_it_may)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct logfile l;
 
 	logfile_open(&l, dir, 200, 3);
@@ -138,7 +125,7 @@ TEST(rotation_keeps_the_files_it_may)
 
 TEST(a_batch_is_split_where_the_file_is_full)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct logfile l;
 
 	logfile_open(&l, dir, 200, 2);
@@ -151,7 +138,7 @@ TEST(a_batch_is_split_where_the_file_is_full)
 
 TEST(a_torn_line_is_cut_and_the_size_is_taken_from_the_file)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct logfile l;
 
 	logfile_open(&l, dir, 0, 1);
@@ -166,7 +153,7 @@ TEST(a_torn_line_is_cut_and_the_size_is_taken_from_the_file)
 	assert_true(exists_at(dir, LAYOUT_LOG ".1"));
 	close(dir);
 
-	dir = fresh_dir();
+	dir = test_fresh_dir();
 	assert_int_equal(save_file_at(dir, LAYOUT_LOG, "{\"lo", 4, SAVE_ATOMIC, NULL), 0);
 	logfile_open(&l, dir, 0, 1);
 	add(&l, LOG_FROM_STDOUT, "next\n");
@@ -178,7 +165,7 @@ TEST(a_torn_line_is_cut_and_the_size_is_taken_from_the_file)
 TEST(what_cannot_be_written_is_counted_and_leaves_no_half_line)
 {
 	struct rlimit was, small;
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct logfile l;
 
 	logfile_open(&l, dir, 0, 1);
@@ -200,7 +187,7 @@ TEST(what_cannot_be_written_is_counted_and_leaves_no_half_line)
 
 TEST(a_log_that_cannot_be_opened_is_tried_again)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct logfile l;
 
 	assert_int_equal(mkdirat(dir, LAYOUT_LOG, 0700), 0);
@@ -216,7 +203,7 @@ TEST(a_log_that_cannot_be_opened_is_tried_again)
 
 TEST(a_rotation_that_fails_is_not_tried_at_every_line)
 {
-	int dir = fresh_dir();
+	int dir = test_fresh_dir();
 	struct logfile l;
 
 	assert_int_equal(mkdirat(dir, LAYOUT_LOG ".1", 0700), 0);

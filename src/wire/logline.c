@@ -1,10 +1,8 @@
-/* Lines of the json-file format; see line.h. */
-#include "logs/line.h"
+/* Lines of the json-file format; see logline.h. */
+#include "wire/logline.h"
 
-#include <jansson.h>
 #include <string.h>
 
-#include "base/json.h"
 #include "base/time.h"
 
 /* What is left to read. */
@@ -236,23 +234,118 @@ static bool parse_fast(const char *line, size_t len, struct buf *text, struct lo
 	       c.at == c.end;
 }
 
+static void skip_space(struct cursor *c)
+{
+	while (c->at < c->end && memchr(" \t\r\n", *c->at, 4))
+		c->at++;
+}
+
+/* A string that stands where c does, into *ret. */
+static bool eat_word(struct cursor *c, struct buf *ret)
+{
+	ret->len = 0;
+	skip_space(c);
+	return eat(c, "\"") && eat_string(c, ret);
+}
+
+static bool eat_bare(struct cursor *c)
+{
+	const char *from = c->at;
+
+	while (c->at < c->end && (*c->at == '+' || *c->at == '-' || *c->at == '.' ||
+				  (*c->at >= '0' && *c->at <= '9') ||
+				  ((*c->at | 0x20) >= 'a' && (*c->at | 0x20) <= 'z')))
+		c->at++;
+	return c->at > from;
+}
+
+/* A value that says nothing to us: it must end, no more. */
+static bool skip_value(struct cursor *c, struct buf *scrap)
+{
+	size_t depth = 0;
+
+	do {
+		skip_space(c);
+		if (c->at == c->end)
+			return false;
+		if (*c->at == '"') {
+			if (!eat_word(c, scrap))
+				return false;
+		} else if (*c->at == '{' || *c->at == '[') {
+			depth++;
+			c->at++;
+		} else if (*c->at == '}' || *c->at == ']') {
+			if (depth-- == 0)
+				return false;
+			c->at++;
+		} else if (*c->at == ',' || *c->at == ':') {
+			if (depth == 0)
+				return false;
+			c->at++;
+		} else if (!eat_bare(c)) {
+			return false;
+		}
+	} while (depth > 0);
+	return true;
+}
+
+static bool is_word(const struct buf *b, const char *word)
+{
+	return b->len == strlen(word) && memcmp(b->text, word, b->len) == 0;
+}
+
+/* What of a line the slow way has found. */
+struct found {
+	bool log, time;
+	bool bad_stream;
+};
+
+/* `"key": value`, of an object. */
+static bool eat_member(struct cursor *c, struct buf *word, struct buf *text, struct found *f,
+		       struct log_entry *ret)
+{
+	bool is_log, is_stream, is_time;
+
+	if (!eat_word(c, word))
+		return false;
+	is_log = is_word(word, "log");
+	is_stream = is_word(word, "stream");
+	is_time = is_word(word, "time");
+	skip_space(c);
+	if (!eat(c, ":"))
+		return false;
+	if (is_log)
+		return f->log = eat_word(c, text);
+	if (!is_stream && !is_time)
+		return skip_value(c, word);
+	if (!eat_word(c, word))
+		return false;
+	if (is_time)
+		return f->time = rfc3339_parse(word->text ? word->text : "", &ret->time_ns) == 0;
+	f->bad_stream = !is_word(word, "stdout") && !is_word(word, "stderr");
+	ret->stream = is_word(word, "stderr") ? LOG_STDERR : LOG_STDOUT;
+	return true;
+}
+
 static bool parse_any(const char *line, size_t len, struct buf *text, struct log_entry *ret)
 {
-	autojson json_t *tree = json_loadb(line, len, JSON_ALLOW_NUL, NULL);
-	const json_t *log = json_object_get(tree, "log");
-	const char *stream = json_str(tree, "stream");
-	const char *time = json_str(tree, "time");
+	struct cursor c = {line, line + len};
+	struct found f = {0};
+	autobuf word = {0};
 
-	if (!json_is_string(log) || !time || rfc3339_parse(time, &ret->time_ns) < 0)
+	ret->stream = LOG_STDOUT;
+	skip_space(&c);
+	if (!eat(&c, "{"))
 		return false;
-	if (!stream || str_eq(stream, "stdout"))
-		ret->stream = LOG_STDOUT;
-	else if (str_eq(stream, "stderr"))
-		ret->stream = LOG_STDERR;
-	else
+	do {
+		if (!eat_member(&c, &word, text, &f, ret))
+			return false;
+		skip_space(&c);
+	} while (eat(&c, ","));
+	if (!eat(&c, "}"))
 		return false;
-	buf_add(text, json_string_value(log), json_string_length(log));
-	return true;
+	skip_space(&c);
+	return c.at == c.end && f.log && f.time && !f.bad_stream;
 }
 
 int log_line_parse(const char *line, size_t len, struct buf *text, struct log_entry *ret)

@@ -1,4 +1,4 @@
-#include "logs/line.h"
+#include "wire/logline.h"
 
 #include "base/time.h"
 #include "test.h"
@@ -74,6 +74,9 @@ TEST(other_writers_lines_are_read_too)
 		"\"2024-01-01T01:00:00+01:00\" }",
 		"{\"log\":\"a\\u0000\\n\",\"stream\":\"stderr\",\"attrs\":{\"k\":\"v\"},"
 		"\"time\":\"2024-01-01T00:00:00.000000000Z\"}",
+		"{\"log\":\"b\",\"log\":\"a\\u0000\\n\",\"stream\":\"stderr\",\"n\":[-1.5e3,{\"}\":"
+		"null}],"
+		"\"time\":\"2024-01-01T00:00:00Z\"}",
 	};
 	autobuf text = {};
 	struct log_entry e;
@@ -106,6 +109,12 @@ TEST(damaged_lines_are_refused)
 		"{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"2024-13-01T00:00:00Z\"}",
 		"{\"log\":\"a\",\"stream\":\"stdout\",\"time\":\"\"}",
 		"{\"log\":1,\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:00Z\"}",
+		"{\"log\":\"a\",\"x\":{[,\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:00Z\"}",
+		"{\"log\":\"a\",\"x\":,\"time\":\"2024-01-01T00:00:00Z\"}",
+		"{\"log\":\"a\",\"x\":},\"time\":\"2024-01-01T00:00:00Z\"}",
+		"{\"log\":\"a\",\"time\":\"2024-01-01T00:00:00Z\",}",
+		"{\"log\":\"a\",\"stream\":\"stdout\"}",
+		"{\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:00Z\"}",
 		"{\"log\":\"abc{\"log\":\"def\\n\"" END,
 	};
 	autobuf text = {};
