@@ -285,3 +285,9 @@ int bundle_prepare(struct engine *e, struct container *c, const struct container
 		return -1;
 	return write_shim_conf(e, c, config, lower, p.join, exec_dir, err);
 }
+
+int bundle_prepare_idle(struct engine *e, struct container *c,
+			const struct container_config *config, int exec_dir, struct err *err)
+{
+	return write_shim_conf(e, c, config, NULL, NULL, exec_dir, err);
+}

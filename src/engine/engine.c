@@ -120,6 +120,7 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	pthread_mutex_init(&e->report_lock, NULL);
 	pthread_cond_init(&e->report_made, NULL);
 	pthread_mutex_init(&e->departed_lock, NULL);
+	pthread_mutex_init(&e->lingering_lock, NULL);
 	if (open_parts(e, err) < 0) {
 		engine_close(e);
 		return -1;
@@ -208,6 +209,8 @@ void engine_close(struct engine *e)
 	pthread_mutex_destroy(&e->report_lock);
 	pthread_cond_destroy(&e->report_made);
 	pthread_mutex_destroy(&e->departed_lock);
+	pthread_mutex_destroy(&e->lingering_lock);
+	free(e->lingering);
 	free(e->report);
 	free(e);
 }

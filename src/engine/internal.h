@@ -41,7 +41,10 @@ struct engine {
 	char *report;
 	pthread_cond_t report_made;    /* or the end */
 	pthread_mutex_t departed_lock; /* over departed.jsonl */
-	struct restore *restore;       /* the one in progress; NULL: none */
+	pthread_mutex_t lingering_lock;
+	pid_t *lingering; /* shims that are no container's any more, and still our children */
+	size_t n_lingering;
+	struct restore *restore; /* the one in progress; NULL: none */
 };
 
 static inline void rwlock_release_p(pthread_rwlock_t **l)
@@ -101,8 +104,38 @@ int shim_tell_policy(struct engine *e, const struct container *c, const struct r
 
 /* Tells how far its record of runs is in state.json, and so may be forgotten. */
 void shim_forget(struct engine *e, struct container *c);
-/* Asks a shim that has nothing to run to end; one that has refuses. */
-void shim_quit(struct engine *e, const char *id);
+/* Asks a shim that has nothing to run to end; one that has refuses, and, with keep_clients, one in
+ * which clients wait for a start. */
+void shim_quit(struct engine *e, const char *id, bool keep_clients);
+/* Says hello over a connection of shim_connect(), and waits for the answer. */
+int shim_hello(int conn, struct kv *ret, struct err *err);
+/* Starts the shim of c with the pulse taken; the connection is the caller's. */
+int shim_bear(struct engine *e, struct container *c, int data_dir, int exec_dir, int *ret_conn,
+	      struct err *err);
+
+/* reap.c: its shim has given its pulse away; reaps it, now or once it has ended, for it may linger.
+ */
+void shim_reap(struct engine *e, struct container *c);
+
+/* idle.c: shims that wait with clients for a start
+ * ------------------------------------------------------------------ */
+/* Makes sure that there is a shim for a client of c: the one that lives; where c is at rest, one
+ * that stays idle until it is started. Waits until c is handled, for the verb that has it at rest,
+ * and claims it itself while it makes one. ERR_CONFLICT where no shim is to be had: c is dead,
+ * being removed, an orphan, or to be restarted by its policy without a shim. */
+int engine_shim_for_client(struct engine *e, struct container *c, struct err *err);
+/* Does an idle shim live, and may stay? Then it is watched. For a container at rest, or whose start
+ * is undone. */
+bool idle_shim_stays(struct engine *e, struct container *c);
+/* For a start: *ret_conn, the caller's, leads to the idle shim, which stays for ten seconds at
+ * least, and its exec directory is ready; -1: no shim lives. Claimed, and kept out. */
+int idle_shim_take(struct engine *e, struct container *c, int *ret_conn, struct err *err);
+/* Ends it, for a removal; 0 as well where there is none. */
+int idle_shim_end(struct engine *e, struct container *c, struct err *err);
+/* Takes away what a start that was undone has left in its exec directory. */
+int idle_shim_tidy(struct engine *e, const char *id, struct err *err);
+/* The container's exec directory, made anew, with an empty bundle: a descriptor. */
+int exec_dir_make(struct engine *e, const char *id, struct err *err);
 
 /* start.c
  * ---------------------------------------------------------------------------------------------------
@@ -115,6 +148,9 @@ int start_claimed(struct engine *e, struct container *c, const char *verb, struc
  */
 int bundle_prepare(struct engine *e, struct container *c, const struct container_config *config,
 		   int data_dir, int exec_dir, char **ret_unlearned, struct err *err);
+/* Of that only what a shim needs that is to run nothing yet. */
+int bundle_prepare_idle(struct engine *e, struct container *c,
+			const struct container_config *config, int exec_dir, struct err *err);
 /* netfiles.c: hostname, hosts and resolv.conf in the data directory. */
 int netfiles_write(const struct container_config *config, int data_dir, struct err *err);
 /* Removes what a start that was cut short has left of them. */

@@ -185,11 +185,13 @@ static void undo_start(struct engine *e, struct container *c)
 {
 	autoclose int data = container_open_data(e->store, c->id);
 	struct err err = {0};
+	bool by_policy;
 
 	{
 		hold(&c->lock);
+		by_policy = restart_is_policy_start_locked(c);
 		c->state.settled_run = c->state.run;
-		if (restart_is_policy_start_locked(c)) /* it is due as before */
+		if (by_policy) /* it is due as before */
 			c->state.restart_due_ns = now_ns();
 		if (!c->state.error)
 			c->state.error = xstrdup("the start was interrupted");
@@ -197,14 +199,14 @@ static void undo_start(struct engine *e, struct container *c)
 			c->state.wanted = WANTED_RESTART;
 		if (container_save_state_locked(e->store, c, &err) < 0)
 			log_warn("container %.12s: %s", c->id, err.text);
-		if (restart_is_policy_start_locked(c))
+		if (by_policy)
 			container_move_locked(e->store, c, PHASE_RESTARTING,
 					      "its start was interrupted");
 	}
 	if (data >= 0)
 		netfiles_tidy(data);
-	/* Born, but never told to start. */
-	shim_quit(e, c->id);
+	/* Born, but never told to start; clients that wait in it go on waiting. */
+	shim_quit(e, c->id, !by_policy);
 	release_and_rest(e, c);
 }
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 
 #include "base/file.h"
 #include "engine/internal.h"
@@ -16,20 +15,6 @@
 #define SHIM_GRACE_NS (30 * NSEC_PER_SEC)
 #define RETRY_MAX_NS  (60 * NSEC_PER_SEC)
 #define GONE_RETRY_NS (2 * NSEC_PER_SEC)
-
-static void reap_shim(struct container *c)
-{
-	pid_t pid;
-
-	{
-		hold(&c->lock);
-		pid = c->shim_child;
-		c->shim_child = 0;
-	}
-	if (pid > 0)
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-}
 
 bool runtime_knows(const struct runtime *rt, const char *id)
 {
@@ -47,7 +32,8 @@ char *container_cgroup_path(const struct container_config *config)
 	return xasprintf("%s%s/%s", parent[0] == '/' ? "" : "/", parent, config->id);
 }
 
-static int release(struct engine *e, struct container *c, struct err *err)
+/* idle: its exec directory stays, for its shim does. */
+static int release(struct engine *e, struct container *c, bool idle, struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *config = NULL;
 	const struct runtime *rt = NULL;
@@ -70,6 +56,8 @@ static int release(struct engine *e, struct container *c, struct err *err)
 			return err_sys(err, -r, "remove cgroup %s", cgroup);
 	}
 	(void) umount2(shm, MNT_DETACH | UMOUNT_NOFOLLOW);
+	if (idle)
+		return idle_shim_tidy(e, c->id, err);
 	r = remove_tree_at(container_store_exec_dir(e->store), c->id);
 	return r < 0 ? err_sys(err, -r, "remove exec directory") : 0;
 }
@@ -80,7 +68,7 @@ static bool wait_for_shim(struct engine *e, struct container *c)
 {
 	autoclose int exec = container_open_exec(e->store, c->id);
 	struct err err = {0};
-	bool linked;
+	bool linked, removing;
 	int fd;
 
 	if (exec < 0 || shim_pulse(exec) != PULSE_ALIVE)
@@ -88,7 +76,10 @@ static bool wait_for_shim(struct engine *e, struct container *c)
 	{
 		hold(&c->lock);
 		linked = c->shim_link && !link_hung_up(c->shim_link);
+		removing = c->phase == PHASE_REMOVING;
 	}
+	if (removing) /* it may be idle, with clients */
+		shim_quit(e, c->id, false);
 	fd = linked ? -1 : shim_connect(exec, &err);
 	hold(&c->lock);
 	if (fd >= 0) {
@@ -135,13 +126,14 @@ static bool is_to_go(const struct container *c)
 }
 
 /* Says whether it is to be removed now. */
-static bool rest(struct engine *e, struct container *c)
+static bool rest(struct engine *e, struct container *c, bool idle)
 {
 	struct err err = {0};
 	bool remove;
 
 	hold(&c->lock);
-	link_drop(&c->shim_link);
+	if (!idle)
+		link_drop(&c->shim_link);
 	link_drop(&c->pid_link);
 	link_drop(&c->timer);
 	if (c->state.cleanup) {
@@ -174,17 +166,28 @@ static bool rest(struct engine *e, struct container *c)
 	return remove;
 }
 
+static bool is_at_rest(struct container *c)
+{
+	hold(&c->lock);
+
+	return c->phase == PHASE_CREATED || c->phase == PHASE_EXITED;
+}
+
 void release_and_rest(struct engine *e, struct container *c)
 {
+	bool idle = idle_shim_stays(e, c);
 	struct err err = {0};
 
-	if (wait_for_shim(e, c))
+	if (idle && is_at_rest(c))
 		return;
-	reap_shim(c);
-	if (release(e, c, &err) < 0) {
+	if (!idle && wait_for_shim(e, c))
+		return;
+	if (!idle)
+		shim_reap(e, c);
+	if (release(e, c, idle, &err) < 0) {
 		release_failed(e, c, &err);
 		return;
 	}
-	if (rest(e, c) && finish_removal(e, c, &err) < 0)
+	if (rest(e, c, idle) && finish_removal(e, c, &err) < 0)
 		log_warn("container %.12s: auto-remove: %s", c->id, err.text);
 }

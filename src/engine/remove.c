@@ -59,7 +59,7 @@ static void try_again_later(struct engine *e, struct container *c, const struct 
 
 int finish_removal(struct engine *e, struct container *c, struct err *err)
 {
-	if (take_off_disk(e, c, err) == 0)
+	if (idle_shim_end(e, c, err) == 0 && take_off_disk(e, c, err) == 0)
 		return 0;
 	try_again_later(e, c, err);
 	return -1;

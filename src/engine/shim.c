@@ -15,6 +15,7 @@
 
 /* A shim answers at once; one that is stopped has the client all the same. */
 #define HAND_OVER_MS 5000
+#define ANSWER_MS    5000
 
 enum pulse shim_pulse(int exec_dir)
 {
@@ -163,6 +164,31 @@ int shim_hand_over(int exec_dir, struct buf *msg, const struct client_stream *cl
 	return 0;
 }
 
+int shim_hello(int conn, struct kv *ret, struct err *err)
+{
+	autobuf msg = {0};
+	int r;
+
+	kv_add(&msg, "msg", "hello");
+	kv_add_int(&msg, "version", PROTO_VERSION);
+	r = proto_send(conn, &msg, NULL, 0);
+	return r < 0 ? err_sys(err, -r, "ask its shim") : receive_answer(conn, ANSWER_MS, ret, err);
+}
+
+int shim_bear(struct engine *e, struct container *c, int data_dir, int exec_dir, int *ret_conn,
+	      struct err *err)
+{
+	autoclose int alive = shim_take_pulse(exec_dir, err);
+	struct shim_birth born = {.conn = -1};
+
+	if (alive < 0 || shim_spawn(e, c->id, data_dir, exec_dir, alive, &born, err) < 0)
+		return -1;
+	*ret_conn = born.conn;
+	hold(&c->lock);
+	c->shim_child = born.pid;
+	return 0;
+}
+
 /* 0 as well where no shim is there to be told. */
 static int tell(struct engine *e, const struct container *c, const struct buf *msg, struct err *err)
 {
@@ -171,7 +197,7 @@ static int tell(struct engine *e, const struct container *c, const struct buf *m
 
 	if (dir < 0 || shim_pulse(dir) == PULSE_NONE)
 		return 0;
-	return shim_call(dir, msg, 5000, &answer, err);
+	return shim_call(dir, msg, ANSWER_MS, &answer, err);
 }
 
 void shim_tell_wish(struct engine *e, const struct container *c, enum wanted w)
@@ -216,10 +242,10 @@ void shim_forget(struct engine *e, struct container *c)
 		return;
 	kv_add(&msg, "msg", "forget");
 	kv_add_int(&msg, "run", settled);
-	(void) shim_call(exec, &msg, 5000, &answer, NULL);
+	(void) shim_call(exec, &msg, ANSWER_MS, &answer, NULL);
 }
 
-void shim_quit(struct engine *e, const char *id)
+void shim_quit(struct engine *e, const char *id, bool keep_clients)
 {
 	autoclose int exec = container_open_exec(e->store, id);
 	autokv answer = {0};
@@ -228,5 +254,7 @@ void shim_quit(struct engine *e, const char *id)
 	if (exec < 0 || shim_pulse(exec) != PULSE_ALIVE)
 		return;
 	kv_add(&msg, "msg", "quit");
-	(void) shim_call(exec, &msg, 5000, &answer, NULL);
+	if (keep_clients)
+		kv_add_int(&msg, "keep-clients", 1);
+	(void) shim_call(exec, &msg, ANSWER_MS, &answer, NULL);
 }

@@ -81,27 +81,6 @@ static int intend_start(struct engine *e, struct container *c, int64_t *ret_run,
 	return container_save_state_locked(e->store, c, err);
 }
 
-static int make_exec_dir(struct engine *e, const char *id, struct err *err)
-{
-	int top = container_store_exec_dir(e->store), fd, r;
-
-	r = remove_tree_at(top, id);
-	if (r < 0)
-		return err_sys(err, -r, "remove the former exec directory");
-	if (mkdirat(top, id, 0700) < 0)
-		return err_sys(err, errno, "make exec directory");
-	fd = open_exec_dir(e, id, err);
-	if (fd >= 0 && (mkdirat(fd, LAYOUT_BUNDLE, 0700) < 0 ||
-			mkdirat(fd, LAYOUT_BUNDLE "/" LAYOUT_ROOTFS, 0755) < 0)) {
-		(void) err_sys(err, errno, "make bundle");
-		close_p(&fd);
-		fd = -1;
-	}
-	if (fd < 0)
-		(void) remove_tree_at(top, id);
-	return fd;
-}
-
 /* The runtimes' words for what cannot be executed, and docker's for the same, by which clients
  * choose their exit code. */
 static const struct {
@@ -180,29 +159,16 @@ static int await_start(int conn, const struct container_config *config, int64_t 
 	}
 }
 
-static int birth(struct engine *e, struct container *c, int data, int exec, int *ret_conn,
-		 struct err *err)
-{
-	autoclose int alive = shim_take_pulse(exec, err);
-	struct shim_birth born = {.conn = -1};
-
-	if (alive < 0 || shim_spawn(e, c->id, data, exec, alive, &born, err) < 0)
-		return -1;
-	*ret_conn = born.conn;
-	hold(&c->lock);
-	c->shim_child = born.pid;
-	c->disk.shim_pid = born.pid;
-	c->disk.shim_ticks = (int64_t) proc_start_ticks(born.pid);
-	return 0;
-}
-
-static int tell_start(int conn, int64_t run, struct err *err)
+/* anew: an idle shim's, which has read what was there at its birth. */
+static int tell_start(int conn, int64_t run, bool anew, struct err *err)
 {
 	autobuf msg = {0};
 	int r;
 
 	kv_add(&msg, "msg", "start");
 	kv_add_int(&msg, "run", run);
+	if (anew)
+		kv_add_int(&msg, "anew", 1);
 	r = proto_send(conn, &msg, NULL, 0);
 	return r < 0 ? err_sys(err, -r, "tell its shim to start") : 0;
 }
@@ -216,10 +182,20 @@ static void learn_filter(struct engine *e, const struct container_config *config
 	spec_filters_learn(e->filters, profile, path);
 }
 
-/* The shim gets ready, which is no effect yet, while the intent goes to disk. */
-static int run_it(struct engine *e, struct container *c, const struct container_config *config,
-		  int *ret_conn, int *ret_code, struct err *err)
+static void note_shim(struct container *c)
 {
+	hold(&c->lock);
+
+	c->disk.shim_pid = c->shim_child;
+	c->disk.shim_ticks = (int64_t) proc_start_ticks(c->shim_child);
+}
+
+/* The shim gets ready, which is no effect yet, while the intent goes to disk. *conn: to one that is
+ * idle, or -1; the caller's. */
+static int run_it(struct engine *e, struct container *c, const struct container_config *config,
+		  int *conn, int *ret_code, struct err *err)
+{
+	bool idle = *conn >= 0;
 	autoclose int data = open_data_dir(e, c->id, err);
 	autoclose int exec = data < 0 ? -1 : open_exec_dir(e, c->id, err);
 	autofree char *unlearned = NULL;
@@ -228,10 +204,13 @@ static int run_it(struct engine *e, struct container *c, const struct container_
 	*ret_code = 128;
 	if (exec < 0 || bundle_prepare(e, c, config, data, exec, &unlearned, err) < 0)
 		return -1;
-	if (birth(e, c, data, exec, ret_conn, err) < 0 || intend_start(e, c, &run, err) < 0)
+	if (!idle && shim_bear(e, c, data, exec, conn, err) < 0)
 		return -1;
-	if (tell_start(*ret_conn, run, err) < 0 ||
-	    await_start(*ret_conn, config, run, ret_code, err) < 0)
+	note_shim(c);
+	if (intend_start(e, c, &run, err) < 0)
+		return -1;
+	if (tell_start(*conn, run, idle, err) < 0 ||
+	    await_start(*conn, config, run, ret_code, err) < 0)
 		return -1;
 	if (unlearned)
 		learn_filter(e, config, unlearned);
@@ -242,9 +221,11 @@ static int run_it(struct engine *e, struct container *c, const struct container_
 static void undo(struct engine *e, struct container *c, int code, const struct err *why)
 {
 	struct err err = {0};
+	bool by_policy;
 
 	{
 		hold(&c->lock);
+		by_policy = restart_is_policy_start_locked(c);
 		c->state.settled_run = c->state.run;
 		c->state.exit_code = code;
 		free(c->state.error);
@@ -253,10 +234,10 @@ static void undo(struct engine *e, struct container *c, int code, const struct e
 			log_warn("container %.12s: %s", c->id, err.text);
 		/* Not interrupted, but failed: that is the policy's to judge like the end of a run.
 		 */
-		if (restart_is_policy_start_locked(c))
+		if (by_policy)
 			container_move_locked(e->store, c, PHASE_OVER, "the start failed");
 	}
-	shim_quit(e, c->id);
+	shim_quit(e, c->id, !by_policy);
 	release_and_rest(e, c);
 }
 
@@ -285,10 +266,12 @@ static int watch_it(struct engine *e, struct container *c, int conn)
 static int start_alone(struct engine *e, struct container *c, const struct container_config *config,
 		       const char *verb, struct err *err)
 {
-	autoclose int conn = -1, exec = make_exec_dir(e, c->id, err);
+	autoclose int conn = -1, exec = -1;
 	int code;
 
-	if (exec < 0)
+	if (idle_shim_take(e, c, &conn, err) < 0)
+		return -1;
+	if (conn < 0 && (exec = exec_dir_make(e, c->id, err)) < 0)
 		return -1;
 	begin_start(e, c, verb);
 	if (run_it(e, c, config, &conn, &code, err) == 0)

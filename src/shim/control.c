@@ -128,6 +128,15 @@ int control_open(struct control *c, struct loop *loop, int exec, int first,
 	return r < 0 ? err_sys(err, -r, "serve connections") : 0;
 }
 
+void control_close(struct control *c)
+{
+	loop_unwatch(c->loop, &c->listener);
+	close_p(&c->listener.fd);
+	c->listener.fd = -1;
+	for (int i = 0; i < CONTROL_MAX; i++)
+		drop(&c->conns[i]);
+}
+
 void control_tell(struct control *c, const struct buf *event)
 {
 	for (int i = 0; i < CONTROL_MAX; i++)

@@ -40,5 +40,7 @@ struct control {
 /* Listens in directory exec, and serves `first`, a connection it takes over (-1: none). */
 int control_open(struct control *c, struct loop *loop, int exec, int first,
 		 control_handler *handler, void *arg, struct err *err);
+/* Serves nobody any more: hangs up, and listens no more. */
+void control_close(struct control *c);
 /* Sends an event to all. */
 void control_tell(struct control *c, const struct buf *event);

@@ -274,6 +274,7 @@ static void on_failure_cleaned(void *arg, bool ok)
 	if (l->by_daemon) {
 		mounts_down(&l->mounts);
 		l->state = LIFE_IDLE;
+		stay_idle(&l->stay);
 	} else {
 		/* A restart in place: a failure like others, for the reason may pass. */
 		l->last = (struct restart_input){
@@ -354,7 +355,8 @@ static int try_run(struct life *l, struct err *err)
 	int r;
 
 	if (mounts_up(&l->mounts, l->config, err) < 0 ||
-	    join_namespaces(l->config, l->mounts.exec, err) < 0 || records_reserve(&l->records, err) < 0 ||
+	    join_namespaces(l->config, l->mounts.exec, err) < 0 ||
+	    records_reserve(&l->records, err) < 0 ||
 	    stdio_prepare(&l->stdio, l->config->tty, l->config->open_stdin, &ends, err) < 0)
 		return -1;
 	r = runtime_run(&l->runtime, &ends, on_run, l, err);
@@ -367,6 +369,7 @@ static void begin_run(struct life *l)
 	struct err err = {0};
 
 	l->state = LIFE_STARTING;
+	stay_busy(&l->stay);
 	execs_tidy(&l->execs);
 	children_hold(l->children);
 	if (try_run(l, &err) < 0)
@@ -388,6 +391,7 @@ void life_hello(struct life *l, struct buf *answer)
 	kv_add(answer, "id", l->config->id);
 	kv_add_int(answer, "run", l->run);
 	kv_add(answer, "state", state_names[l->state]);
+	stay_asked(&l->stay);
 	if (l->state == LIFE_RUNNING) {
 		kv_add_int(answer, "pid", l->pid);
 		kv_add_int(answer, "ticks", (int64_t) l->pid_ticks);
@@ -453,10 +457,15 @@ void life_probe(struct life *l, const struct exec_order *order, struct buf *answ
 		answer_error(answer, err.text);
 }
 
-void life_quit(struct life *l, struct buf *answer)
+void life_quit(struct life *l, bool keep_clients, struct buf *answer)
 {
 	if (l->state == LIFE_STARTING || l->state == LIFE_RUNNING) {
 		answer_error(answer, "a run is alive");
+		return;
+	}
+	if (keep_clients && l->state == LIFE_IDLE && l->clients.n > 0) {
+		answer_error(answer, "clients wait in it");
+		stay_leave(&l->stay);
 		return;
 	}
 	answer_ok(answer);
@@ -465,6 +474,25 @@ void life_quit(struct life *l, struct buf *answer)
 		rest(l);
 	else
 		reconsider(l);
+}
+
+bool life_is_idle(const struct life *l)
+{
+	return l->state == LIFE_IDLE;
+}
+
+static void on_nobody(void *arg)
+{
+	rest(arg);
+}
+
+void life_configure(struct life *l)
+{
+	const struct shim_config *c = l->config;
+
+	l->policy = c->restart;
+	l->max_retries = c->restart_max;
+	l->count = c->restart_count;
 }
 
 int life_open(struct life *l, const struct shim_config *config, struct loop *loop,
@@ -477,12 +505,12 @@ int life_open(struct life *l, const struct shim_config *config, struct loop *loo
 		.children = children,
 		.control = control,
 		.mounts = {.data = data, .exec = exec},
-		.policy = config->restart,
-		.max_retries = config->restart_max,
-		.count = config->restart_count,
 		.due = {.fn = on_due, .arg = l},
 		.retry = {.fn = on_retry, .arg = l},
 	};
+	life_configure(l);
+	stay_init(&l->stay, loop, &l->clients, on_nobody, l);
+	stay_idle(&l->stay);
 	if (records_open(&l->records, data, err) < 0)
 		return -1;
 	if (config->log_file)

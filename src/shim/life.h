@@ -16,6 +16,7 @@
 
 #include "base/str.h"
 #include "shim/children.h"
+#include "shim/client.h"
 #include "shim/control.h"
 #include "shim/exec.h"
 #include "shim/logfile.h"
@@ -23,6 +24,7 @@
 #include "shim/mounts.h"
 #include "shim/records.h"
 #include "shim/runtime.h"
+#include "shim/stay.h"
 #include "shim/stdio.h"
 #include "wire/restart.h"
 #include "wire/shim_config.h"
@@ -40,6 +42,8 @@ struct life {
 	struct stdio stdio;
 	struct runtime runtime;
 	struct execs execs;
+	struct clients clients;
+	struct stay stay; /* for them */
 
 	enum life_state state;
 	int64_t run;	   /* the current one, the next one while restarting; 0: none yet */
@@ -70,10 +74,16 @@ int life_open(struct life *l, const struct shim_config *config, struct loop *loo
 /* Takes away what only a living shim needs. */
 void life_close(struct life *l);
 
+/* Takes up what is in the configuration now, which another start may find other than the one
+ * before. Only while idle. */
+void life_configure(struct life *l);
+bool life_is_idle(const struct life *l);
+
 /* Messages. They write the answer. */
 void life_hello(struct life *l, struct buf *answer);
 void life_start(struct life *l, int64_t run, struct buf *answer);
 void life_wish(struct life *l, bool running, struct buf *answer);
 void life_policy(struct life *l, enum restart_name policy, int64_t max_retries, struct buf *answer);
 void life_probe(struct life *l, const struct exec_order *order, struct buf *answer);
-void life_quit(struct life *l, struct buf *answer);
+/* keep_clients: those that wait in an idle shim keep it, and it refuses. */
+void life_quit(struct life *l, bool keep_clients, struct buf *answer);

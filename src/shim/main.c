@@ -153,6 +153,31 @@ static void on_probe(struct life *l, const struct kv *kv, struct buf *answer)
 	life_probe(l, &order, answer);
 }
 
+/* Idle, it may have waited for this while its container was changed, or the daemon. */
+static int read_config_anew(struct shim *s, struct err *err)
+{
+	struct shim_config config;
+
+	if (shim_config_read(SHIM_FD_EXEC, &config, err) < 0)
+		return -1;
+	shim_config_free(&s->config);
+	s->config = config;
+	life_configure(&s->life);
+	return 0;
+}
+
+static void on_start(struct shim *s, const struct kv *kv, struct buf *answer)
+{
+	struct err err = {0};
+
+	if (kv_int(kv, "anew", 0) && life_is_idle(&s->life) && read_config_anew(s, &err) < 0) {
+		kv_add(answer, "msg", "error");
+		kv_add(answer, "text", err.text);
+		return;
+	}
+	life_start(&s->life, kv_int(kv, "run", 0), answer);
+}
+
 static void on_message(void *arg, const struct message *m, struct buf *answer)
 {
 	struct shim *s = arg;
@@ -162,7 +187,7 @@ static void on_message(void *arg, const struct message *m, struct buf *answer)
 	if (str_eq(m->name, "hello")) {
 		life_hello(l, answer);
 	} else if (str_eq(m->name, "start")) {
-		life_start(l, kv_int(m->kv, "run", 0), answer);
+		on_start(s, m->kv, answer);
 	} else if (str_eq(m->name, "wish")) {
 		life_wish(l, str_eq(kv_get(m->kv, "wanted"), "running"), answer);
 	} else if (str_eq(m->name, "policy")) {
@@ -173,11 +198,22 @@ static void on_message(void *arg, const struct message *m, struct buf *answer)
 	} else if (str_eq(m->name, "probe")) {
 		on_probe(l, m->kv, answer);
 	} else if (str_eq(m->name, "quit")) {
-		life_quit(l, answer);
+		life_quit(l, kv_int(m->kv, "keep-clients", 0), answer);
 	} else {
 		kv_add(answer, "msg", "error");
 		kv_add(answer, "text", "unknown message");
 	}
+}
+
+/* Its life is over, but clients are not served yet. It gives away all that others may wait for: the
+ * mounts first and the pulse behind them, for who finds that gone releases the container. */
+static void linger(struct shim *s)
+{
+	log_info("its life is over; %zu clients are still served", s->life.clients.n);
+	mounts_leave(&s->life.mounts);
+	close_p(&(int){SHIM_FD_ALIVE});
+	control_close(&s->control);
+	stay_linger(&s->life.stay);
 }
 
 static int live(struct err *err)
@@ -202,6 +238,8 @@ static int live(struct err *err)
 	loop_run(&s.loop);
 	life_close(&s.life);
 	(void) unlinkat(SHIM_FD_EXEC, LAYOUT_SHIM_SOCK, 0);
+	if (s.life.clients.n > 0)
+		linger(&s);
 	return 0;
 }
 

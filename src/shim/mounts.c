@@ -130,3 +130,17 @@ void mounts_down(struct mounts *m)
 		log_warn("unmount " ROOTFS ": error %d", errno);
 	m->mounted = false;
 }
+
+void mounts_leave(struct mounts *m)
+{
+	static const char *const joined[] = {"net", "pid", "ipc"};
+	char target[32];
+
+	mounts_down(m);
+	for (size_t i = 0; m->own_namespace && i < ARRAY_SIZE(joined); i++) {
+		snprintf(target, sizeof target, LAYOUT_BUNDLE "/" LAYOUT_NS_PREFIX "%s", joined[i]);
+		(void) umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
+	}
+	if (chdir("/") < 0)
+		log_warn("leave the exec directory: error %d", errno);
+}

@@ -22,3 +22,6 @@ struct mounts {
  * namespace. */
 int mounts_up(struct mounts *m, const struct shim_config *c, struct err *err);
 void mounts_down(struct mounts *m);
+/* Takes down whatever there is below the exec directory, other containers' namespaces, too, and
+ * leaves it: nothing that is there any more is held by us but the two descriptors. */
+void mounts_leave(struct mounts *m);

@@ -9,7 +9,8 @@
  *						  restarting|ended; running: pid= ticks=; restarting: run= (the next) due= count=;
  *						  ended: time= code= signal= oom=; exec=, the ids of probes in
  *						  progress. It knows nothing of paused
- *  msg=start run=N				msg=ok, then event started or failed; failed leaves it idle
+ *  msg=start run=N [anew=1]			msg=ok, then event started or failed; failed leaves it idle.
+ *						  anew: shim.conf was written again since its birth
  *  msg=wish wanted=running|stopped|gone	msg=ok; before any signal: no policy undoes a stop
  *  msg=policy restart=always max=0		msg=ok
  *  msg=forget run=N				msg=ok: records of runs <= N are in state.json now
@@ -23,7 +24,9 @@
  *  msg=exec id= process= tty= ...		msg=ok; with a client or without (shim/exec.h)
  *  msg=follow ...  + the client and its log	msg=ok once it is the shim's
  *  msg=resize h= w= [exec=]			msg=ok
- *  msg=quit					msg=ok and end, where no run is alive; else msg=error
+ *  msg=quit [keep-clients=1]			msg=ok and end, where no run is alive; else msg=error. keep-clients:
+ *						  msg=error as well where clients wait for a start; it ends
+ *						  with the last of them
  * shim -> daemon (events)
  *  msg=started run= pid= ticks= time=		after the record is durable
  *  msg=failed run= time= text=
@@ -33,6 +36,8 @@
  *  msg=gave-up run= text=			or: there is a policy and it says no more. Both are durable with
  *						  the ended before it is told; without a policy neither comes
  *  msg=probed id=				once execs/<id>/result is there (shim/exec.h)
+ * A shim that is idle ends by itself: ten seconds after its last client has gone or a hello was said, or
+ * a minute after its birth or the start that failed, if neither comes.
  * A shim that cannot be born sends msg=error text= unasked, and hangs up.
  * Times are ns since the epoch.
  *

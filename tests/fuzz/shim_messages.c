@@ -50,6 +50,10 @@ void mounts_down(struct mounts *m)
 {
 }
 
+void mounts_leave(struct mounts *m)
+{
+}
+
 void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec)
 {
 }
