@@ -169,6 +169,23 @@ int engine_logs_next(struct engine_logs *l, struct log_entry *ret, struct err *e
 void engine_logs_fds(const struct engine_logs *l, int ret[2]);
 void engine_logs_free(struct engine_logs *l);
 
+/* attach: the client goes to the container's shim. First engine_attach_check() says whether it may,
+ * and whether the stream is a terminal's, for the response's head; then engine_attach() hands it
+ * over: 0, and nobody here writes to it any more, or < 0, and it is to be told why. */
+struct attach_request {
+	bool in, out, err;	 /* which streams */
+	bool stream;		 /* what comes from now on */
+	bool logs;		 /* what has been said before */
+	bool websocket;		 /* else framed where there are two streams to tell apart */
+	const char *detach_keys; /* hexadecimal; NULL: none */
+};
+int engine_attach_check(struct engine *e, const char *ref, bool *ret_tty, struct err *err);
+int engine_attach(struct engine *e, const char *ref, const struct attach_request *r,
+		  const struct client_stream *client, struct err *err);
+/* Of its terminal, in characters. */
+int engine_resize(struct engine *e, const char *ref, int64_t rows, int64_t columns,
+		  struct err *err);
+
 /* images: as image.h, with the containers' claims and the events
  * ------------------------------------------ */
 int engine_image_load(struct engine *e, const struct image_source *in, struct image_changes *ret,

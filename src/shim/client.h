@@ -57,6 +57,9 @@ struct client_owner {
 	/* It will send no more: it has closed its side, or all. Not called where the client has
 	 * gone before. */
 	void (*on_input_end)(void *arg);
+	/* It has closed its connection altogether, while input of it is not taken: nobody but the
+	 * owner knows whether that is of use yet. */
+	void (*on_hangup)(void *arg);
 	/* It was full and is not any more. */
 	void (*on_room)(void *arg);
 	/* It is gone, whatever the reason, client_finish() included, but for client_drop(). The
@@ -76,12 +79,8 @@ void client_begin(struct client *c);
 void client_send(struct client *c, unsigned stream, const char *data, size_t n);
 /* Its queue holds CLIENT_QUEUE_MAX or more: on_room will come, or on_gone. */
 bool client_is_full(const struct client *c);
-/* Bytes that wait in its queue. */
-size_t client_queued(const struct client *c);
 /* The owner has room for more input. */
 void client_resume(struct client *c);
-/* The client has closed its connection altogether; only its last bytes are still to be read. */
-bool client_hung_up(const struct client *c);
 /* Nothing more will be sent: delivers what is queued, with the framing's last words, and closes.
  * on_gone comes now or later; no other call does. */
 void client_finish(struct client *c);

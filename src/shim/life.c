@@ -108,6 +108,7 @@ static struct run_record record(const struct life *l, enum run_event event, cons
 static void rest(struct life *l)
 {
 	l->state = LIFE_ENDED;
+	audience_end(&l->stdio.audience);
 	if (l->records.pending.len > 0)
 		return; /* on_retry() ends us */
 	loop_stop(l->loop);
@@ -254,6 +255,10 @@ static void on_init_death(void *arg, const struct death *d)
 	n += decide(l, &r[1]);
 	(void) write_down(l, r, n);
 	tell(l, r, n);
+	/* With a process namespace's first process the others have died: there is no more to come.
+	 */
+	if (l->pid_namespace)
+		audience_end(&l->stdio.audience);
 	clean_up(l);
 }
 
@@ -357,7 +362,7 @@ static int try_run(struct life *l, struct err *err)
 	if (mounts_up(&l->mounts, l->config, err) < 0 ||
 	    join_namespaces(l->config, l->mounts.exec, err) < 0 ||
 	    records_reserve(&l->records, err) < 0 ||
-	    stdio_prepare(&l->stdio, l->config->tty, l->config->open_stdin, &ends, err) < 0)
+	    stdio_prepare(&l->stdio, l->config, &ends, err) < 0)
 		return -1;
 	r = runtime_run(&l->runtime, &ends, on_run, l, err);
 	stdio_ends_close(&ends);
@@ -509,6 +514,7 @@ int life_open(struct life *l, const struct shim_config *config, struct loop *loo
 		.retry = {.fn = on_retry, .arg = l},
 	};
 	life_configure(l);
+	clients_init(&l->clients, loop);
 	stay_init(&l->stay, loop, &l->clients, on_nobody, l);
 	stay_idle(&l->stay);
 	if (records_open(&l->records, data, err) < 0)

@@ -14,11 +14,21 @@ int loop_open(struct loop *l)
 	return l->epoll < 0 ? -errno : 0;
 }
 
-int loop_watch(struct loop *l, struct watch *w, uint32_t events)
+static int control(struct loop *l, int op, struct watch *w, uint32_t events)
 {
 	struct epoll_event e = {.events = events, .data.ptr = w};
 
-	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, w->fd, &e) < 0 ? -errno : 0;
+	return epoll_ctl(l->epoll, op, w->fd, &e) < 0 ? -errno : 0;
+}
+
+int loop_watch(struct loop *l, struct watch *w, uint32_t events)
+{
+	return control(l, EPOLL_CTL_ADD, w, events);
+}
+
+int loop_change(struct loop *l, struct watch *w, uint32_t events)
+{
+	return control(l, EPOLL_CTL_MOD, w, events);
 }
 
 void loop_unwatch(struct loop *l, struct watch *w)

@@ -39,6 +39,8 @@ int loop_open(struct loop *l);
 /* Calls w->fn whenever w->fd is ready for `events` (level-triggered; EPOLLHUP and EPOLLERR always).
  * 0 or -errno. */
 int loop_watch(struct loop *l, struct watch *w, uint32_t events);
+/* Of one that is watched: for other events from now on. */
+int loop_change(struct loop *l, struct watch *w, uint32_t events);
 /* No more calls. The descriptor stays open; one that is not watched (-1) is fine. */
 void loop_unwatch(struct loop *l, struct watch *w);
 /* Calls t->fn once, in_ns from now; one that was set already is moved. */

@@ -130,6 +130,13 @@ static int take_signals(struct shim *s, struct err *err)
 
 /* Messages */
 
+static void say(struct buf *answer, int r, const struct err *err)
+{
+	kv_add(answer, "msg", r < 0 ? "error" : "ok");
+	if (r < 0)
+		kv_add(answer, "text", err->text);
+}
+
 static void on_policy(struct life *l, const struct kv *kv, struct buf *answer)
 {
 	enum restart_name policy;
@@ -171,11 +178,30 @@ static void on_start(struct shim *s, const struct kv *kv, struct buf *answer)
 	struct err err = {0};
 
 	if (kv_int(kv, "anew", 0) && life_is_idle(&s->life) && read_config_anew(s, &err) < 0) {
-		kv_add(answer, "msg", "error");
-		kv_add(answer, "text", err.text);
+		say(answer, -1, &err);
 		return;
 	}
 	life_start(&s->life, kv_int(kv, "run", 0), answer);
+}
+
+static void on_attach(struct shim *s, const struct message *m, struct buf *answer)
+{
+	struct err err = {0};
+	int r;
+
+	if (s->life.state == LIFE_ENDED)
+		r = err_set(&err, ERR_CONFLICT, "its last run is over");
+	else
+		r = audience_attach(&s->life.stdio.audience, &s->life.clients, m, &err);
+	say(answer, r, &err);
+}
+
+static void on_resize(struct shim *s, const struct kv *kv, struct buf *answer)
+{
+	struct err err = {0};
+	int r = stdio_resize(&s->life.stdio, kv_int(kv, "h", -1), kv_int(kv, "w", -1), &err);
+
+	say(answer, r, &err);
 }
 
 static void on_message(void *arg, const struct message *m, struct buf *answer)
@@ -197,6 +223,10 @@ static void on_message(void *arg, const struct message *m, struct buf *answer)
 		records_forget(&l->records, kv_int(m->kv, "run", 0));
 	} else if (str_eq(m->name, "probe")) {
 		on_probe(l, m->kv, answer);
+	} else if (str_eq(m->name, "attach")) {
+		on_attach(s, m, answer);
+	} else if (str_eq(m->name, "resize")) {
+		on_resize(s, m->kv, answer);
 	} else if (str_eq(m->name, "quit")) {
 		life_quit(l, kv_int(m->kv, "keep-clients", 0), answer);
 	} else {

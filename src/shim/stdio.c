@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -27,16 +29,6 @@ static void trim(void *arg)
 	(void) madvise(s->memory + READ_KEEP, READ_SIZE - READ_KEEP, MADV_DONTNEED);
 	if (s->log)
 		logfile_trim(s->log);
-}
-
-void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec)
-{
-	*s = (struct stdio){.loop = loop, .log = log, .exec = exec, .in = -1};
-	console_init(&s->console, loop, exec);
-	s->trim.fn = trim;
-	s->trim.arg = s;
-	for (int i = 0; i < LOG_SOURCES; i++)
-		s->out[i] = (struct stream){.watch.fd = -1, .source = i, .stdio = s};
 }
 
 static void close_stream(struct stream *o)
@@ -65,9 +57,20 @@ static ssize_t read_stream(struct stream *o)
 		return -EAGAIN;
 	if (n > 0 && s->log)
 		logfile_add(s->log, o->source, s->memory, (size_t) n, now_ns());
+	if (n > 0)
+		audience_hear(&s->audience, 1 + o->source, s->memory, (size_t) n);
 	if (n > READ_KEEP && s->trim.due_ns == 0)
 		loop_timer(s->loop, &s->trim, TRIM_AFTER_NS);
 	return n;
+}
+
+static void pause_reading(struct stdio *s)
+{
+	if (s->paused)
+		return;
+	s->paused = true;
+	for (int i = 0; i < LOG_SOURCES; i++)
+		loop_unwatch(s->loop, &s->out[i].watch);
 }
 
 static void on_readable(void *arg, uint32_t events)
@@ -77,6 +80,44 @@ static void on_readable(void *arg, uint32_t events)
 	(void) events;
 	if (read_stream(o) == 0)
 		close_stream(o);
+	if (audience_is_full(&o->stdio->audience))
+		pause_reading(o->stdio);
+}
+
+static void watch_streams(struct stdio *s)
+{
+	s->paused = false;
+	for (int i = 0; i < LOG_SOURCES; i++) {
+		struct stream *o = &s->out[i];
+		int r;
+
+		if (o->watch.fd < 0)
+			continue;
+		o->watch.fn = on_readable;
+		o->watch.arg = o;
+		r = loop_watch(s->loop, &o->watch, EPOLLIN);
+		if (r < 0)
+			log_error("watch the container's output: %s", strerror(-r));
+	}
+}
+
+static void go_on_reading(void *arg)
+{
+	struct stdio *s = arg;
+
+	if (s->paused)
+		watch_streams(s);
+}
+
+void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec)
+{
+	*s = (struct stdio){.loop = loop, .log = log, .exec = exec, .in = -1};
+	console_init(&s->console, loop, exec);
+	audience_init(&s->audience, loop, go_on_reading, NULL, s);
+	s->trim.fn = trim;
+	s->trim.arg = s;
+	for (int i = 0; i < LOG_SOURCES; i++)
+		s->out[i] = (struct stream){.watch.fd = -1, .source = i, .stdio = s};
 }
 
 static void drain_stream(struct stream *o)
@@ -112,11 +153,15 @@ int stdio_make_pipe(int *ret_near, int *ret_far, bool near_reads, struct err *er
 	return 0;
 }
 
-int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends *ret,
+int stdio_prepare(struct stdio *s, const struct shim_config *c, struct stdio_ends *ret,
 		  struct err *err)
 {
 	struct stdio_ends ends = {-1, -1, -1};
 	int r = 0;
+
+	s->tty = c->tty;
+	s->open_stdin = c->open_stdin;
+	s->stdin_once = c->stdin_once;
 
 	if (!s->memory) {
 		s->memory = mmap(NULL, READ_SIZE, PROT_READ | PROT_WRITE,
@@ -126,13 +171,13 @@ int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends 
 			return err_sys(err, ENOMEM, "map memory");
 		}
 	}
-	if (tty)
+	if (c->tty)
 		return *ret = ends, console_listen(&s->console, err);
 
 	r = stdio_make_pipe(&s->out[LOG_FROM_STDOUT].watch.fd, &ends.out, true, err);
 	if (r == 0)
 		r = stdio_make_pipe(&s->out[LOG_FROM_STDERR].watch.fd, &ends.err, true, err);
-	if (r == 0 && open_stdin)
+	if (r == 0 && c->open_stdin)
 		r = stdio_make_pipe(&s->in, &ends.in, false, err);
 	if (r < 0) {
 		stdio_ends_close(&ends);
@@ -157,18 +202,25 @@ void stdio_begin(struct stdio *s)
 
 	if (terminal >= 0)
 		s->out[0].watch.fd = terminal;
-	for (int i = 0; i < LOG_SOURCES; i++) {
-		struct stream *o = &s->out[i];
-		int r;
+	watch_streams(s);
+	/* A descriptor of its own, for it is waited for in its own way. */
+	if (terminal >= 0 && s->open_stdin)
+		s->in = fcntl(terminal, F_DUPFD_CLOEXEC, 0);
+	audience_open(&s->audience, take_fd(s->in), s->tty, s->stdin_once);
+}
 
-		if (o->watch.fd < 0)
-			continue;
-		o->watch.fn = on_readable;
-		o->watch.arg = o;
-		r = loop_watch(s->loop, &o->watch, EPOLLIN);
-		if (r < 0)
-			log_error("watch the container's output: %s", strerror(-r));
-	}
+int stdio_resize(struct stdio *s, int64_t rows, int64_t columns, struct err *err)
+{
+	struct winsize size = {.ws_row = (unsigned short) rows, .ws_col = (unsigned short) columns};
+
+	if (rows < 0 || rows > USHRT_MAX || columns < 0 || columns > USHRT_MAX)
+		return err_set(err, ERR_INVALID, "no terminal is %lld by %lld", (long long) rows,
+			       (long long) columns);
+	if (!s->tty || s->out[0].watch.fd < 0)
+		return err_set(err, ERR_CONFLICT, "it has no terminal");
+	if (ioctl(s->out[0].watch.fd, TIOCSWINSZ, &size) < 0)
+		return err_sys(err, errno, "set the terminal's size");
+	return 0;
 }
 
 void stdio_end(struct stdio *s)
@@ -178,4 +230,5 @@ void stdio_end(struct stdio *s)
 		close_stream(&s->out[i]);
 	close_p(&s->in);
 	s->in = -1;
+	audience_end(&s->audience);
 }

@@ -13,6 +13,8 @@
 #include "shim/main.c"
 #undef main
 
+#include <sys/socket.h>
+
 #include "shim/cgroup.h"
 #include "shim/join.h"
 #include "wire/runs.h"
@@ -54,11 +56,21 @@ void mounts_leave(struct mounts *m)
 {
 }
 
-void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec)
+static void on_room(void *arg)
 {
 }
 
-int stdio_prepare(struct stdio *s, bool tty, bool open_stdin, struct stdio_ends *ret,
+void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec)
+{
+	audience_init(&s->audience, loop, on_room, NULL, s);
+}
+
+int stdio_resize(struct stdio *s, int64_t rows, int64_t columns, struct err *err)
+{
+	return 0;
+}
+
+int stdio_prepare(struct stdio *s, const struct shim_config *c, struct stdio_ends *ret,
 		  struct err *err)
 {
 	*ret = (struct stdio_ends){-1, -1, -1};
@@ -81,6 +93,7 @@ void stdio_ends_close(struct stdio_ends *e)
 
 void stdio_begin(struct stdio *s)
 {
+	audience_open(&s->audience, -1, false, false);
 }
 
 void stdio_drain(struct stdio *s)
@@ -89,6 +102,7 @@ void stdio_drain(struct stdio *s)
 
 void stdio_end(struct stdio *s)
 {
+	audience_end(&s->audience);
 }
 
 void runtime_init(struct runtime *rt, struct loop *loop, struct children *children,
@@ -269,6 +283,7 @@ static void happen(struct shim *s, const char *what)
 /* A packet, as control.c handles one, and its answer as the daemon reads it. */
 static void receive(struct shim *s, const char *packet, size_t len)
 {
+	int ends[2] = {-1, -1}; /* a client's connection */
 	autokv kv = {0}, said = {0};
 	autobuf answer = {0};
 	struct message m = {.kv = &kv};
@@ -277,7 +292,13 @@ static void receive(struct shim *s, const char *packet, size_t len)
 	if (kv_parse(packet, len, &kv) < 0)
 		return;
 	m.name = kv_get(&kv, "msg") ?: "";
+	if (kv_get(&kv, "head") && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0) {
+		m.fds = &ends[0];
+		m.n_fds = 1;
+	}
 	on_message(s, &m, &answer);
+	close_p(&ends[0]);
+	close_p(&ends[1]);
 	must(answer.len > 0 && kv_parse(answer.text, answer.len, &said) == 0);
 	msg = kv_get(&said, "msg");
 	must(str_eq(msg, "ok") || str_eq(msg, "error") || str_eq(msg, "hello"));
@@ -358,6 +379,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 		must((s.life.state == LIFE_RUNNING) == (world.init != NULL));
 	}
 	must(runs_read(dir_fd(), follow, &story, &damaged, NULL) == 0 && damaged == 0);
+	audience_end(&s.life.stdio.audience);
+	while (s.life.clients.n > 0)
+		fire_next(&s.loop);
+	must(!s.life.stdio.audience.first);
 	execs_abandon(&s.life.execs);
 	must(!s.life.execs.first && s.life.execs.n == 0 && !world.execs);
 	(void) close(s.loop.epoll);

@@ -61,11 +61,21 @@ int param_instant(const struct call *c, const char *name, int64_t *ret_ns, struc
 /* All values of a repeated parameter. strv, caller's. */
 char **param_all(const struct call *c, const char *name);
 
+/* "ctrl-p,ctrl-q" or "a,b" in hexadecimal, as the engine takes them; docker's own where text is NULL
+ * or empty. Caller frees. */
+int detach_keys_parse(const char *text, char **ret_hex, struct err *err);
+
 /* The body, which must be a JSON object. New reference. */
 int read_json(struct call *c, json_t **ret, struct err *err);
 /* A member of the body, by its name in any case, as Go reads it. NULL where missing or null.
  * Borrowed. */
 json_t *body_member(json_t *body, const char *name);
+
+#define RAW_STREAM	   "application/vnd.docker.raw-stream"
+#define MULTIPLEXED_STREAM "application/vnd.docker.multiplexed-stream"
+/* attach.c: head of the response that turns the connection into streams: 101 where the client asked
+ * for an upgrade, else 200 and bytes until it is closed. */
+void hijack_head(struct call *c, bool tty, struct buf *ret);
 
 /* answers */
 void answer_json(struct call *c, int status, struct out *o);
@@ -80,7 +90,7 @@ docker_handler ping, version, info, restore_report;
 docker_handler container_list, container_create, container_inspect, container_logs, container_wait;
 docker_handler container_start, container_stop, container_restart, container_kill, container_pause;
 docker_handler container_unpause, container_rename, container_update, container_remove;
-docker_handler container_prune;
+docker_handler container_prune, container_attach, container_resize;
 docker_handler image_load, image_create, image_list, image_inspect, image_history, image_tag;
 docker_handler image_remove, image_get, image_get_many, image_prune;
 docker_handler events_stream;

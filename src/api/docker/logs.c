@@ -117,9 +117,7 @@ int container_logs(struct call *c, struct err *err)
 	if (read_params(c, &l, err) < 0 ||
 	    engine_logs_open(c->e, c->name, &l.query, &logs, &l.tty, err) < 0)
 		return -1;
-	http_begin(c->rq, 200,
-		   l.tty || c->version < 42 ? "application/vnd.docker.raw-stream"
-					    : "application/vnd.docker.multiplexed-stream");
+	http_begin(c->rq, 200, l.tty || c->version < 42 ? RAW_STREAM : MULTIPLEXED_STREAM);
 	r = copy(c, &l, logs, err);
 	engine_logs_free(logs);
 	return r;

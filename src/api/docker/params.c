@@ -1,10 +1,12 @@
 /* The query and the JSON body of a request, as docker reads them. */
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 #include "api/docker/docker.h"
 
-#define BODY_MAX (4 * 1024 * 1024)
+#define BODY_MAX	(4 * 1024 * 1024)
+#define DETACH_KEYS_MAX 32
 
 bool param_bool(const struct call *c, const char *name, bool otherwise)
 {
@@ -105,5 +107,44 @@ int read_json(struct call *c, json_t **ret, struct err *err)
 			       "invalid JSON: the request body must be an object");
 	}
 	*ret = body;
+	return 0;
+}
+
+/* One of the list: a character, or ctrl- and one of those that a terminal has it for. 0 or more, or
+ * -1. */
+static int key_code(const char *name, size_t n)
+{
+	static const char ctrl[] = "ctrl-";
+	const size_t prefix = sizeof ctrl - 1;
+
+	if (n == 1 && (unsigned char) name[0] < 128)
+		return name[0];
+	if (n != prefix + 1 || strncmp(name, ctrl, prefix) != 0)
+		return -1;
+	if (name[prefix] >= 'a' && name[prefix] <= 'z')
+		return name[prefix] - 'a' + 1;
+	return name[prefix] >= '@' && name[prefix] <= '_' && !isalpha((unsigned char) name[prefix])
+		       ? name[prefix] - '@'
+		       : -1;
+}
+
+int detach_keys_parse(const char *text, char **ret_hex, struct err *err)
+{
+	autobuf hex = {0};
+
+	if (str_empty(text))
+		text = "ctrl-p,ctrl-q";
+	for (const char *at = text;;) {
+		size_t n = strcspn(at, ",");
+		int code = key_code(at, n);
+
+		if (code < 0 || hex.len >= 2 * DETACH_KEYS_MAX)
+			return err_set(err, ERR_INVALID, "Invalid detach keys (%s) provided", text);
+		buf_addf(&hex, "%02x", (unsigned) code);
+		if (!at[n])
+			break;
+		at += n + 1;
+	}
+	*ret_hex = buf_take(&hex);
 	return 0;
 }

@@ -61,9 +61,9 @@ const struct route docker_routes[] = {
 	{"PUT", "/volumes/{name}", volume_missing},
 	{"DELETE", "/volumes/{name}", volume_missing},
 
-	{"POST", "/containers/{name}/attach", not_supported, "attaching to a container is"},
+	{"POST", "/containers/{name}/attach", container_attach},
 	{"GET", "/containers/{name}/attach/ws", not_supported, "attaching to a container is"},
-	{"POST", "/containers/{name}/resize", not_supported, "resizing a container's terminal is"},
+	{"POST", "/containers/{name}/resize", container_resize},
 	{"POST", "/containers/{name}/exec", not_supported, "exec is"},
 	{"GET", "/containers/{name}/top", not_supported, "top is"},
 	{"GET", "/containers/{name}/stats", not_supported, "stats is"},

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import leaks
 from .api import API, Api, ApiError, demux
+from .hijack import Hijacked
 from .host import MountNamespace, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -212,6 +213,8 @@ class Daemon:
     def logs(self, cid, **query):
         answer = self.api.get(f"/containers/{cid}/logs", expect=200,
                               **{"stdout": True, "stderr": True, **query})
+        if answer.headers["Content-Type"].endswith("raw-stream"):
+            return answer.body.decode(), ""  # a terminal's
         out, err = demux(answer.body)
         return out.decode(), err.decode()
 
@@ -247,6 +250,11 @@ class Daemon:
                               until=f"{until or time.time():.9f}",
                               **({"filters": filters} if filters else {}))
         return answer.json_lines()
+
+    def attach(self, cid, **kw):
+        """Attached to all streams of it."""
+        return Hijacked(self.sock, f"/containers/{cid}/attach",
+                        **{"stream": True, "stdin": True, "stdout": True, "stderr": True, **kw})
 
     # --- its images and clients
 

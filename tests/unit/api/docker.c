@@ -183,7 +183,6 @@ TEST(what_is_not_here_says_so)
 	expect_message(400, "GET", "/v1.99/info", NULL, "too new");
 	expect_message(400, "GET", "/v1.10/info", NULL, "too old");
 	expect_message(501, "POST", "/containers/x/exec", "{}", "exec is not supported yet");
-	expect_message(501, "POST", "/containers/x/attach?stream=1", NULL, "attaching");
 	expect_message(501, "POST", "/build", NULL, "building images");
 	expect_message(501, "POST", "/networks/create", "{}", "networks");
 	expect_message(501, "POST", "/volumes/create", "{}", "volumes");

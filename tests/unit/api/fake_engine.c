@@ -700,6 +700,44 @@ void engine_wait_free(struct engine_wait *w)
 	free(w);
 }
 
+int engine_attach_check(struct engine *e, const char *ref, bool *ret_tty, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	*ret_tty = f->config->config.tty;
+	return 0;
+}
+
+/* In the shim's place: the head, and what was asked for. */
+int engine_attach(struct engine *e, const char *ref, const struct attach_request *r,
+		  const struct client_stream *client, struct err *err)
+{
+	hold(&e->lock);
+	autobuf b = {0};
+
+	if (!find(e, ref, err))
+		return -1;
+	buf_addf(&b, "%sin=%d out=%d err=%d stream=%d logs=%d keys=%s read=%.*s\n", client->head,
+		 r->in, r->out, r->err, r->stream, r->logs, r->detach_keys, (int) client->n_read,
+		 client->n_read ? client->read : "");
+	return write_all(client->fd, b.text, b.len);
+}
+
+int engine_resize(struct engine *e, const char *ref, int64_t rows, int64_t columns, struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	return f->phase == PHASE_RUNNING
+		       ? 0
+		       : err_set(err, ERR_CONFLICT, "container %s is not running", f->id);
+}
+
 int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q,
 		     struct engine_logs **ret, bool *ret_tty, struct err *err)
 {
