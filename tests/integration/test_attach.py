@@ -55,3 +55,44 @@ def test_cli(docker, daemon, listener):
     out, err = attached.communicate(b"one\ntwo\n", timeout=30)
     assert (out, err) == (b"got one\ngot two\nend\n", b"err one\nerr two\n")
     assert attached.returncode == 0
+
+
+# --- run: attached before it starts
+
+NONE = ("--network", "none")
+
+
+def test_run(docker):
+    done = docker.run("run", *NONE, "busybox", "sh", "-c", "echo out; echo err >&2; exit 3", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "err\n")
+
+
+def test_run_with_input(docker):
+    done = docker.run("run", "-i", "--rm", *NONE, "busybox", "cat", stdin="what was said\n")
+    assert done.stdout == "what was said\n"
+    assert docker("ps", "-aq") == ""
+
+
+def test_run_with_a_terminal(docker):
+    with docker.terminal("run", "-it", "--rm", *NONE, "busybox", "sh", rows=31, columns=97) as t:
+        t.hear(b"/ # ")
+        t.send(b"stty size\n")
+        t.hear(b"31 97\r\n")
+        t.resize(40, 120)
+        t.send(b"while [ \"$(stty size)\" != '40 120' ]; do usleep 1000; done; echo res''ized\n")
+        t.hear(b"resized\r\n")
+        t.send(b"exit 5\n")
+        assert t.end() == 5
+    assert docker("ps", "-aq") == ""
+
+
+def test_run_a_command_that_is_not_there(docker):
+    done = docker.run("run", "--rm", *NONE, "busybox", "/no/such", check=False)
+    assert done.returncode == 127
+    assert docker("ps", "-aq") == ""
+
+
+def test_start_attached(docker):
+    docker("create", "-i", "--name", "later", *NONE, "busybox", "cat")
+    for text in ("first\n", "second\n"):
+        assert docker.run("start", "-ai", "later", stdin=text).stdout == text
