@@ -85,8 +85,8 @@ int read_file_at(int dir, const char *name, size_t max, char **ret_text, size_t 
 	if (st.st_size > 0 && (uintmax_t) st.st_size > max)
 		return -EFBIG;
 
-	/* The size is a hint only where it is 0, as /proc says; one that grows meanwhile is read as it
-	 * was. */
+	/* The size is a hint only where it is 0, as /proc says; one that grows meanwhile is read as
+	 * it was. */
 	want = st.st_size > 0 ? (size_t) st.st_size : 1;
 	for (;;) {
 		ssize_t r = read_full(fd, buf_reserve(&text, want), want);
@@ -406,4 +406,38 @@ int remove_tree_atomically_at(int dir, const char *name)
 	if (renameat(parent, base, parent, gone) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	return remove_tree_at(parent, gone);
+}
+
+/* Counting */
+
+#define SIZE_DEPTH_MAX 256 /* a deeper tree is counted to here: each level holds a descriptor */
+
+static int64_t dir_size(int dir, const char *name, int depth)
+{
+	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_(closedir_p) DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *ent;
+	int64_t total = 0;
+
+	if (!d) {
+		close_p(&fd);
+		return 0;
+	}
+	while ((ent = readdir(d))) {
+		struct stat st;
+
+		if (str_eq(ent->d_name, ".") || str_eq(ent->d_name, "..") ||
+		    fstatat(dirfd(d), ent->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (S_ISREG(st.st_mode))
+			total += st.st_size / (int64_t) st.st_nlink;
+		else if (S_ISDIR(st.st_mode) && depth < SIZE_DEPTH_MAX)
+			total += dir_size(dirfd(d), ent->d_name, depth + 1);
+	}
+	return total;
+}
+
+int64_t tree_size_at(int dir, const char *name)
+{
+	return dir_size(dir, name, 0);
 }

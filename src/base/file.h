@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -48,6 +49,9 @@ int remove_tree_at(int dir, const char *name);
 /* As remove_tree_at, but first renamed to `.gone-<random>` in the same directory so that dir/name
  * is gone at once and for good, however long the rest takes or whenever it is cut short. */
 int remove_tree_atomically_at(int dir, const char *name);
+/* The apparent sizes of the files below dir/name, as docker counts; what many names share is
+ * counted once in all. Links are not followed; what cannot be read is not counted. */
+int64_t tree_size_at(int dir, const char *name);
 /* fsync of a directory. */
 int sync_dir(int dir);
 bool exists_at(int dir, const char *name);

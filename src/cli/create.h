@@ -69,6 +69,8 @@ int create_request(const struct create_options *o, char **args, int n_args, json
 /* *ret is the body of POST /containers/x/update: what was given and nothing else. */
 int update_request(const struct create_options *o, json_t **ret, struct err *err);
 
+/* "key=value" or "key" into a map. */
+void set_pair(struct strmap *map, const char *text);
 /* "/data", "vol:/data[:ro]", "./here:/data": adds to binds, or to the anonymous volumes. */
 int volume_parse(const char *text, char ***binds, char ***volumes, struct err *err);
 /* "type=bind,src=/a,dst=/b,ro": adds to mounts. */

@@ -82,7 +82,7 @@ static int set_env(const struct create_options *o, struct config *c, struct err 
 }
 
 /* "key=value" or "key" into a map. */
-static void set_pair(struct strmap *map, const char *text)
+void set_pair(struct strmap *map, const char *text)
 {
 	const char *equals = strchr(text, '=');
 	autofree char *key = equals ? xstrndup(text, (size_t) (equals - text)) : xstrdup(text);

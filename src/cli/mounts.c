@@ -73,28 +73,6 @@ static int flag_value(const char *key, const char *value, bool *ret, struct err 
 	return 0;
 }
 
-static json_t *volume_options(struct mount_spec *m, const char *member)
-{
-	json_t *options = m->volume_options ? m->volume_options : json_object();
-	json_t *inner = json_object_get(options, member);
-
-	m->volume_options = options;
-	if (inner)
-		return inner;
-	inner = json_object();
-	json_object_set_new(options, member, inner);
-	return inner;
-}
-
-/* "key=value" of volume-label and volume-opt into an object. */
-static void set_member(json_t *object, const char *text)
-{
-	const char *equals = strchr(text, '=');
-	autofree char *key = equals ? xstrndup(text, (size_t) (equals - text)) : xstrdup(text);
-
-	json_object_set_new(object, key, json_string(equals ? equals + 1 : ""));
-}
-
 static int set_recursive(struct mount_spec *m, const char *value, struct err *err)
 {
 	if (str_eq(value, "disabled"))
@@ -129,15 +107,8 @@ static int mount_key(struct mount_spec *m, const char *key, const char *value, s
 		return flag_value(key, value, &m->bind.non_recursive, err);
 	if (str_eq(key, "bind-create-src"))
 		return flag_value(key, value, &m->bind.create_mountpoint, err);
-	if (str_eq(key, "volume-nocopy")) {
-		bool no_copy = false;
-
-		if (flag_value(key, value, &no_copy, err) < 0)
-			return -1;
-		(void) volume_options(m, "Labels");
-		json_object_set_new(m->volume_options, "NoCopy", json_boolean(no_copy));
-		return 0;
-	}
+	if (str_eq(key, "volume-nocopy"))
+		return flag_value(key, value, &m->volume.no_copy, err);
 	if (!value)
 		return err_set(err, ERR_INVALID, "invalid field '%s' must be a key=value pair",
 			       key);
@@ -155,19 +126,14 @@ static int mount_key(struct mount_spec *m, const char *key, const char *value, s
 	else if (str_eq(key, "bind-recursive"))
 		return set_recursive(m, value, err);
 	else if (str_eq(key, "volume-label"))
-		set_member(volume_options(m, "Labels"), value);
+		set_pair(&m->volume.labels, value);
 	else if (str_eq(key, "volume-driver"))
-		json_object_set_new(volume_options(m, "DriverConfig"), "Name", json_string(value));
-	else if (str_eq(key, "volume-opt")) {
-		json_t *driver = volume_options(m, "DriverConfig");
-		json_t *options = json_object_get(driver, "Options");
-
-		if (!options) {
-			options = json_object();
-			json_object_set_new(driver, "Options", options);
-		}
-		set_member(options, value);
-	} else if (str_eq(key, "tmpfs-size")) {
+		replace(&m->volume.driver.name, xstrdup(value));
+	else if (str_eq(key, "volume-opt"))
+		set_pair(&m->volume.driver.options, value);
+	else if (str_eq(key, "volume-subpath"))
+		replace(&m->volume.subpath, xstrdup(value));
+	else if (str_eq(key, "tmpfs-size")) {
 		if (parse_size(value, &m->tmpfs.size_bytes) < 0)
 			return err_set(err, ERR_INVALID, "invalid value for tmpfs-size: %s", value);
 	} else if (str_eq(key, "tmpfs-mode")) {

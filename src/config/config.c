@@ -65,6 +65,21 @@ static const struct field mount_bind_options_fields[] = {
 	FIELD_END,
 };
 
+static const struct field volume_driver_fields[] = {
+	FIELD_F(struct volume_driver, "Name", FIELD_STR, name, FIELD_OMIT),
+	FIELD_F(struct volume_driver, "Options", FIELD_MAP, options, FIELD_OMIT),
+	FIELD_END,
+};
+
+static const struct field mount_volume_options_fields[] = {
+	FIELD_F(struct mount_volume_options, "NoCopy", FIELD_BOOL, no_copy, FIELD_OMIT),
+	FIELD_F(struct mount_volume_options, "Labels", FIELD_MAP, labels, FIELD_OMIT),
+	FIELD_SUB(struct mount_volume_options, "DriverConfig", FIELD_OBJECT, driver,
+		  volume_driver_fields, struct volume_driver, FIELD_OMIT),
+	FIELD_F(struct mount_volume_options, "Subpath", FIELD_STR, subpath, FIELD_OMIT),
+	FIELD_END,
+};
+
 static const struct field mount_tmpfs_options_fields[] = {
 	FIELD_F(struct mount_tmpfs_options, "SizeBytes", FIELD_INT, size_bytes, FIELD_OMIT),
 	FIELD_F(struct mount_tmpfs_options, "Mode", FIELD_INT, mode, FIELD_OMIT),
@@ -79,7 +94,8 @@ const struct field mount_spec_fields[] = {
 	FIELD_F(struct mount_spec, "Consistency", FIELD_STR, consistency, FIELD_OMIT),
 	FIELD_SUB(struct mount_spec, "BindOptions", FIELD_OBJECT, bind, mount_bind_options_fields,
 		  struct mount_bind_options, FIELD_OMIT),
-	FIELD_F(struct mount_spec, "VolumeOptions", FIELD_JSON, volume_options, FIELD_OMIT),
+	FIELD_SUB(struct mount_spec, "VolumeOptions", FIELD_OBJECT, volume,
+		  mount_volume_options_fields, struct mount_volume_options, FIELD_OMIT),
 	FIELD_SUB(struct mount_spec, "TmpfsOptions", FIELD_OBJECT, tmpfs,
 		  mount_tmpfs_options_fields, struct mount_tmpfs_options, FIELD_OMIT),
 	FIELD_END,
@@ -208,5 +224,7 @@ const struct field mount_point_fields[] = {
 	FIELD(struct mount_point, "Propagation", FIELD_STR, propagation),
 	FIELD_F(struct mount_point, "NonRecursive", FIELD_BOOL, non_recursive, FIELD_OMIT),
 	FIELD_F(struct mount_point, "CreateSource", FIELD_BOOL, create_source, FIELD_OMIT),
+	FIELD_F(struct mount_point, "Anonymous", FIELD_BOOL, anonymous, FIELD_OMIT),
+	FIELD_F(struct mount_point, "NoCopy", FIELD_BOOL, no_copy, FIELD_OMIT),
 	FIELD_END,
 };

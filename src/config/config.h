@@ -67,6 +67,18 @@ struct mount_bind_options {
 	bool read_only_force_recursive;
 };
 
+struct volume_driver {
+	char *name;
+	struct strmap options;
+};
+
+struct mount_volume_options {
+	bool no_copy;
+	struct strmap labels;
+	struct volume_driver driver;
+	char *subpath;
+};
+
 struct mount_tmpfs_options {
 	int64_t size_bytes;
 	int64_t mode;
@@ -80,7 +92,7 @@ struct mount_spec {
 	bool read_only;
 	char *consistency;
 	struct mount_bind_options bind;
-	json_t *volume_options;
+	struct mount_volume_options volume;
 	struct mount_tmpfs_options tmpfs;
 };
 
@@ -191,5 +203,8 @@ struct mount_point {
 	char *propagation; /* "rprivate", ... */
 	bool non_recursive;
 	bool create_source; /* -v creates a missing host directory, --mount does not */
+	bool anonymous;	    /* a volume that nobody named: it goes with its container */
+	bool no_copy;	    /* it does not begin with what the image has there */
+	bool made;	    /* by the create in progress; not stored */
 };
 extern const struct field mount_point_fields[];

@@ -102,6 +102,7 @@ struct container_state {
 	char *cleanup; /* clean-up pending: why the last release failed; NULL: released */
 	int64_t cleanup_tries;
 	struct container_health *health; /* of the last run that ended; NULL: it had no check */
+	bool remove_volumes;		 /* where it is wanted gone: its anonymous volumes, too */
 	json_t *rest;			 /* of a later version: kept */
 };
 extern const struct field container_state_fields[];
@@ -173,11 +174,12 @@ struct container {
 	bool gone;	/* removed; kept only by references */
 	bool shim_gone; /* an orphan: alive without its shim */
 	bool busy;	/* a verb begins or removes it: facts are taken up, nothing else is done */
-	bool reconciling; /* a worker reconciles it now */
-	bool missed;	  /* a reconcile was asked for while busy */
-	bool keep;	  /* a restart is under way: its end does not auto-remove it */
-	bool exit_known;  /* how init ended, where it came to us to be reaped: */
-	int exit_status;  /* as wait(2) has it */
+	bool reconciling;      /* a worker reconciles it now */
+	bool missed;	       /* a reconcile was asked for while busy */
+	bool volumes_released; /* it is on its way out, and uses none any more */
+	bool keep;	       /* a restart is under way: its end does not auto-remove it */
+	bool exit_known;       /* how init ended, where it came to us to be reaped: */
+	int exit_status;       /* as wait(2) has it */
 	enum {
 		RESUME_NOTHING = 0,
 		RESUME_RESTART,

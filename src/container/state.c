@@ -59,6 +59,7 @@ const struct field container_state_fields[] = {
 	FIELD_F(struct container_state, "CleanupTries", FIELD_INT, cleanup_tries, FIELD_OMIT),
 	FIELD_SUB(struct container_state, "Health", FIELD_OPT_OBJECT, health,
 		  container_health_fields, struct container_health, FIELD_OMIT),
+	FIELD_F(struct container_state, "RemoveVolumes", FIELD_BOOL, remove_volumes, FIELD_OMIT),
 	FIELD_KEEP_REST(struct container_state, rest),
 	FIELD_END,
 };

@@ -20,6 +20,7 @@ struct paths {
 	char *hostname, *hosts, *resolv_conf, *pid_ns, *ipc_ns, *net_ns, *cgroup, *shm;
 	char **roots;
 	char **join; /* shim_config's */
+	struct objects devices;
 };
 
 static void paths_free(struct paths *p)
@@ -31,6 +32,7 @@ static void paths_free(struct paths *p)
 		free(*all[i]);
 	strv_free(p->roots);
 	strv_free(p->join);
+	devices_free(&p->devices);
 }
 
 /* "container:<id>" in a namespace mode: that container must run. Its shim is asked again before
@@ -109,7 +111,8 @@ static int find_paths(struct engine *e, const struct container_config *config, c
 	const char *base = e->o.data_root, *id = config->id, *named = id;
 	auto_(container_unref_p) struct container *owner = NULL;
 
-	if (find_namespaces(e, id, &config->host, p, err) < 0 ||
+	if (find_devices(e, config, &p->devices, err) < 0 ||
+	    find_namespaces(e, id, &config->host, p, err) < 0 ||
 	    mount_shm(e, id, &config->host, p, err) < 0)
 		return -1;
 	/* With another container's network come its names: the very same files. */
@@ -153,6 +156,7 @@ static int write_spec(struct engine *e, const struct container_config *config,
 		.config = &config->config,
 		.host = &config->host,
 		.mounts = &config->mounts,
+		.devices = &p->devices,
 		.roots = p->roots,
 		.cgroup_path = p->cgroup,
 		.hostname_path = p->hostname,

@@ -51,19 +51,42 @@ static void take_hostname(struct engine *e, struct create_request *req)
 	req->config.hostname = xstrdup(other->config->config.hostname);
 }
 
-/* What an image declares and we cannot do yet; what a user asks for of it is refused by
- * spec_check(). */
-static void warn_of_image(const struct config *c, char ***warnings)
+/* Whose mounts, and how, a member of VolumesFrom asks for. *ret_owner keeps them. */
+static int find_owner(struct engine *e, const char *text, struct spec_volumes_from *ret,
+		      struct container_config **ret_owner, struct err *err)
 {
-	autofree char *list = NULL;
+	auto_(container_unref_p) struct container *other = NULL;
+	autofree char *name = NULL;
 
-	if (!strv_len(c->volumes))
-		return;
-	list = strv_join(c->volumes, ", ");
-	strv_add_owned(warnings, xasprintf("volumes are not supported yet; what the image declares "
-					   "as such stays in the "
-					   "container's own layer: %s",
-					   list));
+	if (spec_volumes_from(text, &name, &ret->read_only, err) < 0)
+		return -1;
+	if (container_lookup(e->store, name, &other, NULL) < 0)
+		return err_set(err, ERR_INVALID, "No such container: %s", name);
+	*ret_owner = config_of(other, err);
+	if (!*ret_owner)
+		return -1;
+	ret->mounts = &(*ret_owner)->mounts;
+	return 0;
+}
+
+/* The mount points, with those of the containers that VolumesFrom names. */
+static int resolve_mounts(struct engine *e, const struct config *config,
+			  const struct host_config *host, struct objects *ret, struct err *err)
+{
+	size_t n = strv_len(host->volumes_from);
+	struct container_config **owners = xcalloc(n + 1, sizeof(*owners));
+	struct spec_volumes_from *from = xcalloc(n + 1, sizeof *from);
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = find_owner(e, host->volumes_from[i], &from[i], &owners[i], err);
+	if (r == 0)
+		r = spec_mounts(config, host, from, n, ret, err);
+	for (size_t i = 0; i < n; i++)
+		container_config_unref(owners[i]);
+	free(owners);
+	free(from);
+	return r;
 }
 
 static int fill_config(struct engine *e, struct create_request *req, const struct image *image,
@@ -81,8 +104,7 @@ static int fill_config(struct engine *e, struct create_request *req, const struc
 	take_hostname(e, req);
 	if (spec_merge(&req->config, &req->host, &image->config, cc->id, err) < 0)
 		return -1;
-	warn_of_image(&req->config, &cc->warnings);
-	if (spec_mounts(&req->config, &req->host, &cc->mounts, err) < 0)
+	if (resolve_mounts(e, &req->config, &req->host, &cc->mounts, err) < 0)
 		return -1;
 	if (req->host.init == FIELD_UNSET_BOOL && e->o.init)
 		req->host.init = true;
@@ -124,6 +146,17 @@ static int write_directory(struct engine *e, const struct container_config *cc, 
 	return r < 0 ? err_sys(err, -r, "sync directory of containers") : 0;
 }
 
+/* Volumes, then the container that names them; on failure neither. */
+static int put_on_disk(struct engine *e, struct container_config *cc, struct err *err)
+{
+	if (make_volumes(e, cc, err) == 0 && write_directory(e, cc, err) == 0 &&
+	    publish_volumes(e, cc, err) == 0)
+		return 0;
+	(void) remove_tree_at(container_store_data_dir(e->store), cc->id);
+	drop_volumes(e, cc);
+	return -1;
+}
+
 static int create(struct engine *e, struct create_request *req, struct container *c,
 		  struct err *err)
 {
@@ -141,10 +174,10 @@ static int create(struct engine *e, struct create_request *req, struct container
 		return -1;
 	if (engine_take_name(e, req->name, c, &cc->name, err) < 0)
 		return -1;
-	r = write_directory(e, cc, err);
+	r = put_on_disk(e, cc, err);
 	if (r < 0) {
 		container_name_index_remove(e->store, cc->name, c);
-		(void) remove_tree_at(container_store_data_dir(e->store), c->id);
+		volumes_unclaim(e, c->id);
 		return -1;
 	}
 	c->name = xstrdup(cc->name);
@@ -152,6 +185,7 @@ static int create(struct engine *e, struct create_request *req, struct container
 	c->config = take(cc);
 	c->handled = true;
 	container_store_add(e->store, c);
+	volumes_unclaim(e, c->id);
 	return 0;
 }
 

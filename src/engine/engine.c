@@ -96,6 +96,7 @@ static int open_parts(struct engine *e, struct err *err)
 	log_info("%s", why);
 	if (container_store_open(e->o.data_root, e->o.exec_root, &e->store, err) < 0 ||
 	    images_open(e->o.data_root, e->o.image_tool, &e->images, err) < 0 ||
+	    volumes_open(e->o.data_root, &e->volumes, err) < 0 ||
 	    events_open(e->o.data_root, &e->events, err) < 0 ||
 	    supervisor_new(&e->supervisor, err) < 0)
 		return -1;
@@ -121,6 +122,7 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	pthread_cond_init(&e->report_made, NULL);
 	pthread_mutex_init(&e->departed_lock, NULL);
 	pthread_mutex_init(&e->lingering_lock, NULL);
+	pthread_mutex_init(&e->volumes_lock, NULL);
 	if (open_parts(e, err) < 0) {
 		engine_close(e);
 		return -1;
@@ -200,6 +202,8 @@ void engine_close(struct engine *e)
 		exec_root_release(e->o.exec_root);
 	}
 	images_close(e->images);
+	volumes_close(e->volumes);
+	strv_free(e->volume_claims);
 	events_close(e->events);
 	runtimes_close(e->runtimes);
 	spec_filters_free(e->filters);
@@ -211,6 +215,7 @@ void engine_close(struct engine *e)
 	pthread_mutex_destroy(&e->departed_lock);
 	pthread_mutex_destroy(&e->lingering_lock);
 	free(e->lingering);
+	pthread_mutex_destroy(&e->volumes_lock);
 	free(e->report);
 	free(e);
 }

@@ -19,6 +19,7 @@
 #include "image/image.h"
 #include "logs/logs.h"
 #include "runtime/runtime.h"
+#include "volume/volume.h"
 
 struct engine;
 
@@ -105,6 +106,7 @@ int engine_rename(struct engine *e, const char *ref, const char *name, struct er
  * strv, caller's. */
 int engine_update(struct engine *e, const char *ref, const struct host_config *wish,
 		  char ***ret_warnings, struct err *err);
+/* volumes: its anonymous ones, which no other container uses, go with it. */
 int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, struct err *err);
 /* filters: until, label, label!. *ret_ids: strv, caller's. */
 int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int64_t *ret_freed,
@@ -201,6 +203,23 @@ int engine_image_prune(struct engine *e, const struct filters *f, struct image_c
 		       struct err *err);
 /* Containers made of an image: for `images` and its filters. */
 int64_t engine_image_containers(struct engine *e, const char *image_id);
+
+/* volumes: as volume.h, with the containers' claims and the events
+ * ------------------------------------------ */
+int engine_volume_create(struct engine *e, const struct volume_request *rq, struct volume **ret,
+			 struct err *err);
+int engine_volume_inspect(struct engine *e, const char *name, struct volume **ret, struct err *err);
+/* ERR_CONFLICT where a container uses it, or might: one that is dead and unreadable, unless forced.
+ * Forced, one that is not there is fine as well. */
+int engine_volume_remove(struct engine *e, const char *name, bool force, struct err *err);
+extern const char *const volume_filter_keys[], *const volume_prune_filter_keys[];
+/* By name. Array of *ret_n, the caller's (volume_list_free). */
+int engine_volume_list(struct engine *e, const struct filters *f, struct volume ***ret,
+		       size_t *ret_n, struct err *err);
+/* Those that no container uses; named: not the anonymous only, unless the filter `all` says
+ * otherwise. *ret_names: strv, caller's. */
+int engine_volume_prune(struct engine *e, const struct filters *f, bool named, char ***ret_names,
+			int64_t *ret_freed, struct err *err);
 
 /* Waits until the restore has looked at each container once, and what happened while the daemon was
  * away is told; at most 10 s. */

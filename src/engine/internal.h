@@ -35,6 +35,10 @@ struct engine {
 	/* Read-held from an image's look-up to the container in the store; write-held by image
 	 * removal, so that no image goes that a container is about to need. */
 	pthread_rwlock_t images_lock;
+	struct volumes *volumes;
+	pthread_mutex_t volumes_lock; /* from the look who uses a volume to its being gone; before
+					 the containers' locks */
+	char **volume_claims; /* by volumes_lock: name, id of the container being made, ... */
 	int end_fd;
 	bool ending; /* atomic */
 	pthread_mutex_t report_lock;
@@ -321,7 +325,8 @@ bool runtime_knows(const struct runtime *rt, const char *id);
 /* remove.c */
 /* dead.c: ends and releases what a dead container still runs. */
 int end_dead(struct engine *e, struct container *c, bool force, struct err *err);
-int remove_claimed(struct engine *e, struct container *c, bool force, struct err *err);
+int remove_claimed(struct engine *e, struct container *c, bool force, bool volumes,
+		   struct err *err);
 /* Takes a container that has no processes any more off the disk and out of the store. */
 int finish_removal(struct engine *e, struct container *c, struct err *err);
 
@@ -351,6 +356,39 @@ int64_t container_size_rw(struct engine *e, const char *id);
 void notify(struct engine *e, struct container *c, int64_t time_ns, const char *action, ...);
 void notify_locked(struct engine *e, const struct container *c, int64_t time_ns, const char *action,
 		   ...);
+
+/* volumes.c
+ * ------------------------------------------------------------------------------------------- */
+/* Publishes a volume event; extra: key, value, ..., NULL. */
+void notify_volume(struct engine *e, const char *name, int64_t time_ns, const char *action, ...);
+/* A mount point that is a volume, and has its name? */
+bool is_volume(const struct mount_point *m);
+/* Keeps a volume from being removed until the container that is being made is in the store. */
+void volume_claim(struct engine *e, const char *name, const char *container);
+void volumes_unclaim(struct engine *e, const char *container);
+/* A container on its way out uses no volume any more; its anonymous ones go where that was wished
+ * for and nobody else uses them. What cannot be removed is logged. */
+void release_volumes(struct engine *e, struct container *c);
+/* Before the API opens: finishes what creates and removals of a former daemon left half done.
+ * *ret_gone: directories that are left to volumes_delete(); *ret_left: what cannot be told to be
+ * nobody's (strv, both added to). */
+void recover_volumes(struct engine *e, char ***ret_gone, char ***ret_left);
+
+/* volume_mounts.c: the order is make, save config.json, publish; or drop.
+ * ------------------------------------------------------------------------------------------- */
+/* Makes the volumes that are not there, and completes the mount points. */
+int make_volumes(struct engine *e, struct container_config *cc, struct err *err);
+void drop_volumes(struct engine *e, const struct container_config *cc);
+int publish_volumes(struct engine *e, const struct container_config *cc, struct err *err);
+int publish_volume(struct engine *e, const char *name, struct err *err);
+/* What the options of its volumes mount, as struct spec_device; what it borrows is config's. An
+ * error leaves a part in *ret. ERR_NOT_FOUND, ERR_SYSTEM where a volume is not there. */
+int find_devices(struct engine *e, const struct container_config *config, struct objects *ret,
+		 struct err *err);
+void devices_free(struct objects *devices);
+/* "mount" or "unmount" of each of its volumes. */
+void notify_mounts_locked(struct engine *e, const struct container *c, int64_t time_ns,
+			  bool mounted);
 
 /* exec_root.c */
 int exec_root_make_private(const char *path, struct err *err);

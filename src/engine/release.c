@@ -152,8 +152,10 @@ static bool rest(struct engine *e, struct container *c, bool idle)
 				      c->state.started_ns ? PHASE_EXITED : PHASE_CREATED,
 				      "released");
 	if (remove) {
-		if (c->state.wanted != WANTED_GONE) /* nobody removed it: it removes itself */
+		if (c->state.wanted != WANTED_GONE) { /* nobody removed it: it removes itself */
 			remember_departure_locked(e, c);
+			c->state.remove_volumes = true;
+		}
 		c->state.wanted = WANTED_GONE;
 		if (container_save_state_locked(e->store, c, &err) < 0)
 			log_warn("container %.12s: %s", c->id, err.text);

@@ -17,6 +17,8 @@ static int take_off_disk(struct engine *e, struct container *c, struct err *err)
 	r = remove_tree_at(container_store_exec_dir(e->store), c->id);
 	if (r < 0)
 		return err_sys(err, -r, "remove exec directory of container %.12s", c->id);
+	/* Before its configuration, which names them. */
+	release_volumes(e, c);
 	r = remove_tree_atomically_at(container_store_data_dir(e->store), c->id);
 	if (r < 0 && exists_at(container_store_data_dir(e->store), c->id))
 		return err_sys(err, -r, "remove directory of container %.12s", c->id);
@@ -79,21 +81,26 @@ static int refuse_alive_locked(const struct container *c, struct err *err)
 }
 
 /* The intent: from here a restart of the daemon finishes the removal. */
-static int intend_removal(struct engine *e, struct container *c, bool force, struct err *err)
+static int intend_removal(struct engine *e, struct container *c, bool force, bool volumes,
+			  struct err *err)
 {
 	hold(&c->lock);
+	bool more = volumes && !c->state.remove_volumes;
 
 	if (c->gone)
 		return err_set(err, ERR_NOT_FOUND, "No such container: %s", c->id);
 	if (!force && (phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING))
 		return refuse_alive_locked(c, err);
-	if (c->state.wanted == WANTED_GONE)
+	if (c->state.wanted == WANTED_GONE && !more)
 		return 0;
+	c->state.remove_volumes |= volumes;
 	if (save_wish_locked(e, c, WANTED_GONE, err) == 0)
 		return 0;
 	/* A dead container's files may be unreadable or unwritable; it is to go all the same. */
-	if (c->phase != PHASE_DEAD)
+	if (c->phase != PHASE_DEAD) {
+		c->state.remove_volumes &= !more;
 		return -1;
+	}
 	c->state.wanted = WANTED_GONE;
 	return 0;
 }
@@ -113,11 +120,11 @@ static int end_processes(struct engine *e, struct container *c, bool force, stru
 	return stop_claimed(e, c, 0, SIGKILL, err);
 }
 
-int remove_claimed(struct engine *e, struct container *c, bool force, struct err *err)
+int remove_claimed(struct engine *e, struct container *c, bool force, bool volumes, struct err *err)
 {
 	int r;
 
-	if (intend_removal(e, c, force, err) < 0)
+	if (intend_removal(e, c, force, volumes, err) < 0)
 		return -1;
 	if (end_processes(e, c, force, err) < 0)
 		return -1;
@@ -143,14 +150,14 @@ int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, s
 		return -1;
 	/* A stop in progress has it claimed; it ends at once when what it waits for is killed. */
 	if (force) {
-		if (intend_removal(e, c, true, err) < 0)
+		if (intend_removal(e, c, true, volumes, err) < 0)
 			return -1;
 		(void) signal_init(c, SIGKILL);
 	}
 	if (container_claim(c, err) < 0)
 		return -1;
 	claimed = c;
-	return remove_claimed(e, c, force, err);
+	return remove_claimed(e, c, force, volumes, err);
 }
 
 const char *const prune_filter_keys[] = {"until", "label", "label!", NULL};
@@ -192,7 +199,7 @@ int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int
 			continue;
 		size = container_size_rw(e, list[i]->id);
 		if (prune_wants(list[i], f, until_ns) &&
-		    remove_claimed(e, list[i], false, &why) == 0) {
+		    remove_claimed(e, list[i], false, false, &why) == 0) {
 			strv_add(&ids, list[i]->id);
 			freed += size;
 		}

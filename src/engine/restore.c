@@ -41,7 +41,8 @@ struct restore {
 	struct container **loaded; /* one per id, NULL: not a container */
 	struct handled *items;	   /* those that need handling */
 	size_t n_items;
-	size_t pending; /* atomic */
+	size_t pending;	     /* atomic */
+	char **volumes_gone; /* directories of volumes that are to be deleted */
 	char **swept;
 	char **left; /* what looks like ours but is not provably so */
 	size_t resting;
@@ -253,6 +254,7 @@ int engine_restore_load(struct engine *e, struct err *err)
 	parallel_for(strv_len(r->ids), LOAD_THREADS, load_one, r);
 	collect_loaded(r);
 	sweep_gone(r, container_store_data_dir(e->store), others);
+	recover_volumes(e, &r->volumes_gone, &r->left);
 	r->loaded_ns = now_ns();
 	r->pending = r->n_items;
 	e->restore = r;
@@ -398,6 +400,7 @@ static void restore_free(struct restore *r)
 	free(r->images);
 	free(r->items);
 	strv_free(r->ids);
+	strv_free(r->volumes_gone);
 	strv_free(r->swept);
 	strv_free(r->left);
 	free(r);
@@ -409,12 +412,22 @@ void restore_drop(struct engine *e)
 		restore_free(take(e->restore));
 }
 
+/* Files of volumes that were removed, or never came to be. */
+static void sweep_volumes(struct restore *r)
+{
+	for (char **gone = r->volumes_gone; gone && *gone; gone++) {
+		volumes_delete(r->e->volumes, *gone);
+		strv_add_owned(&r->swept, xasprintf("unfinished volume's files %s", *gone));
+	}
+}
+
 static void finish(void *arg)
 {
 	struct restore *r = arg;
 
 	r->handled_ns = now_ns();
 	sweep_exec(r);
+	sweep_volumes(r);
 	images_sweep(r->e->images, r->image_missing);
 	write_report(r);
 	r->e->restore = NULL;

@@ -109,7 +109,7 @@ static void resume_removal_job(void *arg)
 	struct err err = {0};
 
 	if (container_claim(j->c, &err) == 0) {
-		if (remove_claimed(j->e, j->c, true, &err) < 0)
+		if (remove_claimed(j->e, j->c, true, false, &err) < 0)
 			log_warn("container %.12s: resumed removal: %s", j->c->id, err.text);
 		container_release(j->c);
 	}

@@ -48,6 +48,7 @@ static void apply_started(struct engine *e, struct container *c, const struct ru
 	if (news) {
 		replace(&c->state.error, NULL);
 		health_begin_locked(e, c, r->time_ns);
+		notify_mounts_locked(e, c, r->time_ns, true);
 		notify_locked(e, c, r->time_ns, "start", NULL);
 		c->disk.told_run = r->run;
 	}
@@ -69,6 +70,7 @@ static void apply_ended(struct engine *e, struct container *c, const struct run_
 	if (r->oom)
 		notify_locked(e, c, r->time_ns, "oom", NULL);
 	notify_locked(e, c, r->time_ns, "die", "execDuration", duration, "exitCode", code, NULL);
+	notify_mounts_locked(e, c, r->time_ns, false);
 
 	c->state.run = r->run;
 	c->state.settled_run = r->run;

@@ -143,32 +143,19 @@ static int destination_check(const char *dest, char **ret_clean, struct err *err
 	return 0;
 }
 
-static bool is_volume_name(const char *s)
+/* A volume at m->destination, named or not. */
+static void be_volume(struct mount_point *m, const char *name, const char *driver)
 {
-	static const char alnum[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-
-	return strspn(s, alnum) > 0 && s[1] &&
-	       s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")] ==
-		       '\0';
-}
-
-static int refuse_volume(const char *source, struct err *err)
-{
-	if (!is_volume_name(source))
-		return err_set(err, ERR_INVALID,
-			       "create %s: \"%s\" includes invalid characters for a local volume "
-			       "name, only "
-			       "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass "
-			       "a host directory, use "
-			       "absolute path",
-			       source, source);
-	return err_set(err, ERR_NOT_SUPPORTED,
-		       "volume \"%s\" in HostConfig.Binds: volumes are not supported yet", source);
+	m->type = xstrdup("volume");
+	m->anonymous = str_empty(name);
+	m->name = m->anonymous ? NULL : xstrdup(name);
+	m->driver = xstrdup(str_empty(driver) ? "local" : driver);
+	m->source = xstrdup("");
+	m->propagation = xstrdup("");
 }
 
 /* "source:destination[:mode]" */
-static int parse_bind(const char *raw, struct mount_point *m, struct err *err)
+static int parse_bind(const char *raw, const char *driver, struct mount_point *m, struct err *err)
 {
 	autostrv char **parts = strv_split(raw, ':');
 	autostrv char **words = NULL;
@@ -187,8 +174,19 @@ static int parse_bind(const char *raw, struct mount_point *m, struct err *err)
 			 parts[0][0] == '/' ? "bind" : "volume");
 		return err_wrap(err, "invalid volume specification: '%s'", raw);
 	}
-	if (parts[0][0] != '/')
-		return refuse_volume(parts[0], err);
+	m->rw = !mode.ro;
+	if (parts[0][0] != '/') {
+		if (mode.propagation)
+			return err_set(
+				err, ERR_INVALID,
+				"invalid volume specification: '%s': invalid mount config "
+				"for type \"volume\": field BindOptions must not be specified",
+				raw);
+		be_volume(m, parts[0], driver);
+		m->mode = xstrdup(n == 3 ? parts[2] : "z"); /* "z" is docker's default for them */
+		m->no_copy = mode.nocopy;
+		return 0;
+	}
 	if (mode.nocopy)
 		return err_set(err, ERR_INVALID,
 			       "invalid volume specification: '%s': invalid mount config for type "
@@ -198,7 +196,6 @@ static int parse_bind(const char *raw, struct mount_point *m, struct err *err)
 	m->type = xstrdup("bind");
 	m->source = path_clean(parts[0]);
 	m->mode = xstrdup(n == 3 ? parts[2] : "");
-	m->rw = !mode.ro;
 	m->propagation = xstrdup(mode.propagation ? mode.propagation : "rprivate");
 	m->create_source = true;
 	return 0;
@@ -210,13 +207,18 @@ static bool bind_options_set(const struct mount_bind_options *o)
 	       o->read_only_non_recursive || o->read_only_force_recursive;
 }
 
+static bool volume_options_set(const struct mount_volume_options *o)
+{
+	return o->no_copy || o->labels.kv || o->driver.name || o->driver.options.kv || o->subpath;
+}
+
 static int bind_from_mount(const struct mount_spec *s, struct mount_point *m, struct err *err)
 {
 	struct stat st;
 
 	if (str_empty(s->source))
 		return err_set(err, ERR_INVALID, "field Source must not be empty");
-	if (s->volume_options && json_object_size(s->volume_options) > 0)
+	if (volume_options_set(&s->volume))
 		return err_set(err, ERR_INVALID, "field VolumeOptions must not be specified");
 	if (s->tmpfs.size_bytes || s->tmpfs.mode)
 		return err_set(err, ERR_INVALID, "field TmpfsOptions must not be specified");
@@ -270,6 +272,8 @@ static int tmpfs_from_mount(const struct mount_spec *s, struct mount_point *m, s
 		return err_set(err, ERR_INVALID, "field Source must not be specified");
 	if (bind_options_set(&s->bind))
 		return err_set(err, ERR_INVALID, "field BindOptions must not be specified");
+	if (volume_options_set(&s->volume))
+		return err_set(err, ERR_INVALID, "field VolumeOptions must not be specified");
 	if (s->tmpfs.size_bytes < 0)
 		return err_set(err, ERR_INVALID, "size must not be negative");
 	if (s->tmpfs.mode < 0 || s->tmpfs.mode > 07777)
@@ -280,20 +284,43 @@ static int tmpfs_from_mount(const struct mount_spec *s, struct mount_point *m, s
 	return 0;
 }
 
+static int volume_from_mount(const struct mount_spec *s, struct mount_point *m, struct err *err)
+{
+	if (bind_options_set(&s->bind))
+		return err_set(err, ERR_INVALID, "field BindOptions must not be specified");
+	if (s->tmpfs.size_bytes || s->tmpfs.mode)
+		return err_set(err, ERR_INVALID, "field TmpfsOptions must not be specified");
+	if (str_empty(s->source) && s->read_only)
+		return err_set(err, ERR_INVALID,
+			       "must not set ReadOnly mode when using anonymous volumes");
+	if (!str_empty(s->volume.subpath))
+		return err_set(err, ERR_INVALID,
+			       "VolumeOptions.Subpath needs API version 1.45, which is not ours");
+	be_volume(m, s->source, s->volume.driver.name);
+	m->mode = xstrdup("z");
+	m->no_copy = s->volume.no_copy;
+	return 0;
+}
+
 static int parse_mount(const struct mount_spec *s, struct mount_point *m, struct err *err)
 {
 	const char *type = str_empty(s->type) ? "volume" : s->type;
 	int r = destination_check(s->target, &m->destination, err);
 
-	m->type = xstrdup(type);
 	m->rw = !s->read_only;
+	if (strcmp(type, "volume") == 0) {
+		if (r == 0)
+			r = volume_from_mount(s, m, err);
+		return r < 0 ? err_wrap(err, "invalid mount config for type \"%s\"", type) : 0;
+	}
+	m->type = xstrdup(type);
 	if (r < 0)
 		;
 	else if (strcmp(type, "bind") == 0)
 		r = bind_from_mount(s, m, err);
 	else if (strcmp(type, "tmpfs") == 0)
 		r = tmpfs_from_mount(s, m, err);
-	else if (strcmp(type, "volume") == 0 || strcmp(type, "image") == 0)
+	else if (strcmp(type, "image") == 0)
 		return err_set(err, ERR_NOT_SUPPORTED,
 			       "HostConfig.Mounts of type \"%s\" are not supported yet", type);
 	else
@@ -388,22 +415,120 @@ static int by_depth(const void *a, const void *b)
 	return strcmp(x->destination, y->destination);
 }
 
-static int collect(const struct host_config *host, struct objects *o, struct err *err)
+static struct mount_point *find_mount(const struct objects *o, const char *destination)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		struct mount_point *m = objects_at(o, struct mount_point, i);
+
+		if (strcmp(m->destination, destination) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/* "container[:mode]" */
+int spec_volumes_from(const char *text, char **ret_container, bool *ret_read_only, struct err *err)
+{
+	const char *colon = strchr(text, ':');
+	autostrv char **words = NULL;
+	struct bind_mode mode = {0};
+
+	if (!*text || colon == text)
+		return err_set(err, ERR_INVALID, "malformed volumes-from specification: %s", text);
+	if (colon) {
+		words = strv_split(colon + 1, ',');
+		if (parse_mode(words, &mode) < 0 || mode.propagation || mode.nocopy)
+			return err_set(err, ERR_INVALID, "invalid mode: %s", colon + 1);
+	}
+	*ret_container = colon ? xstrndup(text, (size_t) (colon - text)) : xstrdup(text);
+	*ret_read_only = mode.ro;
+	return 0;
+}
+
+/* Those of another container, the last said first served; its tmpfs is its own. */
+static void take_from(const struct spec_volumes_from *from, struct objects *o)
+{
+	for (size_t i = 0; i < from->mounts->n; i++) {
+		const struct mount_point *theirs = objects_at(from->mounts, struct mount_point, i);
+		struct mount_point *m;
+
+		if (strcmp(theirs->type, "tmpfs") == 0)
+			continue;
+		m = find_mount(o, theirs->destination);
+		if (m)
+			fields_free(mount_point_fields, m);
+		else
+			m = add_mount(o);
+		fields_copy(mount_point_fields, m, theirs);
+		m->rw = theirs->rw && !from->read_only;
+		m->no_copy = true;
+	}
+}
+
+/* Adds *m, which moves; what was taken from another container yields to it. */
+static int put_mount(struct objects *o, size_t n_taken, struct mount_point *m, struct err *err)
+{
+	struct mount_point *other = find_mount(o, m->destination);
+
+	if (!other) {
+		*add_mount(o) = *m;
+	} else if (other < objects_at(o, struct mount_point, n_taken)) {
+		fields_free(mount_point_fields, other);
+		*other = *m;
+	} else {
+		return err_set(err, ERR_INVALID, "Duplicate mount point: %s", m->destination);
+	}
+	*m = (struct mount_point){0};
+	return 0;
+}
+static void free_mount(struct mount_point *m)
+{
+	fields_free(mount_point_fields, m);
+}
+
+static int collect_host(const struct host_config *host, size_t n_taken, struct objects *o,
+			struct err *err)
 {
 	const char *dest, *options;
 
 	for (char **b = host->binds; b && *b; b++) {
-		if (parse_bind(*b, add_mount(o), err) < 0)
+		auto_(free_mount) struct mount_point m = {0};
+
+		if (parse_bind(*b, host->volume_driver, &m, err) < 0 ||
+		    put_mount(o, n_taken, &m, err) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < host->mounts.n; i++) {
-		if (parse_mount(objects_at(&host->mounts, struct mount_spec, i), add_mount(o),
-				err) < 0)
+		auto_(free_mount) struct mount_point m = {0};
+
+		if (parse_mount(objects_at(&host->mounts, struct mount_spec, i), &m, err) < 0 ||
+		    put_mount(o, n_taken, &m, err) < 0)
 			return -1;
 	}
 	strmap_foreach (&host->tmpfs, dest, options) {
-		if (parse_tmpfs(dest, options, add_mount(o), err) < 0)
+		auto_(free_mount) struct mount_point m = {0};
+
+		if (parse_tmpfs(dest, options, &m, err) < 0 || put_mount(o, n_taken, &m, err) < 0)
 			return -1;
+	}
+	return 0;
+}
+
+/* "-v /path", and what an image declares: a volume of its own, where nothing else is. */
+static int collect_anonymous(const struct config *config, const struct host_config *host,
+			     struct objects *o, struct err *err)
+{
+	for (char **v = config->volumes; v && *v; v++) {
+		auto_(free_mount) struct mount_point m = {.rw = true};
+
+		if (destination_check(*v, &m.destination, err) < 0)
+			return err_wrap(err, "invalid volume specification: '%s'", *v);
+		if (find_mount(o, m.destination))
+			continue;
+		be_volume(&m, NULL, host->volume_driver);
+		m.mode = xstrdup("");
+		*add_mount(o) = m;
+		m = (struct mount_point){0};
 	}
 	return 0;
 }
@@ -415,21 +540,18 @@ static void free_mounts(struct objects *o)
 	free(o->items);
 }
 
-int spec_mounts(const struct config *config, const struct host_config *host, struct objects *ret,
+int spec_mounts(const struct config *config, const struct host_config *host,
+		const struct spec_volumes_from *from, size_t n_from, struct objects *ret,
 		struct err *err)
 {
 	auto_(free_mounts) struct objects o = {0};
 
-	if (collect(host, &o, err) < 0)
+	for (size_t i = 0; i < n_from; i++)
+		take_from(&from[i], &o);
+	if (collect_host(host, o.n, &o, err) < 0 || collect_anonymous(config, host, &o, err) < 0)
 		return -1;
 	if (o.n > 1)
 		qsort(o.items, o.n, sizeof(struct mount_point), by_depth);
-	for (size_t i = 1; i < o.n; i++) {
-		const char *dest = objects_at(&o, struct mount_point, i)->destination;
-
-		if (strcmp(dest, objects_at(&o, struct mount_point, i - 1)->destination) == 0)
-			return err_set(err, ERR_INVALID, "Duplicate mount point: %s", dest);
-	}
 	*ret = o;
 	o = (struct objects){0};
 	return 0;

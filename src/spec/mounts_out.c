@@ -96,15 +96,14 @@ static void write_defaults(struct build *b)
 		write_shm(b);
 }
 
-/* Options of HostConfig.Mounts that a mount point does not carry. */
-static const struct mount_bind_options *bind_options(const struct host_config *h, const char *dest)
+const struct mount_spec *spec_mount_at(const struct host_config *h, const char *dest)
 {
 	for (size_t i = 0; i < h->mounts.n; i++) {
 		const struct mount_spec *s = objects_at(&h->mounts, struct mount_spec, i);
 		autofree char *clean = s->target ? path_clean(s->target) : NULL;
 
 		if (clean && strcmp(clean, dest) == 0)
-			return &s->bind;
+			return s;
 	}
 	return NULL;
 }
@@ -122,11 +121,11 @@ static bool kernel_has_rro(void)
 /* "ro" of API 1.44 means the mounts below as well, where kernel and wish allow. */
 static const char *read_only_word(const struct build *b, const struct mount_point *m)
 {
-	const struct mount_bind_options *o = bind_options(b->in->host, m->destination);
+	const struct mount_spec *s = spec_mount_at(b->in->host, m->destination);
 
 	if (m->rw)
 		return NULL;
-	if ((o && o->read_only_non_recursive) || m->non_recursive)
+	if ((s && s->bind.read_only_non_recursive) || m->non_recursive)
 		return "ro";
 	return kernel_has_rro() ? "rro" : "ro";
 }
@@ -187,6 +186,30 @@ static int propagation_check(const struct mount_point *m, struct err *err)
 	return 0;
 }
 
+static const struct spec_device *device_at(const struct build *b, const char *dest)
+{
+	const struct objects *o = b->in->devices;
+
+	for (size_t i = 0; o && i < o->n; i++) {
+		const struct spec_device *d = objects_at(o, struct spec_device, i);
+
+		if (strcmp(d->destination, dest) == 0)
+			return d;
+	}
+	return NULL;
+}
+
+/* A volume whose options name something to mount. */
+static void write_device(struct build *b, const struct mount_point *m, const struct spec_device *d)
+{
+	autostrv char **options = strv_copy(d->options);
+
+	strv_add(&options, "rprivate");
+	if (!m->rw)
+		strv_add(&options, "ro");
+	write_mount(b, m->destination, d->type, d->source, (const char *const *) options);
+}
+
 static int write_user_mount(struct build *b, const struct mount_point *m, struct err *err)
 {
 	if (strcmp(m->type, "tmpfs") == 0) {
@@ -197,9 +220,14 @@ static int write_user_mount(struct build *b, const struct mount_point *m, struct
 		write_mount(b, m->destination, "tmpfs", "tmpfs", (const char *const *) options);
 		return 0;
 	}
+	if (device_at(b, m->destination)) {
+		write_device(b, m, device_at(b, m->destination));
+		return 0;
+	}
 	if (propagation_check(m, err) < 0)
 		return -1;
-	const char *options[4] = {m->non_recursive ? "bind" : "rbind", m->propagation};
+	const char *options[4] = {m->non_recursive ? "bind" : "rbind",
+				  str_empty(m->propagation) ? "rprivate" : m->propagation};
 	options[2] = read_only_word(b, m);
 	write_mount(b, m->destination, "bind", m->source, options);
 	return 0;

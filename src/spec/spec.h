@@ -25,12 +25,24 @@ int spec_check(const struct config *config, const struct host_config *host, char
 int spec_merge(struct config *config, struct host_config *host, const struct config *image,
 	       const char *id, struct err *err);
 
-/* Resolves Binds, Mounts and Tmpfs to mount points (struct mount_point), sorted by destination
- * depth. Checks their syntax, duplicates ("Duplicate mount point: /x") and, for --mount type=bind,
- * that the source exists
- * ("invalid mount config for type \"bind\": bind source path does not exist: /x"). */
-int spec_mounts(const struct config *config, const struct host_config *host, struct objects *ret,
+/* What VolumesFrom asks for: "container[:mode]" taken apart (*ret_container is the caller's), and
+ * the mount points of that container. */
+struct spec_volumes_from {
+	const struct objects *mounts; /* struct mount_point */
+	bool read_only;
+};
+int spec_volumes_from(const char *text, char **ret_container, bool *ret_read_only, struct err *err);
+
+/* Resolves VolumesFrom, Binds, Mounts, Tmpfs and Volumes to mount points (struct mount_point),
+ * sorted by destination depth. Checks their syntax, duplicates ("Duplicate mount point: /x") and,
+ * for --mount type=bind, that the source exists ("invalid mount config for type \"bind\": bind
+ * source path does not exist: /x"). Volumes have a name, or are anonymous and have none yet; where
+ * they lie is not known here. */
+int spec_mounts(const struct config *config, const struct host_config *host,
+		const struct spec_volumes_from *from, size_t n_from, struct objects *ret,
 		struct err *err);
+/* The member of HostConfig.Mounts for this destination, or NULL. Borrowed. */
+const struct mount_spec *spec_mount_at(const struct host_config *host, const char *destination);
 
 /* Seccomp programs that runtimes made of profiles, to be given to them again. Thread-safe. */
 struct spec_filters;
@@ -40,13 +52,22 @@ void spec_filters_free(struct spec_filters *f);
  * when it ran a container with this profile; nothing is learnt where there is none. */
 void spec_filters_learn(struct spec_filters *f, const char *profile, const char *path);
 
+/* A mount point in whose place something else is mounted. */
+struct spec_device {
+	const char *destination;
+	char *type; /* of mount(2); or "bind" */
+	char *source;
+	char **options; /* strv */
+};
+
 struct spec_input {
 	struct spec_filters *filters; /* NULL: none are kept */
 	const char *id;
 	const char *name;
 	const struct config *config;	/* merged */
 	const struct host_config *host; /* merged */
-	const struct objects *mounts;	/* struct mount_point */
+	const struct objects *mounts;	/* struct mount_point; a volume's source is where it lies */
+	const struct objects *devices;	/* struct spec_device; NULL: none */
 	char *const *roots;	 /* directories the rootfs is made of, top first (upper, then lower
 				  * ones): where      users and groups are looked up (openat2
 				  * RESOLVE_IN_ROOT;      whiteouts hide) */

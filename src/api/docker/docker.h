@@ -95,6 +95,6 @@ docker_handler image_load, image_create, image_list, image_inspect, image_histor
 docker_handler image_remove, image_get, image_get_many, image_prune;
 docker_handler events_stream;
 docker_handler network_list, network_inspect, network_remove, network_prune;
-docker_handler volume_list, volume_missing, volume_prune, build_prune;
-docker_handler plugin_list, plugin_missing, exec_missing;
+docker_handler volume_list, volume_inspect, volume_create, volume_remove, volume_prune;
+docker_handler build_prune, plugin_list, plugin_missing, exec_missing;
 docker_handler not_supported, not_swarm;

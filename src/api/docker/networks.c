@@ -1,6 +1,6 @@
 /*
- * Networks and volumes, as far as they are there: the networks none and host, which every host has,
- * and no volume. What is not here is not found, and what cannot be made yet is refused (router.c).
+ * Networks, as far as they are there: none and host, which every host has; and what there is none
+ * of. What is not here is not found, and what cannot be made yet is refused (router.c).
  */
 #include <string.h>
 
@@ -167,44 +167,15 @@ int network_prune(struct call *c, struct err *err)
 	return 0;
 }
 
-int volume_list(struct call *c, struct err *err)
+int build_prune(struct call *c, struct err *err)
 {
 	autoout o = {0};
 
 	out_object(&o, NULL);
-	out_array(&o, "Volumes");
-	out_array_end(&o);
-	out_null(&o, "Warnings");
-	out_end(&o);
-	answer_json(c, 200, &o);
-	return 0;
-}
-
-int volume_missing(struct call *c, struct err *err)
-{
-	return err_set(err, ERR_NOT_FOUND, "get %s: no such volume", c->name);
-}
-
-static void answer_nothing_pruned(struct call *c, const char *what)
-{
-	autoout o = {0};
-
-	out_object(&o, NULL);
-	out_null(&o, what);
+	out_null(&o, "CachesDeleted");
 	out_int(&o, "SpaceReclaimed", 0);
 	out_end(&o);
 	answer_json(c, 200, &o);
-}
-
-int volume_prune(struct call *c, struct err *err)
-{
-	answer_nothing_pruned(c, "VolumesDeleted");
-	return 0;
-}
-
-int build_prune(struct call *c, struct err *err)
-{
-	answer_nothing_pruned(c, "CachesDeleted");
 	return 0;
 }
 

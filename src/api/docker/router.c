@@ -6,7 +6,7 @@
 #include "base/log.h"
 
 /* The first that fits is taken. What is not supported yet has a line that says so; what the docker
- * CLI falls through to when it looks for a name of any kind (networks, volumes, plugins) says that
+ * CLI falls through to when it looks for a name of any kind (networks, plugins) says that
  * there is no such thing; docker's swarm endpoints say that this is no swarm. */
 const struct route docker_routes[] = {
 	{"GET", "/_ping", ping},
@@ -55,11 +55,11 @@ const struct route docker_routes[] = {
 	 "disconnecting containers from networks is"},
 	{"DELETE", "/networks/{name}", network_remove},
 	{"GET", "/volumes", volume_list},
-	{"POST", "/volumes/create", not_supported, "named volumes are"},
+	{"POST", "/volumes/create", volume_create},
 	{"POST", "/volumes/prune", volume_prune},
-	{"GET", "/volumes/{name}", volume_missing},
-	{"PUT", "/volumes/{name}", volume_missing},
-	{"DELETE", "/volumes/{name}", volume_missing},
+	{"GET", "/volumes/{name}", volume_inspect},
+	{"PUT", "/volumes/{name}", not_swarm},
+	{"DELETE", "/volumes/{name}", volume_remove},
 
 	{"POST", "/containers/{name}/attach", container_attach},
 	{"GET", "/containers/{name}/attach/ws", not_supported, "attaching to a container is"},

@@ -61,7 +61,15 @@ def directories(daemon):
     for parent in (daemon.data / "containers", daemon.exec / "containers"):
         if parent.is_dir():
             found += [str(p) for p in parent.iterdir()]
-    return found
+    return found + [str(p) for p in unfinished_volumes(daemon)]
+
+
+def unfinished_volumes(daemon):
+    """What creates and removals must not leave: names with a dot in front, and anonymous volumes,
+    which go with their containers."""
+    parent = daemon.data / "volumes"
+    return [p for p in (parent.iterdir() if parent.is_dir() else ())
+            if p.name.startswith(".") or re.fullmatch(r"[0-9a-f]{64}", p.name)]
 
 
 def find(daemon):

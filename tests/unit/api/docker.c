@@ -185,7 +185,6 @@ TEST(what_is_not_here_says_so)
 	expect_message(501, "POST", "/containers/x/exec", "{}", "exec is not supported yet");
 	expect_message(501, "POST", "/build", NULL, "building images");
 	expect_message(501, "POST", "/networks/create", "{}", "networks");
-	expect_message(501, "POST", "/volumes/create", "{}", "volumes");
 	expect_message(501, "POST", "/images/create?fromImage=busybox", NULL,
 		       "pulling from registries is not supported yet");
 	expect_message(404, "GET", "/volumes/x", NULL, "no such volume");
@@ -537,8 +536,35 @@ TEST(networks_that_every_host_has_are_there)
 	assert_int_equal(json_array_size(some), 1);
 	assert_string_equal(json_str(none, "Driver"), "null");
 	assert_int_equal(json_array_size(json_object_get(volumes, "Volumes")), 0);
+	assert_true(json_is_null(json_object_get(volumes, "Warnings")));
 	expect_message(403, "DELETE", "/networks/host", NULL, "pre-defined");
 	expect(404, "DELETE", "/networks/x", NULL);
+	stop();
+}
+
+TEST(volumes_are_made_and_go)
+{
+	start();
+	autojson json_t *made = ask(201, "POST", "/volumes/create",
+				    "{\"Name\":\"v1\",\"Labels\":{\"a\":\"b\"},"
+				    "\"DriverOpts\":{\"type\":\"tmpfs\",\"device\":\"tmpfs\"}}");
+	autojson json_t *seen = ask(200, "GET", "/volumes/v1", NULL);
+	autojson json_t *plain = ask(201, "POST", "/volumes/create", "{}");
+	autojson json_t *list = ask(200, "GET", "/volumes", NULL);
+	autojson json_t *pruned = ask(200, "POST", "/volumes/prune", NULL);
+
+	assert_true(json_equal(made, seen));
+	assert_string_equal(json_str(made, "Driver"), "local");
+	assert_string_equal(json_str(made, "Scope"), "local");
+	assert_string_equal(json_str(json_object_get(made, "Labels"), "a"), "b");
+	assert_string_equal(json_str(json_object_get(made, "Options"), "type"), "tmpfs");
+	assert_true(json_is_null(json_object_get(plain, "Options")));
+	assert_int_equal(json_array_size(json_object_get(list, "Volumes")), 2);
+	assert_true(json_is_null(json_object_get(pruned, "VolumesDeleted")));
+	expect(204, "DELETE", "/volumes/v1", NULL);
+	expect(404, "DELETE", "/volumes/v1", NULL);
+	expect_message(503, "PUT", "/volumes/v1", "{}", "swarm");
+	expect_message(503, "POST", "/volumes/create", "{\"ClusterVolumeSpec\":{}}", "swarm");
 	stop();
 }
 

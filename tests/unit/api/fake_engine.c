@@ -1,6 +1,8 @@
 /* An engine of straw; see fake_engine.h. One lock over all of it. */
 #include "fake_engine.h"
 
+#include <assert.h>
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +35,8 @@ struct engine {
 	struct image *images[16];
 	char *image_names[16];
 	size_t n_images;
+	struct volume *volumes[16];
+	size_t n_volumes;
 	struct events *events;
 	struct runtimes *runtimes;
 	int end_fd;
@@ -574,6 +578,93 @@ int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int
 	return 0;
 }
 
+/* Volumes ---------------------------------------- */
+
+const char *const volume_filter_keys[] = {"dangling", "driver", "label", "name", NULL};
+const char *const volume_prune_filter_keys[] = {"all", "label", "label!", NULL};
+
+static struct volume *copy_volume(const struct volume *v)
+{
+	struct volume *copy = xnew(struct volume);
+
+	copy->name = xstrdup(v->name);
+	copy->driver = xstrdup(v->driver);
+	copy->mountpoint = xstrdup(v->mountpoint);
+	copy->created_ns = v->created_ns;
+	copy->labels.kv = strv_copy(v->labels.kv);
+	copy->options.kv = strv_copy(v->options.kv);
+	return copy;
+}
+
+static int volume_at(struct engine *e, const char *name, struct err *err)
+{
+	for (size_t i = 0; i < e->n_volumes; i++)
+		if (str_eq(e->volumes[i]->name, name))
+			return (int) i;
+	return err_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
+}
+
+int engine_volume_create(struct engine *e, const struct volume_request *rq, struct volume **ret,
+			 struct err *err)
+{
+	hold(&e->lock);
+	struct volume v = {
+		.name = (char *) (str_empty(rq->name) ? "random" : rq->name),
+		.driver = (char *) "local",
+		.mountpoint = (char *) "/v/_data",
+		.created_ns = 1,
+		.labels = *rq->labels,
+		.options = *rq->options,
+	};
+
+	assert(e->n_volumes < ARRAY_SIZE(e->volumes));
+	e->volumes[e->n_volumes++] = copy_volume(&v);
+	*ret = copy_volume(&v);
+	return 0;
+}
+
+int engine_volume_inspect(struct engine *e, const char *name, struct volume **ret, struct err *err)
+{
+	hold(&e->lock);
+	int i = volume_at(e, name, err);
+
+	if (i < 0)
+		return -1;
+	*ret = copy_volume(e->volumes[i]);
+	return 0;
+}
+
+int engine_volume_remove(struct engine *e, const char *name, bool force, struct err *err)
+{
+	hold(&e->lock);
+	int i = volume_at(e, name, err);
+
+	if (i < 0)
+		return -1;
+	volume_free(e->volumes[i]);
+	e->volumes[i] = e->volumes[--e->n_volumes];
+	return 0;
+}
+
+int engine_volume_list(struct engine *e, const struct filters *f, struct volume ***ret,
+		       size_t *ret_n, struct err *err)
+{
+	hold(&e->lock);
+
+	*ret = xcalloc(e->n_volumes + 1, sizeof **ret);
+	for (size_t i = 0; i < e->n_volumes; i++)
+		(*ret)[i] = copy_volume(e->volumes[i]);
+	*ret_n = e->n_volumes;
+	return 0;
+}
+
+int engine_volume_prune(struct engine *e, const struct filters *f, bool named, char ***ret_names,
+			int64_t *ret_freed, struct err *err)
+{
+	*ret_freed = 0;
+	return 0;
+}
+
 /* Looking ---------------------------------------- */
 
 static void view(const struct fake *f, bool size, struct container_view *v)
@@ -871,6 +962,8 @@ void fake_engine_free(struct engine *e)
 		free_image(e->images[--e->n_images]);
 		free(e->image_names[e->n_images]);
 	}
+	while (e->n_volumes)
+		volume_free(e->volumes[--e->n_volumes]);
 	events_close(e->events);
 	runtimes_close(e->runtimes);
 	close(e->end_fd);

@@ -99,8 +99,11 @@ TEST(mounts)
 	      "t\",\"TmpfsOptions\":{\"SizeBytes\":1048576,\"Mode\":1016}}]");
 	check("--mount src=v,dst=/v,volume-nocopy x", "HostConfig.Mounts",
 	      "[{\"Type\":\"volume\",\"Source\":\"v\",\"Target\":\"/"
-	      "v\",\"VolumeOptions\":{\"Labels\":{},"
-	      "\"NoCopy\":true}}]");
+	      "v\",\"VolumeOptions\":{\"NoCopy\":true}}]");
+	check("--mount dst=/v,volume-label=a=b,volume-driver=d,volume-opt=type=tmpfs x",
+	      "HostConfig.Mounts",
+	      "[{\"Type\":\"volume\",\"Target\":\"/v\",\"VolumeOptions\":{\"Labels\":{\"a\":\"b\"},"
+	      "\"DriverConfig\":{\"Name\":\"d\",\"Options\":{\"type\":\"tmpfs\"}}}}]");
 	check("--tmpfs /run:size=1m --tmpfs /tmp x", "HostConfig.Tmpfs",
 	      "{\"/run\":\"size=1m\",\"/tmp\":\"\"}");
 	check_refused("-v a:b:c:d x", "invalid volume specification: 'a:b:c:d'");

@@ -28,7 +28,7 @@ static json_t *built(const char *text, struct err *err)
 	if (!r.host.network_mode)
 		r.host.network_mode = xstrdup("none");
 	assert_int_equal(spec_merge(&r.config, &r.host, NULL, id, err), 0);
-	assert_int_equal(spec_mounts(&r.config, &r.host, &mounts, err), 0);
+	assert_int_equal(spec_mounts(&r.config, &r.host, NULL, 0, &mounts, err), 0);
 	if (spec_build(&in, &json, &unlearned, &warnings, err) == 0) {
 		json_error_t at;
 

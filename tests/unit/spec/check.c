@@ -186,16 +186,11 @@ TEST(namespaces_and_rights_that_make_no_sense_are_refused)
 TEST(what_comes_later_is_refused_by_name)
 {
 	static const struct bad cases[] = {
-		{"{'Volumes':{'/a':{}}}", "Config.Volumes is not supported yet"},
 		{"{'MacAddress':'00:11:22:33:44:55'}", "Config.MacAddress is not supported yet"},
 		{"{'HostConfig':{'PortBindings':{'80/tcp':[{'HostPort':'1'}]}}}",
 		 "HostConfig.PortBindings is not supported yet"},
 		{"{'HostConfig':{'PublishAllPorts':true}}",
 		 "HostConfig.PublishAllPorts is not supported yet"},
-		{"{'HostConfig':{'VolumesFrom':['x']}}",
-		 "HostConfig.VolumesFrom is not supported yet"},
-		{"{'HostConfig':{'VolumeDriver':'x'}}",
-		 "HostConfig.VolumeDriver is not supported yet"},
 		{"{'HostConfig':{'Links':['x']}}", "HostConfig.Links is not supported yet"},
 		{"{'HostConfig':{'StorageOpt':{'size':'1g'}}}",
 		 "HostConfig.StorageOpt is not supported yet"},

@@ -34,7 +34,7 @@ static char *mounts_of(const char *host, struct err *err)
 	struct objects mounts = {0};
 	autobuf out = {0};
 
-	if (spec_mounts(&r.config, &r.host, &mounts, err) < 0)
+	if (spec_mounts(&r.config, &r.host, NULL, 0, &mounts, err) < 0)
 		return xstrdup("");
 	for (size_t i = 0; i < mounts.n; i++) {
 		struct mount_point *m = objects_at(&mounts, struct mount_point, i);
@@ -110,11 +110,6 @@ TEST(wrong_mounts_are_refused_in_docker_words)
 		{"{'Binds':['/a:/b:nocopy']}",
 		 "invalid volume specification: '/a:/b:nocopy': " BIND_CONFIG
 		 "field VolumeOptions must not be specified"},
-		{"{'Binds':['./a:/b']}",
-		 "create ./a: \"./a\" includes invalid characters for a local volume name, only "
-		 "\"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host "
-		 "directory, use "
-		 "absolute path"},
 		{"{'Binds':['/a:/b','/c:/b/']}", "Duplicate mount point: /b"},
 		{"{'Binds':['/a:/b'],'Tmpfs':{'/b':''}}", "Duplicate mount point: /b"},
 		{"{'Mounts':[{'Type':'bind','Source':'/no/such','Target':'/t'}]}",
@@ -146,13 +141,78 @@ TEST(wrong_mounts_are_refused_in_docker_words)
 	}
 }
 
-TEST(volumes_are_refused_by_name)
+/* Volumes in a line: name or "-", driver, destination, rw|ro, mode[,anonymous][,nocopy]; ... */
+static char *volumes_line(const struct objects *mounts)
+{
+	autobuf out = {0};
+
+	for (size_t i = 0; i < mounts->n; i++) {
+		const struct mount_point *m = objects_at(mounts, struct mount_point, i);
+
+		buf_addf(&out, "%s%s,%s,%s,%s,%s%s%s", i ? "; " : "", m->name ? m->name : "-",
+			 m->driver ? m->driver : m->type, m->destination, m->rw ? "rw" : "ro",
+			 m->mode, m->anonymous ? ",anonymous" : "", m->no_copy ? ",nocopy" : "");
+	}
+	return buf_take(&out);
+}
+
+static void free_all(struct objects *mounts)
+{
+	for (size_t i = 0; i < mounts->n; i++)
+		fields_free(mount_point_fields, objects_at(mounts, struct mount_point, i));
+	free(mounts->items);
+}
+
+TEST(volumes_are_resolved)
 {
 	static const char *const cases[][2] = {
-		{"{'Binds':['data:/b']}",
-		 "volume \"data\" in HostConfig.Binds: volumes are not supported yet"},
-		{"{'Mounts':[{'Type':'volume','Source':'a','Target':'/t'}]}",
-		 "HostConfig.Mounts of type \"volume\" are not supported yet"},
+		{"{'HostConfig':{'Binds':['data:/b']}}", "data,local,/b,rw,z"},
+		{"{'HostConfig':{'Binds':['data:/b:ro,nocopy']}}",
+		 "data,local,/b,ro,ro,nocopy,nocopy"},
+		{"{'HostConfig':{'Binds':['data:/b'],'VolumeDriver':'nfs'}}", "data,nfs,/b,rw,z"},
+		{"{'Volumes':{'/a':{},'/b/':{}}}",
+		 "-,local,/a,rw,,anonymous; -,local,/b,rw,,anonymous"},
+		/* What is mounted there by request comes before what the image declares. */
+		{"{'Volumes':{'/b':{},'/t':{}},'HostConfig':{'Binds':['x1:/b'],'Tmpfs':{'/t':''}}}",
+		 "x1,local,/b,rw,z; -,tmpfs,/t,rw,"},
+		{"{'HostConfig':{'Mounts':[{'Type':'volume','Source':'v1','Target':'/t',"
+		 "'ReadOnly':true,'VolumeOptions':{'NoCopy':true,'DriverConfig':{'Name':'d'}}}]}}",
+		 "v1,d,/t,ro,z,nocopy"},
+		{"{'HostConfig':{'Mounts':[{'Target':'/t'}]}}", "-,local,/t,rw,z,anonymous"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		autorequest r = request(cases[i][0]);
+		autofree char *got = NULL;
+		struct objects mounts = {0};
+
+		assert_int_equal(spec_mounts(&r.config, &r.host, NULL, 0, &mounts, NULL), 0);
+		got = volumes_line(&mounts);
+		assert_string_equal(got, cases[i][1]);
+		free_all(&mounts);
+	}
+}
+
+TEST(what_makes_no_sense_of_a_volume_is_refused)
+{
+#define VOLUME_CONFIG "invalid mount config for type \"volume\": "
+	static const char *const cases[][2] = {
+		{"{'Binds':['v1:/b:rshared']}",
+		 "invalid volume specification: 'v1:/b:rshared': " VOLUME_CONFIG
+		 "field BindOptions must not be specified"},
+		{"{'Binds':['v1:/b','v2:/b']}", "Duplicate mount point: /b"},
+		{"{'Mounts':[{'Target':'/t','ReadOnly':true}]}",
+		 VOLUME_CONFIG "must not set ReadOnly mode when using anonymous volumes"},
+		{"{'Mounts':[{'Target':'/t','BindOptions':{'NonRecursive':true}}]}",
+		 VOLUME_CONFIG "field BindOptions must not be specified"},
+		{"{'Mounts':[{'Target':'/t','TmpfsOptions':{'SizeBytes':1}}]}",
+		 VOLUME_CONFIG "field TmpfsOptions must not be specified"},
+		{"{'Mounts':[{'Source':'v1'}]}", VOLUME_CONFIG "field Target must not be empty"},
+		{"{'Mounts':[{'Source':'v1','Target':'/t','VolumeOptions':{'Subpath':'x'}}]}",
+		 VOLUME_CONFIG "VolumeOptions.Subpath needs API version 1.45, which is not ours"},
+		{"{'Mounts':[{'Type':'tmpfs','Target':'/t','VolumeOptions':{'NoCopy':true}}]}",
+		 "invalid mount config for type \"tmpfs\": field VolumeOptions must not be "
+		 "specified"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -161,7 +221,56 @@ TEST(volumes_are_refused_by_name)
 
 		assert_string_equal(got, "");
 		assert_string_equal(err.text, cases[i][1]);
-		assert_int_equal(err.kind, ERR_NOT_SUPPORTED);
+		assert_int_equal(err.kind, ERR_INVALID);
+	}
+}
+
+TEST(mounts_of_other_containers_are_taken_over)
+{
+	autorequest a = request("{'HostConfig':{'Binds':['v1:/a','/host:/h:ro','v2:/x'],"
+				"'Tmpfs':{'/t':''}}}");
+	autorequest b = request("{'Volumes':{'/a':{}},'HostConfig':{'Binds':['mine:/x']}}");
+	struct objects theirs = {0}, mounts = {0};
+	struct spec_volumes_from from = {.mounts = &theirs, .read_only = true};
+	autofree char *got = NULL;
+
+	assert_int_equal(spec_mounts(&a.config, &a.host, NULL, 0, &theirs, NULL), 0);
+	assert_int_equal(spec_mounts(&b.config, &b.host, &from, 1, &mounts, NULL), 0);
+	got = volumes_line(&mounts);
+	assert_string_equal(got, "v1,local,/a,ro,z,nocopy; -,bind,/h,ro,ro,nocopy; "
+				 "mine,local,/x,rw,z");
+	free_all(&theirs);
+	free_all(&mounts);
+}
+
+TEST(volumes_from_is_taken_apart)
+{
+	static const struct {
+		const char *text, *container;
+		bool read_only;
+	} good[] = {{"c", "c", false}, {"c:ro", "c", true}, {"c:rw,z", "c", false}};
+	static const char *const bad[][2] = {
+		{"", "malformed volumes-from specification: "},
+		{":ro", "malformed volumes-from specification: :ro"},
+		{"c:", "invalid mode: "},
+		{"c:what", "invalid mode: what"},
+		{"c:rshared", "invalid mode: rshared"},
+	};
+	struct err err;
+	bool read_only;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		autofree char *container = NULL;
+
+		assert_int_equal(spec_volumes_from(good[i].text, &container, &read_only, NULL), 0);
+		assert_string_equal(container, good[i].container);
+		assert_int_equal(read_only, good[i].read_only);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		autofree char *container = NULL;
+
+		assert_true(spec_volumes_from(bad[i][0], &container, &read_only, &err) < 0);
+		assert_string_equal(err.text, bad[i][1]);
 	}
 }
 

@@ -1,0 +1,178 @@
+/*
+ * The volumes of a container: made at its create, in an order that a crash cannot leak by; found
+ * again at its start; told of in events.
+ *
+ * A named volume is made where it is not there, and stays whatever becomes of the create. An
+ * anonymous one is pending until the container's config.json is on disk, and is then given its name
+ * (publish_volumes). A daemon that dies in between leaves either a pending volume that no container
+ * claims, or one that its container does: the next restore drops the one and publishes the other.
+ */
+#include <string.h>
+
+#include "engine/internal.h"
+
+/* As labels and options of the volume, where --mount says some. */
+static struct volume_request request_of(const struct container_config *cc,
+					const struct mount_point *m)
+{
+	const struct mount_spec *s = spec_mount_at(&cc->host, m->destination);
+
+	return (struct volume_request){
+		.name = m->name,
+		.driver = m->driver,
+		.labels = s ? &s->volume.labels : NULL,
+		.options = s ? &s->volume.driver.options : NULL,
+	};
+}
+
+static int make_anonymous(struct engine *e, const struct container_config *cc,
+			  struct mount_point *m, struct volume **ret, struct err *err)
+{
+	struct volume_request rq = request_of(cc, m);
+	char name[VOLUME_ID_LEN + 1];
+
+	random_hex(name, VOLUME_ID_LEN);
+	m->name = xstrdup(name);
+	rq.name = m->name;
+	volume_claim(e, m->name, cc->id);
+	m->made = true;
+	return volumes_create_pending(e->volumes, &rq, ret, err);
+}
+
+static int make_named(struct engine *e, const struct container_config *cc,
+		      const struct mount_point *m, struct volume **ret, struct err *err)
+{
+	const struct volume_request rq = request_of(cc, m);
+
+	volume_claim(e, m->name, cc->id);
+	if (m->anonymous) /* another container's */
+		return volumes_get(e->volumes, m->name, ret, err);
+	return engine_volume_create(e, &rq, ret, err);
+}
+
+static int make_volume(struct engine *e, const struct container_config *cc, struct mount_point *m,
+		       struct err *err)
+{
+	auto_(volume_free_p) struct volume *v = NULL;
+	int r = m->name ? make_named(e, cc, m, &v, err) : make_anonymous(e, cc, m, &v, err);
+
+	if (r < 0)
+		return -1;
+	free(m->source);
+	m->source = xstrdup(v->mountpoint);
+	free(m->driver);
+	m->driver = xstrdup(v->driver);
+	return 0;
+}
+
+int make_volumes(struct engine *e, struct container_config *cc, struct err *err)
+{
+	struct err why = {0};
+
+	for (size_t i = 0; i < cc->mounts.n; i++) {
+		struct mount_point *m = objects_at(&cc->mounts, struct mount_point, i);
+
+		if (!str_eq(m->type, "volume") || make_volume(e, cc, m, &why) == 0)
+			continue;
+		/* Not "not found": clients take that for a missing image, and pull. */
+		if (why.kind == ERR_NOT_FOUND)
+			why.kind = ERR_INVALID;
+		if (err)
+			*err = why;
+		return -1;
+	}
+	return 0;
+}
+
+void drop_volumes(struct engine *e, const struct container_config *cc)
+{
+	char gone[VOLUME_GONE_MAX];
+
+	for (size_t i = 0; i < cc->mounts.n; i++) {
+		const struct mount_point *m = objects_at(&cc->mounts, struct mount_point, i);
+
+		if (m->made && (volumes_drop_pending(e->volumes, m->name, gone) == 0 ||
+				volumes_take_away(e->volumes, m->name, gone, NULL) == 0))
+			volumes_delete(e->volumes, gone);
+	}
+}
+
+int publish_volume(struct engine *e, const char *name, struct err *err)
+{
+	int r = volumes_publish(e->volumes, name, err);
+
+	if (r > 0)
+		notify_volume(e, name, now_ns(), "create", "driver", VOLUME_DRIVER, NULL);
+	return r < 0 ? -1 : 0;
+}
+
+int publish_volumes(struct engine *e, const struct container_config *cc, struct err *err)
+{
+	for (size_t i = 0; i < cc->mounts.n; i++) {
+		const struct mount_point *m = objects_at(&cc->mounts, struct mount_point, i);
+
+		if (m->made && publish_volume(e, m->name, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void devices_free(struct objects *devices)
+{
+	for (size_t i = 0; i < devices->n; i++) {
+		struct spec_device *d = objects_at(devices, struct spec_device, i);
+
+		free(d->type);
+		free(d->source);
+		strv_free(d->options);
+	}
+	free(devices->items);
+	*devices = (struct objects){0};
+}
+
+int find_devices(struct engine *e, const struct container_config *config, struct objects *ret,
+		 struct err *err)
+{
+	for (size_t i = 0; i < config->mounts.n; i++) {
+		const struct mount_point *m = objects_at(&config->mounts, struct mount_point, i);
+		auto_(volume_free_p) struct volume *v = NULL;
+		struct volume_mount what;
+
+		if (!is_volume(m))
+			continue;
+		if (volumes_get_usable(e->volumes, m->name, &v, err) < 0 ||
+		    volume_mount_of(v, &what, err) < 0)
+			return -1;
+		if (!what.type)
+			continue;
+		ret->items = xreallocarray(ret->items, ret->n + 1, sizeof(struct spec_device));
+		*objects_at(ret, struct spec_device, ret->n++) = (struct spec_device){
+			.destination = m->destination,
+			.type = what.type,
+			.source = what.device,
+			.options = what.options,
+		};
+	}
+	return 0;
+}
+
+void notify_mounts_locked(struct engine *e, const struct container *c, int64_t time_ns,
+			  bool mounted)
+{
+	const struct objects *mounts = c->config ? &c->config->mounts : NULL;
+
+	for (size_t i = 0; mounts && i < mounts->n; i++) {
+		const struct mount_point *m = objects_at(mounts, struct mount_point, i);
+
+		if (!is_volume(m))
+			continue;
+		if (mounted)
+			notify_volume(e, m->name, time_ns, "mount", "container", c->id,
+				      "destination", m->destination, "driver", m->driver,
+				      "propagation", m->propagation, "read/write",
+				      m->rw ? "true" : "false", NULL);
+		else
+			notify_volume(e, m->name, time_ns, "unmount", "container", c->id, "driver",
+				      m->driver, NULL);
+	}
+}

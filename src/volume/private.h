@@ -1,0 +1,24 @@
+/* What the files of volume/ share. */
+#pragma once
+
+#include "volume/volume.h"
+
+#define VOLUMES_DIR   "volumes"
+#define VOLUME_DATA   "_data"
+#define VOLUME_FILE   "volume.json"
+#define VOLUME_FORMAT 1
+
+#define PREFIX_NEW     ".new-"
+#define PREFIX_PENDING ".pending-"
+#define PREFIX_FILL    ".fill-"
+#define PREFIX_FILLED  ".filled-"
+#define PREFIX_GONE    ".gone-"
+
+struct volumes {
+	char *path; /* <data-root>/volumes */
+	int dir;
+};
+
+/* Moves an entry of volumes/ to a name of its own among those that are gone: 0 or -errno. ret_gone
+ * has room for VOLUME_GONE_MAX. */
+int volumes_move_away(struct volumes *vs, const char *entry, char *ret_gone);
