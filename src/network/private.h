@@ -1,0 +1,80 @@
+/* What the files of this room share. Locks: `make` (one verb that makes or removes a network or its
+ * interface) < `firewall` (so that the table is as the newest who wrote to it says) < `lock`
+ * (memory, never held over the kernel's work). */
+#pragma once
+
+#include <net/if.h>
+#include <pthread.h>
+
+#include "network/network.h"
+#include "network/subnet.h"
+
+struct member {
+	char *owner;
+	char *owner_name;
+	struct endpoint e;
+	struct ip ip, ip6; /* of e, parsed */
+};
+
+/* A pool, parsed. */
+struct pool {
+	struct subnet subnet, range;
+	struct ip gateway; /* none: of an internal network, say */
+	struct ip *aux;
+	size_t n_aux;
+	struct ip last; /* given away last */
+};
+
+struct network {
+	struct network_config config;
+	struct pool pools[2];	  /* IPv4, IPv6; family 0: none */
+	char bridge[IF_NAMESIZE]; /* "": no interface of its own */
+	struct member *members;
+	size_t n_members;
+	bool is_up; /* its interface, as far as we know; `make` */
+};
+
+struct networks {
+	struct network_options o;
+	int dir; /* <data-root>/networks */
+	char table[64];
+	pthread_mutex_t make;
+	pthread_mutex_t firewall;
+	pthread_mutex_t lock;
+	struct network **all; /* the oldest first */
+	size_t n;
+	bool firewall_is_up; /* as far as we know; `make` */
+	int64_t last_port;   /* given away by chance */
+};
+
+/* store.c; lock held */
+struct network *network_by_ref(struct networks *ns, const char *ref, struct err *err);
+bool network_is_builtin(const struct network *n);
+/* Is it one that has addresses and interfaces? */
+bool network_is_real(const struct network *n);
+
+/* pool.c; lock held */
+/* Completes config's pools with what was not said, checks and parses them into n->pools; `hosts`
+ * are the host's routes. */
+int pools_plan(struct networks *ns, struct network *n, const struct subnet *routes, size_t n_routes,
+	       struct err *err);
+int pools_parse(struct network *n, struct err *err);
+void pools_free(struct network *n);
+/* An address nobody has; or `wish`, if nobody has it. */
+int pool_take(struct network *n, int which, const char *wish, struct ip *ret, struct err *err);
+
+/* bridge.c */
+/* Makes the interface be there and be right. */
+int bridge_up(struct networks *ns, const struct network *n, struct err *err);
+int64_t network_mtu(const struct network_config *c);
+
+/* firewall.c */
+/* Writes the whole table, from memory. Takes the lock. */
+int firewall_write(struct networks *ns, struct err *err);
+/* Adds or takes away the ports of one endpoint. */
+int firewall_publish(struct networks *ns, const struct endpoint *e, bool on, struct err *err);
+
+/* ports.c; lock held */
+/* Chooses host ports that nobody has, into e->ports. */
+int ports_choose(struct networks *ns, const struct endpoint_wish *w, struct endpoint *e,
+		 struct err *err);

@@ -1,0 +1,136 @@
+/*
+ * Claim, then sweep: after every endpoint has been claimed, the host's side is made as memory says.
+ * Interfaces are known to be ours by their alias, which names our table and the network.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/thread.h"
+#include "network/private.h"
+#include "network/rtnl.h"
+
+/* A link of the host that our alias claims. */
+struct ours {
+	char name[IF_NAMESIZE];
+	int index, master;
+};
+
+struct survey {
+	const struct networks *ns;
+	struct ours *items;
+	size_t n;
+};
+
+static void on_link(void *arg, const struct rtnl_link *l)
+{
+	struct survey *s = arg;
+	size_t len = strlen(s->ns->table);
+
+	if (strncmp(l->alias, s->ns->table, len) != 0 || l->alias[len] != ' ')
+		return;
+	s->items = xreallocarray(s->items, s->n + 1, sizeof *s->items);
+	s->items[s->n] = (struct ours){.index = l->index, .master = l->master};
+	snprintf(s->items[s->n++].name, IF_NAMESIZE, "%s", l->name);
+}
+
+static const struct ours *find(const struct survey *s, const char *name)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (str_eq(s->items[i].name, name))
+			return &s->items[i];
+	return NULL;
+}
+
+static bool is_claimed(const struct networks *ns, const char *name)
+{
+	for (size_t i = 0; i < ns->n; i++) {
+		const struct network *n = ns->all[i];
+
+		if (str_eq(n->bridge, name))
+			return true;
+		for (size_t k = 0; k < n->n_members; k++)
+			if (str_eq(n->members[k].e.host_ifname, name))
+				return true;
+	}
+	return false;
+}
+
+static void sweep(const struct networks *ns, struct rtnl *nl, const struct survey *s)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (is_claimed(ns, s->items[i].name))
+			continue;
+		log_info("network: interface %s is nobody's, and removed", s->items[i].name);
+		(void) rtnl_del(nl, s->items[i].name);
+	}
+}
+
+/* Members whose bridge was made anew, or who were taken out of it. */
+static void rejoin(const struct network *n, struct rtnl *nl, const struct survey *s)
+{
+	int bridge = rtnl_index(nl, n->bridge);
+
+	for (size_t i = 0; bridge > 0 && i < n->n_members; i++) {
+		const struct ours *l = find(s, n->members[i].e.host_ifname ?: "");
+
+		if (!l || l->master == bridge)
+			continue;
+		log_warn("network %s: %s joins its bridge again", n->config.name, l->name);
+		if (rtnl_set_master(nl, l->index, bridge) == 0)
+			(void) rtnl_set_hairpin(nl, l->index);
+		(void) rtnl_up(nl, l->index);
+	}
+}
+
+static bool has_members(const struct networks *ns)
+{
+	for (size_t i = 0; i < ns->n; i++)
+		if (ns->all[i]->n_members > 0)
+			return true;
+	return false;
+}
+
+static int repair_one(struct networks *ns, struct network *n, struct rtnl *nl,
+		      const struct survey *s, struct err *err)
+{
+	/* Networks that nobody is in wait for the first who comes. */
+	if (!n->bridge[0] || n->n_members == 0)
+		return 0;
+	if (bridge_up(ns, n, err) < 0)
+		return -1;
+	n->is_up = true;
+	hold(&ns->lock);
+	rejoin(n, nl, s);
+	return 0;
+}
+
+int networks_repair(struct networks *ns, struct err *err)
+{
+	struct survey s = {.ns = ns};
+	autortnl nl = {0};
+	bool any;
+	int r;
+
+	hold(&ns->make);
+	r = rtnl_open(-1, &nl);
+	if (r == 0)
+		r = rtnl_each_link(&nl, on_link, &s);
+	auto_(free_p) struct ours *items = s.items;
+	if (r < 0)
+		return err_sys(err, -r, "list the host's interfaces");
+	{
+		hold(&ns->lock);
+		sweep(ns, &nl, &s);
+		any = has_members(ns);
+	}
+	for (size_t i = 0; i < ns->n; i++)
+		if (repair_one(ns, ns->all[i], &nl, &s, err) < 0)
+			return -1;
+	/* Nothing of ours on the host, and nothing needed there. */
+	if (!any && s.n == 0)
+		return 0;
+	r = firewall_write(ns, err);
+	ns->firewall_is_up = r == 0;
+	return r;
+}

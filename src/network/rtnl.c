@@ -1,0 +1,391 @@
+/* See rtnl.h. */
+#include "network/rtnl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <sched.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "network/netns.h"
+
+/* Speaking */
+
+int rtnl_open(int netns, struct rtnl *ret)
+{
+	struct mnl_socket *s;
+	int back = -1, r;
+
+	if (netns >= 0) {
+		r = netns_enter(netns, &back);
+		if (r < 0)
+			return r;
+	}
+	s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	r = s ? 0 : -errno;
+	if (back >= 0)
+		netns_return(back);
+	if (r < 0)
+		return r;
+	if (mnl_socket_bind(s, 0, MNL_SOCKET_AUTOPID) < 0) {
+		r = -errno;
+		(void) mnl_socket_close(s);
+		return r;
+	}
+	*ret = (struct rtnl){.socket = s};
+	return 0;
+}
+
+void rtnl_close(struct rtnl *nl)
+{
+	if (nl->socket)
+		(void) mnl_socket_close(nl->socket);
+	nl->socket = NULL;
+}
+
+struct message {
+	_Alignas(struct nlmsghdr) char bytes[1024];
+};
+
+static struct nlmsghdr *begin(struct message *m, int type, int flags)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(m->bytes);
+
+	h->nlmsg_type = (uint16_t) type;
+	h->nlmsg_flags = (uint16_t) (NLM_F_REQUEST | flags);
+	return h;
+}
+
+/* Sends it and hands each message of the answer to fn: 0 or -errno. */
+static int talk(struct rtnl *nl, struct nlmsghdr *h, mnl_cb_t fn, void *arg)
+{
+	char answer[16384];
+	ssize_t n;
+	int r;
+
+	h->nlmsg_seq = ++nl->seq;
+	if (mnl_socket_sendto(nl->socket, h, h->nlmsg_len) < 0)
+		return -errno;
+	do {
+		n = mnl_socket_recvfrom(nl->socket, answer, sizeof answer);
+		if (n < 0)
+			return -errno;
+		r = mnl_cb_run(answer, (size_t) n, nl->seq, mnl_socket_get_portid(nl->socket), fn,
+			       arg);
+	} while (r > MNL_CB_STOP);
+	return r < 0 ? -errno : 0;
+}
+
+static int ask(struct rtnl *nl, struct nlmsghdr *h)
+{
+	h->nlmsg_flags |= NLM_F_ACK;
+	return talk(nl, h, NULL, NULL);
+}
+
+static struct ifinfomsg *put_link(struct nlmsghdr *h, int index)
+{
+	struct ifinfomsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
+
+	i->ifi_family = AF_UNSPEC;
+	i->ifi_index = index;
+	return i;
+}
+
+/* Interfaces */
+
+static int on_index(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
+
+	*(int *) arg = i->ifi_index;
+	return MNL_CB_OK;
+}
+
+int rtnl_index(struct rtnl *nl, const char *name)
+{
+	struct message m;
+	struct nlmsghdr *h = begin(&m, RTM_GETLINK, NLM_F_ACK);
+	int index = -ENODEV, r;
+
+	(void) put_link(h, 0);
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	r = talk(nl, h, on_index, &index);
+	return r < 0 ? r : index;
+}
+
+static struct nlmsghdr *begin_new_link(struct message *m, const char *name, int64_t mtu, bool up)
+{
+	struct nlmsghdr *h = begin(m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	struct ifinfomsg *i = put_link(h, 0);
+
+	if (up)
+		i->ifi_flags = i->ifi_change = IFF_UP;
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	if (mtu > 0)
+		mnl_attr_put_u32(h, IFLA_MTU, (uint32_t) mtu);
+	return h;
+}
+
+int rtnl_set_alias(struct rtnl *nl, int index, const char *alias)
+{
+	struct message m;
+	struct nlmsghdr *h = begin(&m, RTM_SETLINK, 0);
+
+	(void) put_link(h, index);
+	mnl_attr_put_strz(h, IFLA_IFALIAS, alias);
+	return ask(nl, h);
+}
+
+int rtnl_add_bridge(struct rtnl *nl, const char *name, const char *alias, int64_t mtu)
+{
+	struct message m;
+	struct nlmsghdr *h = begin_new_link(&m, name, mtu, true);
+	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+	int index, r;
+
+	mnl_attr_put_strz(h, IFLA_INFO_KIND, "bridge");
+	mnl_attr_nest_end(h, info);
+	r = ask(nl, h);
+	if (r < 0)
+		return r;
+	index = rtnl_index(nl, name);
+	return index < 0 ? index : rtnl_set_alias(nl, index, alias);
+}
+
+static void put_peer(struct nlmsghdr *h, const struct rtnl_veth *v)
+{
+	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO), *data, *peer;
+	struct ifinfomsg *i;
+
+	mnl_attr_put_strz(h, IFLA_INFO_KIND, "veth");
+	data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+	peer = mnl_attr_nest_start(h, VETH_INFO_PEER);
+	i = mnl_nlmsg_put_extra_header(h, sizeof *i);
+	i->ifi_family = AF_UNSPEC;
+	mnl_attr_put_strz(h, IFLA_IFNAME, v->peer_name);
+	mnl_attr_put(h, IFLA_ADDRESS, MAC_LEN, v->peer_mac);
+	if (v->mtu > 0)
+		mnl_attr_put_u32(h, IFLA_MTU, (uint32_t) v->mtu);
+	mnl_attr_put_u32(h, IFLA_NET_NS_FD, (uint32_t) v->peer_netns);
+	mnl_attr_nest_end(h, peer);
+	mnl_attr_nest_end(h, data);
+	mnl_attr_nest_end(h, info);
+}
+
+int rtnl_add_veth(struct rtnl *nl, const struct rtnl_veth *v)
+{
+	struct message m;
+	struct nlmsghdr *h = begin_new_link(&m, v->name, v->mtu, true);
+
+	mnl_attr_put_u32(h, IFLA_MASTER, (uint32_t) v->master);
+	put_peer(h, v);
+	return ask(nl, h);
+}
+
+int rtnl_add_vlan(struct rtnl *nl, const char *kind, int parent, int mode,
+		  const struct rtnl_veth *v)
+{
+	bool macvlan = strcmp(kind, "macvlan") == 0;
+	struct message m;
+	struct nlmsghdr *h = begin_new_link(&m, v->peer_name, v->mtu, false);
+	struct nlattr *info, *data;
+
+	mnl_attr_put_u32(h, IFLA_LINK, (uint32_t) parent);
+	mnl_attr_put_u32(h, IFLA_NET_NS_FD, (uint32_t) v->peer_netns);
+	if (macvlan)
+		mnl_attr_put(h, IFLA_ADDRESS, MAC_LEN, v->peer_mac);
+	info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+	mnl_attr_put_strz(h, IFLA_INFO_KIND, kind);
+	data = mnl_attr_nest_start(h, IFLA_INFO_DATA);
+	if (macvlan)
+		mnl_attr_put_u32(h, IFLA_MACVLAN_MODE, (uint32_t) mode);
+	else
+		mnl_attr_put_u16(h, IFLA_IPVLAN_MODE, (uint16_t) mode);
+	mnl_attr_nest_end(h, data);
+	mnl_attr_nest_end(h, info);
+	return ask(nl, h);
+}
+
+int rtnl_del(struct rtnl *nl, const char *name)
+{
+	struct message m;
+	struct nlmsghdr *h = begin(&m, RTM_DELLINK, 0);
+
+	(void) put_link(h, 0);
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	return ask(nl, h);
+}
+
+int rtnl_up(struct rtnl *nl, int index)
+{
+	struct message m;
+	struct nlmsghdr *h = begin(&m, RTM_NEWLINK, 0);
+	struct ifinfomsg *i = put_link(h, index);
+
+	i->ifi_flags = i->ifi_change = IFF_UP;
+	return ask(nl, h);
+}
+
+int rtnl_set_master(struct rtnl *nl, int index, int master)
+{
+	struct message m;
+	struct nlmsghdr *h = begin(&m, RTM_NEWLINK, 0);
+
+	(void) put_link(h, index);
+	mnl_attr_put_u32(h, IFLA_MASTER, (uint32_t) master);
+	return ask(nl, h);
+}
+
+int rtnl_set_hairpin(struct rtnl *nl, int index)
+{
+	struct message m;
+	struct nlmsghdr *h = begin(&m, RTM_SETLINK, 0);
+	struct ifinfomsg *i = put_link(h, index);
+	struct nlattr *port;
+
+	i->ifi_family = AF_BRIDGE;
+	port = mnl_attr_nest_start(h, IFLA_PROTINFO);
+	mnl_attr_put_u8(h, IFLA_BRPORT_MODE, 1);
+	mnl_attr_nest_end(h, port);
+	return ask(nl, h);
+}
+
+static const char *attr_text(const struct nlattr *a)
+{
+	return mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0 ? "" : mnl_attr_get_str(a);
+}
+
+struct link_fn {
+	void (*fn)(void *arg, const struct rtnl_link *l);
+	void *arg;
+};
+
+static int on_link(const struct nlmsghdr *h, void *arg)
+{
+	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
+	const struct link_fn *f = arg;
+	struct rtnl_link l = {.name = "", .alias = "", .index = i->ifi_index};
+	const struct nlattr *a;
+
+	mnl_attr_for_each(a, h, sizeof *i)
+	{
+		if (mnl_attr_get_type(a) == IFLA_IFNAME)
+			l.name = attr_text(a);
+		else if (mnl_attr_get_type(a) == IFLA_IFALIAS)
+			l.alias = attr_text(a);
+		else if (mnl_attr_get_type(a) == IFLA_MASTER)
+			l.master = (int) mnl_attr_get_u32(a);
+	}
+	f->fn(f->arg, &l);
+	return MNL_CB_OK;
+}
+
+int rtnl_each_link(struct rtnl *nl, void (*fn)(void *arg, const struct rtnl_link *l), void *arg)
+{
+	struct link_fn f = {fn, arg};
+	struct message m;
+	struct nlmsghdr *h = begin(&m, RTM_GETLINK, NLM_F_DUMP);
+
+	(void) put_link(h, 0);
+	return talk(nl, h, on_link, &f);
+}
+
+/* Addresses and routes */
+
+int rtnl_add_address(struct rtnl *nl, int index, const struct ip *a, unsigned prefix)
+{
+	struct message m;
+	struct nlmsghdr *h = begin(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+	struct ifaddrmsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
+	int r;
+
+	i->ifa_family = (uint8_t) a->family;
+	i->ifa_prefixlen = (uint8_t) prefix;
+	/* It is ours to give: no need to ask the others whether they have it. */
+	i->ifa_flags = a->family == AF_INET6 ? IFA_F_NODAD : 0;
+	i->ifa_index = (uint32_t) index;
+	mnl_attr_put(h, IFA_LOCAL, ip_len(a), a->b);
+	mnl_attr_put(h, IFA_ADDRESS, ip_len(a), a->b);
+	if (a->family == AF_INET && prefix < 31) {
+		struct subnet s = {.ip = *a, .prefix = prefix};
+		struct ip last = subnet_last(&s);
+
+		mnl_attr_put(h, IFA_BROADCAST, 4, last.b);
+	}
+	r = ask(nl, h);
+	return r == -EEXIST ? 0 : r;
+}
+
+static int default_route(struct rtnl *nl, int type, int flags, int index, const struct ip *gateway)
+{
+	struct message m;
+	struct nlmsghdr *h = begin(&m, type, flags);
+	struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof *r);
+
+	r->rtm_family = (uint8_t) gateway->family;
+	r->rtm_table = RT_TABLE_MAIN;
+	r->rtm_protocol = RTPROT_BOOT;
+	r->rtm_scope = RT_SCOPE_UNIVERSE;
+	r->rtm_type = RTN_UNICAST;
+	mnl_attr_put(h, RTA_GATEWAY, ip_len(gateway), gateway->b);
+	mnl_attr_put_u32(h, RTA_OIF, (uint32_t) index);
+	return ask(nl, h);
+}
+
+int rtnl_add_default_route(struct rtnl *nl, int index, const struct ip *gateway)
+{
+	return default_route(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, index, gateway);
+}
+
+int rtnl_del_default_route(struct rtnl *nl, int index, const struct ip *gateway)
+{
+	return default_route(nl, RTM_DELROUTE, 0, index, gateway);
+}
+
+struct routes {
+	struct subnet *items;
+	size_t n;
+};
+
+static int on_route(const struct nlmsghdr *h, void *arg)
+{
+	const struct rtmsg *r = mnl_nlmsg_get_payload(h);
+	struct routes *to = arg;
+	struct subnet s = {.ip.family = r->rtm_family, .prefix = r->rtm_dst_len};
+	const struct nlattr *a;
+
+	if (r->rtm_dst_len == 0 || r->rtm_type != RTN_UNICAST ||
+	    (r->rtm_family != AF_INET && r->rtm_family != AF_INET6))
+		return MNL_CB_OK;
+	mnl_attr_for_each(a, h, sizeof *r)
+	{
+		if (mnl_attr_get_type(a) == RTA_DST && mnl_attr_get_payload_len(a) == ip_len(&s.ip))
+			memcpy(s.ip.b, mnl_attr_get_payload(a), ip_len(&s.ip));
+	}
+	to->items = xreallocarray(to->items, to->n + 1, sizeof *to->items);
+	to->items[to->n++] = s;
+	return MNL_CB_OK;
+}
+
+int rtnl_routes(struct rtnl *nl, struct subnet **ret, size_t *ret_n)
+{
+	struct message m;
+	struct nlmsghdr *h = begin(&m, RTM_GETROUTE, NLM_F_DUMP);
+	struct rtmsg *t = mnl_nlmsg_put_extra_header(h, sizeof *t);
+	struct routes routes = {0};
+	int r;
+
+	t->rtm_family = AF_UNSPEC;
+	r = talk(nl, h, on_route, &routes);
+	if (r < 0) {
+		free(routes.items);
+		return r;
+	}
+	*ret = routes.items;
+	*ret_n = routes.n;
+	return 0;
+}

@@ -1,0 +1,207 @@
+"""Endpoints on bridges: traffic in all its ways, addresses, ports, and what is repaired."""
+
+import pytest
+
+from conftest import Failed
+
+
+def port(number, first=0, last=None, proto="tcp", host_ip=""):
+    return {"proto": proto, "port": number, "host_ip": host_ip, "first": first,
+            "last": first if last is None else last}
+
+
+def test_a_published_port_answers_from_everywhere(engine, new_host):
+    a, b = new_host(), new_host()
+    ea = engine.attach(a, ports=[port(80, 8080), port(80, 8080, proto="udp"),
+                                 port(81, 8081, host_ip="127.0.0.1")])
+    engine.attach(b)
+    for kind in ("tcp", "udp"):
+        a.serve(80, kind)
+        assert engine.neighbour.ask("10.9.0.1", 8080, kind) == "10.9.0.2"
+        for who in (engine.host, a, b):
+            assert who.ask("10.9.0.1", 8080, kind)
+        assert engine.host.ask("127.0.0.1", 8080, kind)
+        assert b.ask(ea["IPAddress"], 80, kind)
+    a.serve(81)
+    assert engine.host.ask("127.0.0.1", 8081)
+    with pytest.raises(Failed):
+        engine.neighbour.ask("10.9.0.1", 8081)
+
+
+def test_what_is_not_published_is_closed_to_others(engine, new_host):
+    a = new_host()
+    e = engine.attach(a)
+    a.serve(80)
+    engine.neighbour.run("ip", "route", "add", e["IPAddress"], "via", "10.9.0.1")
+    assert engine.host.ask(e["IPAddress"], 80)
+    with pytest.raises(Failed):
+        engine.neighbour.ask(e["IPAddress"], 80)
+
+
+def test_the_hosts_loopback_is_not_reached_from_a_bridge(engine, new_host):
+    a = new_host()
+    e = engine.attach(a)
+    engine.host.serve(99)
+    a.run("ip", "addr", "del", "127.0.0.1/8", "dev", "lo")
+    a.run("ip", "route", "add", "127.0.0.1", "via", e["Gateway"], "src", e["IPAddress"])
+    a.run("sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1")
+    with pytest.raises(Failed):
+        a.ask("127.0.0.1", 99)
+
+
+def test_outgoing_traffic_is_masqueraded(engine, new_host):
+    a = new_host()
+    engine.attach(a)
+    engine.neighbour.serve(80)
+    assert a.ask("10.9.0.2", 80) == "10.9.0.1"
+
+
+def test_networks_are_isolated_and_internal_ones_closed(engine, new_host):
+    a, b, c, d = (new_host() for _ in range(4))
+    engine.call("create", {"Name": "one"})
+    engine.call("create", {"Name": "two", "Internal": True})
+    ea = engine.attach(a, "one")
+    ec = engine.attach(c, "two")
+    engine.attach(b, "one")
+    engine.attach(d, "two")
+    a.serve(80)
+    c.serve(80)
+    engine.neighbour.serve(80)
+    assert b.ask(ea["IPAddress"], 80)
+    assert d.ask(ec["IPAddress"], 80)
+    assert a.ask("10.9.0.2", 80)
+    for who, where in ((b, ec["IPAddress"]), (d, ea["IPAddress"]), (c, "10.9.0.2")):
+        with pytest.raises(Failed):
+            who.ask(where, 80)
+
+
+def test_ipv6(engine, new_host):
+    a, b = new_host(), new_host()
+    engine.call("create", {"Name": "six", "EnableIPv6": True,
+                           "IPAM": {"Config": [{"Subnet": "fd55::/64"}]}})
+    e = engine.attach(a, "six", ports=[port(80, 8080)])
+    engine.attach(b, "six")
+    a.serve(80, family=6)
+    assert e["GlobalIPv6Address"] == "fd55::2" and e["IPv6Gateway"] == "fd55::1"
+    assert b.ask("fd55::2", 80) == "fd55::3"
+    assert engine.neighbour.ask("fd09::1", 8080) == "fd09::2"
+    assert engine.host.ask("fd09::1", 8080)
+    assert a.ask("fd09::1", 8080)
+    engine.neighbour.serve(81, family=6)
+    assert a.ask("fd09::2", 81) == "fd09::1"
+
+
+def test_addresses(engine, new_host):
+    engine.call("create", {"Name": "n", "IPAM": {"Config": [{
+        "Subnet": "10.44.0.0/29", "AuxiliaryAddresses": {"router": "10.44.0.3"}}]}})
+    hosts = [new_host() for _ in range(6)]
+    assert engine.attach(hosts[0], "n")["IPAddress"] == "10.44.0.2"
+    assert engine.attach(hosts[1], "n", ip="10.44.0.5")["IPAddress"] == "10.44.0.5"
+    with pytest.raises(Failed, match="Address already in use"):
+        engine.attach(hosts[2], "n", ip="10.44.0.5")
+    with pytest.raises(Failed, match="no configured subnet contains"):
+        engine.attach(hosts[2], "n", ip="10.45.0.5")
+    last = engine.attach(hosts[2], "n")
+    assert last["IPAddress"] == "10.44.0.4"
+    assert engine.attach(hosts[3], "n")["IPAddress"] == "10.44.0.6"
+    with pytest.raises(Failed, match="no available IPv4 addresses"):
+        engine.attach(hosts[4], "n")
+    engine.call("detach", {"owner": hosts[2].name, "endpoint": last})
+    assert engine.attach(hosts[4], "n")["IPAddress"] == "10.44.0.4"
+    assert "eth0" not in hosts[2].run("ip", "link")
+
+
+def test_ports_in_use(engine, new_host):
+    a, b = new_host(), new_host()
+    engine.host.serve(8000)
+    first = engine.attach(a, ports=[port(80, 8000, 8005), port(81)])
+    got = [p["HostPort"] for p in first["Ports"]]
+    assert got[0] == 8001
+    with pytest.raises(Failed, match="port is already allocated"):
+        engine.attach(b, ports=[port(80, 8001)])
+    with pytest.raises(Failed, match="already in use"):
+        engine.attach(b, ports=[port(80, 8000)])
+    assert "eth0" not in b.run("ip", "link")
+    assert len(engine.call("find", "bridge")["Members"]) == 1
+    assert engine.attach(b, ports=[port(80, 8001, proto="udp")])
+
+
+def test_a_restart_claims_and_repairs(engine, new_host):
+    a, b = new_host(), new_host()
+    engine.call("create", {"Name": "n"})
+    ea = engine.attach(a, "n", ports=[port(80, 8080)])
+    eb = engine.attach(b, "n")
+    a.serve(80)
+    engine.kill()
+    before = engine.table()
+    assert engine.neighbour.ask("10.9.0.1", 8080)
+
+    engine.start()
+    engine.call("claim", {"owner": a.name, "endpoint": ea})
+    engine.call("claim", {"owner": b.name, "endpoint": eb})
+    engine.call("repair")
+    assert engine.table() == before
+    # Foreign hands.
+    engine.host.run("nft", "flush", "ruleset")
+    engine.host.run("ip", "link", "del", [m["HostInterface"] and "hf-" + ea["NetworkID"][:12]
+                                          for m in (ea,)][0])
+    with pytest.raises(Failed):
+        engine.neighbour.ask("10.9.0.1", 8080)
+    engine.call("repair")
+    assert engine.table() == before
+    assert engine.neighbour.ask("10.9.0.1", 8080)
+    assert b.ask(ea["IPAddress"], 80)
+    # Nobody's: b was not claimed this time.
+    engine.kill()
+    engine.start()
+    engine.call("claim", {"owner": a.name, "endpoint": ea})
+    engine.call("repair")
+    assert eb["HostInterface"] not in engine.host.run("ip", "link")
+    assert engine.neighbour.ask("10.9.0.1", 8080)
+
+
+def test_two_engines_share_a_host(engine, new_host, tmp_path):
+    from conftest import Engine
+    a, b = new_host(), new_host()
+    engine.attach(a, ports=[port(80, 8080)])
+    other = object.__new__(Engine)
+    other.root, other.host = tmp_path / "other", engine.host
+    other.start("x")
+    other.call("create", {"Name": "n"})
+    other.attach(b, "n", ports=[port(80, 8081)])
+    other.call("repair")
+    a.serve(80)
+    b.serve(80)
+    assert engine.neighbour.ask("10.9.0.1", 8080)
+    assert engine.neighbour.ask("10.9.0.1", 8081)
+
+
+def test_creating_and_removing(engine, new_host):
+    id = engine.call("create", {"Name": "n", "IPAM": {"Config": [{"Subnet": "10.44.0.0/24"}]}})["id"]
+    with pytest.raises(Failed, match="already exists"):
+        engine.call("create", {"Name": "n"})
+    with pytest.raises(Failed, match="overlaps"):
+        engine.call("create", {"Name": "m", "IPAM": {"Config": [{"Subnet": "10.44.0.0/16"}]}})
+    for bad in ({"Subnet": "10.44.0"}, {"Subnet": "10.1.0.0/16", "Gateway": "10.2.0.1"},
+                {"Subnet": "10.1.0.0/16", "IPRange": "10.2.0.0/24"}):
+        with pytest.raises(Failed):
+            engine.call("create", {"Name": "m", "IPAM": {"Config": [bad]}})
+    a = new_host()
+    engine.attach(a, "n")
+    with pytest.raises(Failed, match="has active endpoints"):
+        engine.call("remove", "n")
+    with pytest.raises(Failed, match="pre-defined"):
+        engine.call("remove", "bridge")
+    assert engine.call("find", id[:5])["Name"] == "n"
+    engine.call("detach", {"owner": a.name, "endpoint": engine.call("find", "n")["Members"][0]})
+    engine.call("remove", "n")
+    with pytest.raises(Failed, match="not found"):
+        engine.call("find", "n")
+    assert "hf-" not in engine.host.run("ip", "link")
+
+
+def test_default_pools_avoid_the_hosts_routes(engine, new_host):
+    engine.host.run("ip", "addr", "add", "172.18.3.1/24", "dev", "wan0")
+    engine.call("create", {"Name": "n"})
+    pools = [engine.call("find", n)["IPAM"]["Config"][0]["Subnet"] for n in ("bridge", "n")]
+    assert pools == ["172.17.0.0/16", "172.19.0.0/16"]
