@@ -93,6 +93,14 @@ void fields_free_objects(const struct field *f, struct objects *o)
 	free(o->items);
 }
 
+void fields_objects_free(const struct field *fields, struct objects *list, size_t size)
+{
+	const struct field f = {.sub = fields, .sub_size = size};
+
+	fields_free_objects(&f, list);
+	*list = (struct objects){0};
+}
+
 static void free_field(const struct field *f, void *obj)
 {
 	switch (f->type) {
@@ -144,6 +152,14 @@ static void copy_objects(const struct field *f, struct objects *dst, const struc
 				.n = src->n};
 	for (size_t i = 0; i < src->n; i++)
 		fields_copy(f->sub, item(f, dst, i), item(f, src, i));
+}
+
+void fields_objects_copy(const struct field *fields, struct objects *dst, const struct objects *src,
+			 size_t size)
+{
+	const struct field f = {.sub = fields, .sub_size = size};
+
+	copy_objects(&f, dst, src);
 }
 
 static void *copy_opt_object(const struct field *f, const void *src)

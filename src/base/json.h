@@ -117,11 +117,17 @@ void fields_init(const struct field *fields, void *obj);
 int fields_load(const struct field *fields, void *obj, const json_t *json, struct err *err);
 /* New reference. */
 json_t *fields_save(const struct field *fields, const void *obj);
-/* The same without what a freshly initialised object has too: what fields_load() needs not be told. */
+/* The same without what a freshly initialised object has too: what fields_load() needs not be told.
+ */
 json_t *fields_save_told(const struct field *fields, const void *obj, size_t size);
 /* Adds the fields to an existing JSON object. */
 void fields_save_into(const struct field *fields, const void *obj, json_t *into);
 void fields_free(const struct field *fields, void *obj);
+/* Frees an array of such objects, each of `size` bytes, and empties it. */
+void fields_objects_free(const struct field *fields, struct objects *list, size_t size);
+/* Deep copy of such an array into an uninitialised one. */
+void fields_objects_copy(const struct field *fields, struct objects *dst, const struct objects *src,
+			 size_t size);
 /* Deep copy into an uninitialised dst. */
 void fields_copy(const struct field *fields, void *dst, const void *src);
 bool fields_equal(const struct field *fields, const void *a, const void *b);

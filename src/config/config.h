@@ -208,3 +208,60 @@ struct mount_point {
 	bool made;	    /* by the create in progress; not stored */
 };
 extern const struct field mount_point_fields[];
+
+/* A network that a container is to be in: of NetworkingConfig.EndpointsConfig, and of connect. */
+struct network_wish {
+	char *network;	/* as the user named it */
+	char *ip, *ip6; /* NULL: any */
+	char *mac;
+	char **aliases;
+	char **links;
+	struct strmap driver_opts;
+};
+extern const struct field network_wish_fields[];
+/* Reads docker's EndpointSettings (NULL and null: nothing is asked for) into *ret, which the caller
+ * frees; ERR_INVALID names the member. */
+int network_wish_load(const char *network, const json_t *settings, struct network_wish *ret,
+		      struct err *err);
+
+/* A port of an endpoint that is reachable at the host's. */
+struct port_mapping {
+	char *proto; /* tcp, udp, sctp */
+	int64_t port;
+	char *host_ip; /* "0.0.0.0", "::", or an address of the host's */
+	int64_t host_port;
+};
+extern const struct field port_mapping_fields[];
+
+/* A container's place in a network, as it is saved by its owner and shown by inspect. */
+struct endpoint {
+	char *network_id;
+	char *network; /* its name, at the time */
+	char *id;      /* 64 hexadecimal digits */
+	char *ifname;  /* in the namespace: "eth0" */
+	char *host_ifname;
+	char *ip;
+	int64_t prefix;
+	char *gateway;
+	char *ip6;
+	int64_t prefix6;
+	char *gateway6;
+	char *mac;
+	struct objects ports; /* struct port_mapping; published by this endpoint */
+};
+extern const struct field endpoint_fields[];
+
+/* A port to be published: one of the host's ports first..last; 0, 0: any. */
+struct port_wish {
+	char *proto; /* tcp, udp, sctp */
+	int64_t port;
+	char *host_ip; /* NULL, "": all of the host's */
+	int64_t first, last;
+};
+/* Reads HostConfig.PortBindings; with `all`, each of the exposed ports that it does not name too. 0
+ * and an array, the caller's (port_wishes_free()); or ERR_INVALID, which names the port. */
+int port_wishes_load(const json_t *bindings, char *const *exposed, bool all, struct port_wish **ret,
+		     size_t *ret_n, struct err *err);
+void port_wishes_free(struct port_wish *ports, size_t n);
+/* "80/tcp", "53/udp", "80": its parts. *ret_proto is static. 0 or -EINVAL. */
+int port_parse(const char *s, int64_t *ret_port, const char **ret_proto);

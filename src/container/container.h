@@ -33,11 +33,11 @@ struct container_config {
 	char *runtime; /* resolved at create: "crun" */
 	struct config config;
 	struct host_config host;
-	struct objects mounts; /* struct mount_point */
-	json_t *networking;    /* NetworkingConfig as it came */
-	char **warnings;       /* of the create */
-	json_t *rest;	       /* of a later version: kept, see FIELD_KEEP_REST */
-	unsigned refs;	       /* not stored */
+	struct objects mounts;	 /* struct mount_point */
+	struct objects networks; /* struct network_wish; the first is the mode's */
+	char **warnings;	 /* of the create */
+	json_t *rest;		 /* of a later version: kept, see FIELD_KEEP_REST */
+	unsigned refs;		 /* not stored */
 };
 extern const struct field container_config_fields[];
 struct container_config *container_config_new(void);
@@ -103,6 +103,7 @@ struct container_state {
 	int64_t cleanup_tries;
 	struct container_health *health; /* of the last run that ended; NULL: it had no check */
 	bool remove_volumes;		 /* where it is wanted gone: its anonymous volumes, too */
+	struct objects ports;		 /* struct port_mapping: published last, to be so again */
 	json_t *rest;			 /* of a later version: kept */
 };
 extern const struct field container_state_fields[];
@@ -135,12 +136,13 @@ struct container_phase {
 	int64_t pid_ticks;
 	int64_t shim_pid;
 	int64_t shim_ticks;
-	char *verb;	     /* in progress, NULL: none */
-	int64_t deadline_ns; /* of the verb, wall clock */
-	int64_t signal;	     /* of the stop in progress */
-	int64_t started_ns;  /* of `run`, until state.json has it */
-	int64_t told_run;    /* newest run whose start has been published */
-	bool updating;	     /* config.json has what shim or runtime were perhaps not told yet */
+	char *verb;		  /* in progress, NULL: none */
+	int64_t deadline_ns;	  /* of the verb, wall clock */
+	int64_t signal;		  /* of the stop in progress */
+	int64_t started_ns;	  /* of `run`, until state.json has it */
+	int64_t told_run;	  /* newest run whose start has been published */
+	struct objects endpoints; /* struct endpoint */
+	bool updating; /* config.json has what shim or runtime were perhaps not told yet */
 	/* NULL: no check */
 	struct container_health *health;
 	json_t *rest; /* of a later version: kept while the run lasts */

@@ -59,9 +59,14 @@ static int join(struct engine *e, const char *id, const char *mode, const char *
 	return 0;
 }
 
-static int find_namespaces(struct engine *e, const char *id, const struct host_config *host,
-			   struct paths *p, struct err *err)
+static int find_namespaces(struct engine *e, const char *id, const struct config *config,
+			   const struct host_config *host, struct paths *p, struct err *err)
 {
+	/* Its own, which the shim binds there. */
+	if (is_networked(config, host))
+		p->net_ns = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_BUNDLE
+				      "/" LAYOUT_NS_PREFIX "net",
+				      e->o.exec_root, id);
 	if (join(e, id, host->network_mode, "network", "net", p, &p->net_ns, err) < 0 ||
 	    join(e, id, host->pid_mode, "PID namespace", "pid", p, &p->pid_ns, err) < 0)
 		return -1;
@@ -105,14 +110,14 @@ static char **rootfs_dirs(struct engine *e, const char *id, char *const *lower)
 	return roots;
 }
 
-static int find_paths(struct engine *e, const struct container_config *config, char *const *lower,
-		      int data, struct paths *p, struct err *err)
+static int find_paths(struct engine *e, struct container *c, const struct container_config *config,
+		      char *const *lower, int data, struct paths *p, struct err *err)
 {
 	const char *base = e->o.data_root, *id = config->id, *named = id;
 	auto_(container_unref_p) struct container *owner = NULL;
 
 	if (find_devices(e, config, &p->devices, err) < 0 ||
-	    find_namespaces(e, id, &config->host, p, err) < 0 ||
+	    find_namespaces(e, id, &config->config, &config->host, p, err) < 0 ||
 	    mount_shm(e, id, &config->host, p, err) < 0)
 		return -1;
 	/* With another container's network come its names: the very same files. */
@@ -121,7 +126,7 @@ static int find_paths(struct engine *e, const struct container_config *config, c
 				     &owner, err) < 0)
 			return -1;
 		named = owner->id;
-	} else if (netfiles_write(config, data, err) < 0) {
+	} else if (netfiles_write(e, c, config, data, err) < 0) {
 		return -1;
 	}
 	p->hostname = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/hostname", base, named);
@@ -284,7 +289,7 @@ int bundle_prepare(struct engine *e, struct container *c, const struct container
 	lower = image_lower(e->images, image);
 	if (make_overlay_dirs(data_dir, err) < 0 || make_bind_sources(config, err) < 0)
 		return -1;
-	if (find_paths(e, config, lower, data_dir, &p, err) < 0 ||
+	if (find_paths(e, c, config, lower, data_dir, &p, err) < 0 ||
 	    write_spec(e, config, &p, exec_dir, ret_unlearned, err) < 0)
 		return -1;
 	return write_shim_conf(e, c, config, lower, p.join, exec_dir, err);

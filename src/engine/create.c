@@ -99,7 +99,8 @@ static int fill_config(struct engine *e, struct create_request *req, const struc
 			       req->host.runtime);
 	if (spec_check(&req->config, &req->host, &cc->warnings, err) < 0)
 		return -1;
-	if (resolve_modes(e, &req->host, err) < 0)
+	if (resolve_modes(e, &req->host, err) < 0 ||
+	    networks_resolve(&req->config, &req->host, &req->networks, err) < 0)
 		return -1;
 	take_hostname(e, req);
 	if (spec_merge(&req->config, &req->host, &image->config, cc->id, err) < 0)
@@ -117,10 +118,11 @@ static int fill_config(struct engine *e, struct create_request *req, const struc
 	cc->runtime = xstrdup(rt->name);
 	cc->config = req->config;
 	cc->host = req->host;
-	cc->networking = take(req->networking);
+	cc->networks = req->networks;
 	/* They moved. */
 	memset(&req->config, 0, sizeof req->config);
 	memset(&req->host, 0, sizeof req->host);
+	req->networks = (struct objects){0};
 	return 0;
 }
 
@@ -201,7 +203,7 @@ int engine_create(struct engine *e, struct create_request *req, char **ret_id, c
 	r = create(e, req, c, err);
 	fields_free(config_fields, &req->config);
 	fields_free(host_config_fields, &req->host);
-	json_decref(take(req->networking));
+	fields_objects_free(network_wish_fields, &req->networks, sizeof(struct network_wish));
 	if (r < 0)
 		return -1;
 	log_info("container %.12s (%s): created", c->id, c->name);

@@ -12,10 +12,11 @@
 #include "base/file.h"
 #include "engine/internal.h"
 
-#define LOCK_FILE    "holdfast.lock"
-#define LOCK_WAIT_NS (5 * NSEC_PER_SEC)
-#define WORKERS_MAX  32
-#define WAITERS_MAX  256
+#define LOCK_FILE	  "holdfast.lock"
+#define LOCK_WAIT_NS	  (5 * NSEC_PER_SEC)
+#define WORKERS_MAX	  32
+#define WAITERS_MAX	  256
+#define DEFAULT_EXEC_ROOT "/run/holdfast"
 
 static void read_holder(int fd, char *ret, size_t size)
 {
@@ -80,6 +81,32 @@ static int make_roots(const struct engine_options *o, struct err *err)
 		     : exec_root_make_private(o->exec_root, err);
 }
 
+/* Engines beside each other on one host tell their bridges and tables by their exec roots. */
+static void name_instance(struct engine *e)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	if (str_eq(e->o.exec_root, DEFAULT_EXEC_ROOT))
+		return;
+	for (const char *p = e->o.exec_root; *p; p++)
+		hash = (hash ^ (uint8_t) *p) * 16777619u;
+	snprintf(e->instance, sizeof e->instance, "%08x", hash);
+}
+
+static int open_networks(struct engine *e, struct err *err)
+{
+	struct network_options o = {
+		.data_root = e->o.data_root,
+		.instance = e->instance,
+		.default_bridge = e->default_bridge,
+	};
+
+	name_instance(e);
+	snprintf(e->default_bridge, sizeof e->default_bridge, "holdfast%s",
+		 e->instance[0] ? e->instance + 1 : "0");
+	return networks_open(&o, &e->networks, err);
+}
+
 static int open_parts(struct engine *e, struct err *err)
 {
 	const struct runtime_options ro = {
@@ -97,7 +124,7 @@ static int open_parts(struct engine *e, struct err *err)
 	if (container_store_open(e->o.data_root, e->o.exec_root, &e->store, err) < 0 ||
 	    images_open(e->o.data_root, e->o.image_tool, &e->images, err) < 0 ||
 	    volumes_open(e->o.data_root, &e->volumes, err) < 0 ||
-	    events_open(e->o.data_root, &e->events, err) < 0 ||
+	    open_networks(e, err) < 0 || events_open(e->o.data_root, &e->events, err) < 0 ||
 	    supervisor_new(&e->supervisor, err) < 0)
 		return -1;
 	e->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -197,6 +224,7 @@ void engine_close(struct engine *e)
 	policy_starts_free(e->policy_starts);
 	log_follower_free(e->log_follower);
 	restore_drop(e);
+	networks_rest(e->networks);
 	if (e->store) {
 		container_store_close(e->store);
 		exec_root_release(e->o.exec_root);
@@ -204,6 +232,7 @@ void engine_close(struct engine *e)
 	images_close(e->images);
 	volumes_close(e->volumes);
 	strv_free(e->volume_claims);
+	networks_close(e->networks);
 	events_close(e->events);
 	runtimes_close(e->runtimes);
 	spec_filters_free(e->filters);

@@ -18,6 +18,7 @@
 #include "events/events.h"
 #include "image/image.h"
 #include "logs/logs.h"
+#include "network/network.h"
 #include "runtime/runtime.h"
 #include "volume/volume.h"
 
@@ -56,6 +57,7 @@ int engine_become_reaper(struct err *err);
 int engine_end_fd(const struct engine *e);
 
 struct images *engine_images(struct engine *e);
+struct networks *engine_networks(struct engine *e);
 struct events *engine_events(struct engine *e);
 struct runtimes *engine_runtimes(struct engine *e);
 const struct engine_options *engine_opts(const struct engine *e);
@@ -77,7 +79,7 @@ struct create_request {
 	const char *platform;
 	struct config config; /* initialised by fields_init; consumed by engine_create */
 	struct host_config host;
-	json_t *networking; /* NetworkingConfig or NULL; consumed */
+	struct objects networks; /* struct network_wish; consumed */
 };
 /* *ret_id and *ret_warnings (strv) are the caller's. */
 int engine_create(struct engine *e, struct create_request *req, char **ret_id, char ***ret_warnings,
@@ -124,7 +126,8 @@ struct container_view {
 	enum phase phase;
 	char *problem;
 	int64_t pid;
-	int64_t size_rw; /* -1: not asked for */
+	struct objects endpoints; /* struct endpoint; of one that runs */
+	int64_t size_rw;	  /* -1: not asked for */
 	int64_t size_rootfs;
 };
 void container_view_free(struct container_view *v);
@@ -187,6 +190,20 @@ int engine_attach(struct engine *e, const char *ref, const struct attach_request
 /* Of its terminal, in characters. */
 int engine_resize(struct engine *e, const char *ref, int64_t rows, int64_t columns,
 		  struct err *err);
+
+/* networks: as network.h, with the containers and the events
+ * ---------------------------------------------------------------------------------------------- */
+int engine_network_create(struct engine *e, struct network_config *config, char **ret_id,
+			  struct err *err);
+int engine_network_remove(struct engine *e, const char *ref, struct err *err);
+/* Puts a container into a network, or takes it out, whether it runs or not. w is consumed. */
+int engine_network_connect(struct engine *e, const char *ref, const char *container,
+			   struct network_wish *w, struct err *err);
+int engine_network_disconnect(struct engine *e, const char *ref, const char *container, bool force,
+			      struct err *err);
+/* Removes those without members: filters until, label, label!. *ret_names: strv, caller's. */
+int engine_network_prune(struct engine *e, const struct filters *f, char ***ret_names,
+			 struct err *err);
 
 /* images: as image.h, with the containers' claims and the events
  * ------------------------------------------ */

@@ -23,6 +23,9 @@ struct engine {
 	int lock_fd; /* <data-root>/holdfast.lock, held for life */
 	struct container_store *store;
 	struct images *images;
+	struct networks *networks;
+	char instance[9];	 /* "" for the host's usual engine */
+	char default_bridge[16]; /* its interface */
 	struct events *events;
 	struct runtimes *runtimes;
 	struct spec_filters *filters;
@@ -94,9 +97,9 @@ int shim_spawn(struct engine *e, const char *id, int data_dir, int exec_dir, int
  * ERR_CONFLICT, or ERR_NOT_SUPPORTED where the shim does not know the message. */
 int shim_call(int exec_dir, const struct buf *msg, int timeout_ms, struct kv *ret, struct err *err);
 /* Sends msg, to which the keys of the client are added, with the client, and with n_fds further
- * descriptors. 0: the client is the shim's now. That is so, too, where the shim got it and then did not
- * answer (logged): it must not be written to any more. < 0: it is still the caller's, to be told why;
- * as shim_call(). */
+ * descriptors. 0: the client is the shim's now. That is so, too, where the shim got it and then did
+ * not answer (logged): it must not be written to any more. < 0: it is still the caller's, to be
+ * told why; as shim_call(). */
 int shim_hand_over(int exec_dir, struct buf *msg, const struct client_stream *client,
 		   const int *fds, size_t n_fds, struct err *err);
 /* A connection for doorbells. */
@@ -155,8 +158,10 @@ int bundle_prepare(struct engine *e, struct container *c, const struct container
 /* Of that only what a shim needs that is to run nothing yet. */
 int bundle_prepare_idle(struct engine *e, struct container *c,
 			const struct container_config *config, int exec_dir, struct err *err);
-/* netfiles.c: hostname, hosts and resolv.conf in the data directory. */
-int netfiles_write(const struct container_config *config, int data_dir, struct err *err);
+/* netfiles.c: hostname, hosts and resolv.conf in the data directory, by what c->disk.endpoints say.
+ */
+int netfiles_write(struct engine *e, struct container *c, const struct container_config *config,
+		   int data_dir, struct err *err);
 /* Removes what a start that was cut short has left of them. */
 void netfiles_tidy(int data_dir);
 
@@ -347,6 +352,22 @@ int departed_find(int data_root, const char *ref, int64_t now, struct departed *
 /* Before an auto-remove's first effect. */
 void remember_departure_locked(struct engine *e, const struct container *c);
 
+/* networks.c: a container's places in networks
+ * ------------------------------------------------------------------------------- */
+/* Has it a network namespace of its own that is in networks? */
+bool is_networked(const struct config *config, const struct host_config *host);
+/* Completes what a create asks for: the mode, and the networks, the mode's first. */
+int networks_resolve(const struct config *config, struct host_config *host, struct objects *wishes,
+		     struct err *err);
+/* Makes its namespace with all its endpoints, which are then in c->disk and saved. *ret_netns stays
+ * as it is where it has no network. What fails is left to networks_leave(). */
+int networks_join(struct engine *e, struct container *c, const struct container_config *config,
+		  int *ret_netns, struct err *err);
+/* Takes its endpoints away. May be done twice. */
+void networks_leave(struct engine *e, struct container *c);
+/* Restore: they are its own as phase.json says. */
+void networks_claim(struct engine *e, struct container *c);
+
 /* size.c: bytes in the writable layer. */
 int64_t container_size_rw(struct engine *e, const char *id);
 
@@ -354,6 +375,9 @@ int64_t container_size_rw(struct engine *e, const char *id);
  * ------------------------------------------------------------------------------------------- */
 /* Publishes a container event; extra: key, value, ..., NULL. */
 void notify(struct engine *e, struct container *c, int64_t time_ns, const char *action, ...);
+/* A network's, of one of its members. */
+void notify_network(struct engine *e, const struct endpoint *ep, const char *container,
+		    const char *action);
 void notify_locked(struct engine *e, const struct container *c, int64_t time_ns, const char *action,
 		   ...);
 

@@ -1,6 +1,5 @@
 /*
- * hostname, hosts and resolv.conf of a container, bind-mounted over its own: as docker writes them
- * for the network modes that need no bridge.
+ * hostname, hosts and resolv.conf of a container, bind-mounted over its own: as docker writes them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,24 +27,60 @@ static int save(int dir, const char *name, const struct buf *b, struct err *err)
 						  : 0;
 }
 
+/* The host's address on the default bridge: there every container finds it. */
+static int host_gateway(struct engine *e, char **ret, struct err *err)
+{
+	struct network_view v;
+	int r = network_find(e->networks, "bridge", &v, err);
+
+	if (r < 0)
+		return r;
+	if (v.config.ipam.pools.n > 0)
+		*ret = take(objects_at(&v.config.ipam.pools, struct ipam_pool, 0)->gateway);
+	network_view_free(&v);
+	return *ret ? 0
+		    : err_set(err, ERR_INVALID, "unable to derive the IP value for host-gateway");
+}
+
 /* Each "name:address" of --add-host. */
-static int add_extra_hosts(struct buf *b, char *const *extra, struct err *err)
+static int add_extra_hosts(struct engine *e, struct buf *b, char *const *extra, struct err *err)
 {
 	for (; extra && *extra; extra++) {
 		const char *colon = strpbrk(*extra, ":=");
+		autofree char *gateway = NULL;
 
 		if (!colon || colon == *extra || !colon[1])
 			return err_set(err, ERR_INVALID, "bad format for add-host: \"%s\"", *extra);
-		if (!strcmp(colon + 1, "host-gateway"))
-			return err_set(err, ERR_NOT_SUPPORTED,
-				       "ExtraHosts: host-gateway needs a bridge network, which is "
-				       "not supported yet");
-		buf_addf(b, "%s\t%.*s\n", colon + 1, (int) (colon - *extra), *extra);
+		if (!strcmp(colon + 1, "host-gateway") && host_gateway(e, &gateway, err) < 0)
+			return -1;
+		buf_addf(b, "%s\t%.*s\n", gateway ?: colon + 1, (int) (colon - *extra), *extra);
 	}
 	return 0;
 }
 
-static int write_hosts(const struct container_config *config, int dir, struct err *err)
+/* Its own name at each of its addresses. */
+static void add_own_addresses(struct buf *b, struct container *c, const struct config *config)
+{
+	const char *host = config->hostname ?: "", *domain = config->domainname;
+
+	hold(&c->lock);
+	for (size_t i = 0; *host && i < c->disk.endpoints.n; i++) {
+		const struct endpoint *ep = objects_at(&c->disk.endpoints, struct endpoint, i);
+		const char *const ips[] = {ep->ip, ep->ip6};
+
+		for (size_t k = 0; k < ARRAY_SIZE(ips); k++) {
+			if (str_empty(ips[k]))
+				continue;
+			buf_addf(b, "%s\t", ips[k]);
+			if (!str_empty(domain))
+				buf_addf(b, "%s.%s ", host, domain);
+			buf_addf(b, "%s\n", host);
+		}
+	}
+}
+
+static int write_hosts(struct engine *e, struct container *c, const struct container_config *config,
+		       int dir, struct err *err)
 {
 	autofree char *host = NULL;
 	autobuf b = {0};
@@ -63,17 +98,29 @@ static int write_hosts(const struct container_config *config, int dir, struct er
 			     "ff02::1\tip6-allnodes\n"
 			     "ff02::2\tip6-allrouters\n");
 	}
-	if (add_extra_hosts(&b, config->host.extra_hosts, err) < 0)
+	if (add_extra_hosts(e, &b, config->host.extra_hosts, err) < 0)
 		return -1;
+	add_own_addresses(&b, c, &config->config);
 	return save(dir, "hosts", &b, err);
 }
 
+/* A resolver of the host that only the host itself reaches. */
+static bool is_loopback_resolver(const char *line)
+{
+	const char *address = line + strlen("nameserver");
+
+	address += strspn(address, " \t");
+	return !strncmp(address, "127.", 4) || !strncmp(address, "::1", 3);
+}
+
 /* The lines of the host's resolv.conf that the container did not override. */
-static void copy_resolv_lines(struct buf *b, const char *host, const struct host_config *hc)
+static void copy_resolv_lines(struct buf *b, const char *host, const struct host_config *hc,
+			      bool apart)
 {
 	while (*host) {
 		size_t n = strcspn(host, "\n");
-		bool skip = (!strncmp(host, "nameserver", 10) && strv_len(hc->dns)) ||
+		bool skip = (!strncmp(host, "nameserver", 10) &&
+			     (strv_len(hc->dns) || (apart && is_loopback_resolver(host)))) ||
 			    ((!strncmp(host, "search", 6) || !strncmp(host, "domain", 6)) &&
 			     strv_len(hc->dns_search)) ||
 			    (!strncmp(host, "options", 7) && strv_len(hc->dns_options));
@@ -89,11 +136,19 @@ static void copy_resolv_lines(struct buf *b, const char *host, const struct host
 static int write_resolv_conf(const struct container_config *config, int dir, struct err *err)
 {
 	const struct host_config *hc = &config->host;
-	autofree char *host = NULL, *search = NULL, *options = NULL;
+	autofree char *host = NULL, *search = NULL, *options = NULL, *behind = NULL;
+	bool apart = is_networked(&config->config, hc);
 	autobuf b = {0};
 
 	if (read_file_at(AT_FDCWD, "/etc/resolv.conf", HOST_FILE_MAX, &host, NULL) == 0)
-		copy_resolv_lines(&b, host, hc);
+		copy_resolv_lines(&b, host, hc, apart);
+	/* Behind systemd's local resolver stand the ones that it asks. */
+	if (apart && !strv_len(hc->dns) && !(b.len && strstr(b.text, "nameserver")) &&
+	    read_file_at(AT_FDCWD, "/run/systemd/resolve/resolv.conf", HOST_FILE_MAX, &behind,
+			 NULL) == 0) {
+		buf_free(&b);
+		copy_resolv_lines(&b, behind, hc, apart);
+	}
 	for (char **d = hc->dns; d && *d; d++)
 		buf_addf(&b, "nameserver %s\n", *d);
 	if (strv_len(hc->dns_search) && strcmp(hc->dns_search[0], ".") != 0) {
@@ -122,9 +177,11 @@ void netfiles_tidy(int data_dir)
 	save_tidy_at(data_dir, "resolv.conf");
 }
 
-int netfiles_write(const struct container_config *config, int data_dir, struct err *err)
+int netfiles_write(struct engine *e, struct container *c, const struct container_config *config,
+		   int data_dir, struct err *err)
 {
-	if (write_hostname(config, data_dir, err) < 0 || write_hosts(config, data_dir, err) < 0)
+	if (write_hostname(config, data_dir, err) < 0 ||
+	    write_hosts(e, c, config, data_dir, err) < 0)
 		return -1;
 	return write_resolv_conf(config, data_dir, err);
 }

@@ -55,6 +55,23 @@ void notify(struct engine *e, struct container *c, int64_t time_ns, const char *
 	va_end(ap);
 }
 
+void notify_network(struct engine *e, const struct endpoint *ep, const char *container,
+		    const char *action)
+{
+	struct event ev = {
+		.time_ns = now_ns(),
+		.type = (char *) "network",
+		.action = (char *) action,
+		.id = ep->network_id,
+	};
+
+	strmap_set(&ev.attributes, "container", container);
+	strmap_set(&ev.attributes, "name", ep->network ?: "");
+	strmap_set(&ev.attributes, "type", "bridge");
+	events_publish(e->events, &ev);
+	strv_free(ev.attributes.kv);
+}
+
 int open_data_dir(struct engine *e, const char *id, struct err *err)
 {
 	int fd = container_open_data(e->store, id);

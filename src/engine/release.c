@@ -55,6 +55,7 @@ static int release(struct engine *e, struct container *c, bool idle, struct err 
 		if (r < 0)
 			return err_sys(err, -r, "remove cgroup %s", cgroup);
 	}
+	networks_leave(e, c);
 	(void) umount2(shm, MNT_DETACH | UMOUNT_NOFOLLOW);
 	if (idle)
 		return idle_shim_tidy(e, c->id, err);

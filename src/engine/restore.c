@@ -188,6 +188,7 @@ static void sort_out(struct restore *r, struct container **list, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct container *c = list[i];
 
+		networks_claim(r->e, c);
 		check_image(r, c);
 		if (c->phase == PHASE_DEAD)
 			log_warn("container %.12s (%s): dead: %s", c->id, c->name,
@@ -450,12 +451,23 @@ static void handle_one(void *arg)
 		finish(r);
 }
 
+/* Beside the containers: what is right of it goes on meanwhile. */
+static void repair_networks(void *arg)
+{
+	struct engine *e = arg;
+	struct err err = {0};
+
+	if (networks_repair(e->networks, &err) < 0)
+		log_error("networks: %s", err.text);
+}
+
 void engine_restore_handle(struct engine *e)
 {
 	struct restore *r = e->restore;
 	size_t n = r->n_items;
 
 	r->opened_ns = now_ns();
+	workers_submit(e->workers, NULL, repair_networks, e);
 	if (n == 0) {
 		workers_submit(e->workers, NULL, finish, r);
 		return;

@@ -159,8 +159,9 @@ static int await_start(int conn, const struct container_config *config, int64_t 
 	}
 }
 
-/* anew: an idle shim's, which has read what was there at its birth. */
-static int tell_start(int conn, int64_t run, bool anew, struct err *err)
+/* anew: an idle shim's, which has read what was there at its birth. The shim gets the network
+ * namespace, if there is one, and holds it from then on. */
+static int tell_start(int conn, int64_t run, bool anew, int netns, struct err *err)
 {
 	autobuf msg = {0};
 	int r;
@@ -169,7 +170,7 @@ static int tell_start(int conn, int64_t run, bool anew, struct err *err)
 	kv_add_int(&msg, "run", run);
 	if (anew)
 		kv_add_int(&msg, "anew", 1);
-	r = proto_send(conn, &msg, NULL, 0);
+	r = proto_send(conn, &msg, &netns, netns >= 0 ? 1 : 0);
 	return r < 0 ? err_sys(err, -r, "tell its shim to start") : 0;
 }
 
@@ -198,10 +199,13 @@ static int run_it(struct engine *e, struct container *c, const struct container_
 	bool idle = *conn >= 0;
 	autoclose int data = open_data_dir(e, c->id, err);
 	autoclose int exec = data < 0 ? -1 : open_exec_dir(e, c->id, err);
+	autoclose int netns = -1;
 	autofree char *unlearned = NULL;
 	int64_t run;
 
 	*ret_code = 128;
+	if (exec < 0 || networks_join(e, c, config, &netns, err) < 0)
+		return -1;
 	if (exec < 0 || bundle_prepare(e, c, config, data, exec, &unlearned, err) < 0)
 		return -1;
 	if (!idle && shim_bear(e, c, data, exec, conn, err) < 0)
@@ -209,7 +213,7 @@ static int run_it(struct engine *e, struct container *c, const struct container_
 	note_shim(c);
 	if (intend_start(e, c, &run, err) < 0)
 		return -1;
-	if (tell_start(*conn, run, idle, err) < 0 ||
+	if (tell_start(*conn, run, idle, netns, err) < 0 ||
 	    await_start(*conn, config, run, ret_code, err) < 0)
 		return -1;
 	if (unlearned)

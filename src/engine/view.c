@@ -21,6 +21,9 @@ static void view_of(struct engine *e, struct container *c, bool size, struct con
 			container_health_free(v->state.health);
 			v->state.health = container_health_copy(c->disk.health);
 		}
+		if (phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING)
+			fields_objects_copy(endpoint_fields, &v->endpoints, &c->disk.endpoints,
+					    sizeof(struct endpoint));
 		v->phase = c->phase;
 		v->problem = xstrdup(c->problem);
 		v->pid = phase_is_alive(c->phase) ? c->disk.pid : 0;
@@ -40,6 +43,7 @@ void container_view_free(struct container_view *v)
 	free(v->name);
 	free(v->problem);
 	container_config_unref(v->config);
+	fields_objects_free(endpoint_fields, &v->endpoints, sizeof(struct endpoint));
 	fields_free(container_state_fields, &v->state);
 	memset(v, 0, sizeof *v);
 }

@@ -11,7 +11,7 @@ const struct field ipam_pool_fields[] = {
 	FIELD_END,
 };
 
-static const struct field ipam_fields[] = {
+const struct field ipam_fields[] = {
 	FIELD(struct ipam, "Driver", FIELD_STR, driver),
 	FIELD_F(struct ipam, "Options", FIELD_MAP, options, FIELD_NULLABLE),
 	FIELD_SUB(struct ipam, "Config", FIELD_OBJECTS, pools, ipam_pool_fields, struct ipam_pool,
@@ -32,32 +32,6 @@ const struct field network_config_fields[] = {
 	FIELD(struct network_config, "Options", FIELD_MAP, options),
 	FIELD(struct network_config, "Labels", FIELD_MAP, labels),
 	FIELD_KEEP_REST(struct network_config, rest),
-	FIELD_END,
-};
-
-const struct field port_fields[] = {
-	FIELD(struct port, "Proto", FIELD_STR, proto),
-	FIELD(struct port, "Port", FIELD_INT, port),
-	FIELD(struct port, "HostIp", FIELD_STR, host_ip),
-	FIELD(struct port, "HostPort", FIELD_INT, host_port),
-	FIELD_END,
-};
-
-const struct field endpoint_fields[] = {
-	FIELD(struct endpoint, "NetworkID", FIELD_STR, network_id),
-	FIELD(struct endpoint, "Network", FIELD_STR, network),
-	FIELD(struct endpoint, "EndpointID", FIELD_STR, id),
-	FIELD(struct endpoint, "Interface", FIELD_STR, ifname),
-	FIELD_F(struct endpoint, "HostInterface", FIELD_STR, host_ifname, FIELD_OMIT),
-	FIELD_F(struct endpoint, "IPAddress", FIELD_STR, ip, FIELD_OMIT),
-	FIELD_F(struct endpoint, "IPPrefixLen", FIELD_INT, prefix, FIELD_OMIT),
-	FIELD_F(struct endpoint, "Gateway", FIELD_STR, gateway, FIELD_OMIT),
-	FIELD_F(struct endpoint, "GlobalIPv6Address", FIELD_STR, ip6, FIELD_OMIT),
-	FIELD_F(struct endpoint, "GlobalIPv6PrefixLen", FIELD_INT, prefix6, FIELD_OMIT),
-	FIELD_F(struct endpoint, "IPv6Gateway", FIELD_STR, gateway6, FIELD_OMIT),
-	FIELD_F(struct endpoint, "MacAddress", FIELD_STR, mac, FIELD_OMIT),
-	FIELD_SUB(struct endpoint, "Ports", FIELD_OBJECTS, ports, port_fields, struct port,
-		  FIELD_OMIT),
 	FIELD_END,
 };
 

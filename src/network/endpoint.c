@@ -35,12 +35,14 @@ static void fill_endpoint(const struct network *n, const struct endpoint_wish *w
 	if (m->ip.family) {
 		e->ip = xstrdup(ip_text(&m->ip, text));
 		e->prefix = n->pools[0].subnet.prefix;
-		e->gateway = xstrdup(ip_text(&n->pools[0].gateway, text));
+		if (!n->config.internal)
+			e->gateway = xstrdup(ip_text(&n->pools[0].gateway, text));
 	}
 	if (m->ip6.family) {
 		e->ip6 = xstrdup(ip_text(&m->ip6, text));
 		e->prefix6 = n->pools[1].subnet.prefix;
-		e->gateway6 = xstrdup(ip_text(&n->pools[1].gateway, text));
+		if (!n->config.internal)
+			e->gateway6 = xstrdup(ip_text(&n->pools[1].gateway, text));
 	}
 	mac_of_ip(&m->ip, mac);
 	e->mac = xstrdup(str_empty(w->mac) ? mac_text(mac, mac_str) : w->mac);
@@ -79,7 +81,6 @@ struct place {
 	char *id, *driver, *parent, *mode;
 	char bridge[IF_NAMESIZE];
 	int64_t mtu;
-	bool internal;
 };
 
 static void place_free(struct place *p)
@@ -101,7 +102,6 @@ static void describe(const struct network *n, struct place *ret)
 		.mode = xstrdup(strmap_get(o, str_eq(n->config.driver, "macvlan") ? "macvlan_mode"
 										  : "ipvlan_mode")),
 		.mtu = network_mtu(&n->config),
-		.internal = n->config.internal,
 	};
 	memcpy(ret->bridge, n->bridge, sizeof ret->bridge);
 }
@@ -270,8 +270,7 @@ static int add_route(struct rtnl *nl, int index, const char *gateway)
 	return ip_parse(gateway, &a) < 0 ? 0 : rtnl_add_default_route(nl, index, &a);
 }
 
-static int configure(int netns, const struct place *p, const struct endpoint *e, bool default_route,
-		     struct err *err)
+static int configure(int netns, const struct endpoint *e, bool default_route, struct err *err)
 {
 	autortnl nl = {0};
 	int r = open_inside(netns, e, &nl), index = -1;
@@ -284,7 +283,7 @@ static int configure(int netns, const struct place *p, const struct endpoint *e,
 		r = add_family(&nl, index, e->ip6, e->prefix6);
 	if (r >= 0)
 		r = rtnl_up(&nl, index);
-	if (r >= 0 && default_route && !p->internal) {
+	if (r >= 0 && default_route) {
 		r = add_route(&nl, index, e->gateway);
 		if (r >= 0)
 			r = add_route(&nl, index, e->gateway6);
@@ -302,7 +301,7 @@ int network_attach(struct networks *ns, const struct endpoint_wish *w, int netns
 	if (take_place(ns, w, &p, &e, err) < 0)
 		return -1;
 	if (make_ready(ns, &p, false, err) == 0 && add_interface(ns, &p, &e, netns, err) == 0 &&
-	    configure(netns, &p, &e, w->default_route, err) == 0 &&
+	    configure(netns, &e, w->default_route, err) == 0 &&
 	    firewall_publish(ns, &e, true, err) == 0) {
 		*ret = e;
 		return 0;

@@ -120,7 +120,7 @@ static int run_nft(struct networks *ns, const struct buf *text, struct err *err)
 /* Elements */
 
 static void add_port(struct buf *b, const char *verb, const char *table, const struct endpoint *e,
-		     const struct port *p)
+		     const struct port_mapping *p)
 {
 	struct ip at;
 	bool v6, any;
@@ -141,7 +141,7 @@ static void add_port(struct buf *b, const char *verb, const char *table, const s
 static void add_ports(struct buf *b, const char *verb, const char *table, const struct endpoint *e)
 {
 	for (size_t i = 0; i < e->ports.n; i++)
-		add_port(b, verb, table, e, objects_at(&e->ports, struct port, i));
+		add_port(b, verb, table, e, objects_at(&e->ports, struct port_mapping, i));
 }
 
 static bool option_is(const struct network *n, const char *key, const char *value)
@@ -222,4 +222,14 @@ int firewall_publish(struct networks *ns, const struct endpoint *e, bool on, str
 	hold(&ns->firewall);
 	/* Where somebody has been at the table: all of it, then. */
 	return run_nft(ns, &b, NULL) == 0 ? 0 : write_all_locked(ns, err);
+}
+
+void firewall_remove(struct networks *ns)
+{
+	autobuf b = {0};
+
+	hold(&ns->firewall);
+	/* First made, so that it is no fault if it is not there. */
+	buf_addf(&b, "table inet %s {}\ndelete table inet %s\n", ns->table, ns->table);
+	(void) run_nft(ns, &b, NULL);
 }

@@ -20,6 +20,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "config/config.h"
 
 #define NETWORK_ID_LEN 64
 
@@ -32,6 +33,7 @@ struct ipam_pool {
 };
 extern const struct field ipam_pool_fields[];
 
+extern const struct field ipam_fields[];
 struct ipam {
 	char *driver; /* "default" */
 	struct strmap options;
@@ -54,33 +56,6 @@ struct network_config {
 	json_t *rest; /* of a later version: kept */
 };
 extern const struct field network_config_fields[];
-
-/* A port of an endpoint that is reachable at the host's. */
-struct port {
-	char *proto; /* tcp, udp, sctp */
-	int64_t port;
-	char *host_ip; /* "0.0.0.0", "::", or an address of the host's */
-	int64_t host_port;
-};
-extern const struct field port_fields[];
-
-/* A namespace's place in a network, as it is saved by its owner and shown by inspect. */
-struct endpoint {
-	char *network_id;
-	char *network; /* its name, at the time */
-	char *id;      /* 64 hexadecimal digits */
-	char *ifname;  /* in the namespace: "eth0" */
-	char *host_ifname;
-	char *ip;
-	int64_t prefix;
-	char *gateway;
-	char *ip6;
-	int64_t prefix6;
-	char *gateway6;
-	char *mac;
-	struct objects ports; /* struct port; published by this endpoint */
-};
-extern const struct field endpoint_fields[];
 
 struct network_options {
 	const char *data_root;
@@ -126,13 +101,6 @@ void networks_list(struct networks *ns, struct network_view **ret, size_t *ret_n
  * somebody holds it. */
 int netns_new(struct err *err);
 
-struct port_wish {
-	const char *proto;
-	int64_t port;
-	const char *host_ip; /* NULL, "": all of the host's */
-	int64_t first, last; /* one of these; 0, 0: any */
-};
-
 struct endpoint_wish {
 	const char *network; /* ref */
 	const char *owner;
@@ -143,7 +111,8 @@ struct endpoint_wish {
 	bool default_route;
 	const struct port_wish *ports; /* to publish */
 	size_t n_ports;
-	const struct port *before; /* of its last run: where any port will do, the same again */
+	const struct port_mapping
+		*before; /* of its last run: where any port will do, the same again */
 	size_t n_before;
 };
 /* Gives the namespace an interface in the network, with an address, and publishes the ports. What
@@ -162,3 +131,5 @@ void network_owner_renamed(struct networks *ns, const char *owner, const char *n
 /* After all claims: makes the host's side as it should be - bridges, their members, the firewall -
  * and removes what is this engine's and nobody's. Costs little where there are no endpoints. */
 int networks_repair(struct networks *ns, struct err *err);
+/* At a clean end: where no endpoint is left, nothing of ours stays on the host. */
+void networks_rest(struct networks *ns);

@@ -24,7 +24,7 @@ static bool same_family(const char *a, const char *b)
 	return !strchr(a, ':') == !strchr(b, ':');
 }
 
-static bool overlap(const struct port *p, const char *proto, const char *ip, int64_t port)
+static bool overlap(const struct port_mapping *p, const char *proto, const char *ip, int64_t port)
 {
 	return p->host_port == port && str_eq(p->proto, proto) && same_family(p->host_ip, ip) &&
 	       (is_any(ip) || is_any(p->host_ip) || str_eq(p->host_ip, ip));
@@ -33,7 +33,7 @@ static bool overlap(const struct port *p, const char *proto, const char *ip, int
 static bool has_port(const struct endpoint *e, const char *proto, const char *ip, int64_t port)
 {
 	for (size_t i = 0; i < e->ports.n; i++)
-		if (overlap(objects_at(&e->ports, struct port, i), proto, ip, port))
+		if (overlap(objects_at(&e->ports, struct port_mapping, i), proto, ip, port))
 			return true;
 	return false;
 }
@@ -173,11 +173,11 @@ static char **host_ips(const struct port_wish *w, const struct endpoint *e)
 
 static void add(struct endpoint *e, const struct port_wish *w, const char *ip, int64_t host_port)
 {
-	struct port *p;
+	struct port_mapping *p;
 
 	e->ports.items = xreallocarray(e->ports.items, e->ports.n + 1, sizeof *p);
-	p = objects_at(&e->ports, struct port, e->ports.n++);
-	*p = (struct port){
+	p = objects_at(&e->ports, struct port_mapping, e->ports.n++);
+	*p = (struct port_mapping){
 		.proto = xstrdup(w->proto),
 		.port = w->port,
 		.host_ip = xstrdup(ip),

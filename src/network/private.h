@@ -72,6 +72,8 @@ int64_t network_mtu(const struct network_config *c);
 /* Writes the whole table, from memory. Takes the lock. */
 int firewall_write(struct networks *ns, struct err *err);
 /* Adds or takes away the ports of one endpoint. */
+/* Takes the table away. */
+void firewall_remove(struct networks *ns);
 int firewall_publish(struct networks *ns, const struct endpoint *e, bool on, struct err *err);
 
 /* ports.c; lock held */

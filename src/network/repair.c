@@ -134,3 +134,25 @@ int networks_repair(struct networks *ns, struct err *err)
 	ns->firewall_is_up = r == 0;
 	return r;
 }
+
+void networks_rest(struct networks *ns)
+{
+	struct survey s = {.ns = ns};
+	autortnl nl = {0};
+
+	if (!ns)
+		return;
+	hold(&ns->make);
+	{
+		hold(&ns->lock);
+		if (has_members(ns))
+			return;
+	}
+	if (rtnl_open(-1, &nl) == 0)
+		(void) rtnl_each_link(&nl, on_link, &s);
+	for (size_t i = 0; i < s.n; i++)
+		(void) rtnl_del(&nl, s.items[i].name);
+	if (s.n > 0 || ns->firewall_is_up)
+		firewall_remove(ns);
+	free(s.items);
+}

@@ -117,6 +117,21 @@ static int join_one(const char *text, int exec, struct err *err)
 	return 0;
 }
 
+int join_own_network(int netns, int exec, struct err *err)
+{
+	static const char target[] = LAYOUT_BUNDLE "/" LAYOUT_NS_PREFIX "net";
+	char source[64];
+
+	if (netns < 0)
+		return 0;
+	snprintf(source, sizeof source, "/proc/self/fd/%d", netns);
+	if (make_target(exec, target, err) < 0)
+		return -1;
+	return mount(source, target, NULL, MS_BIND, NULL) < 0
+		       ? err_sys(err, errno, "bind the network namespace")
+		       : 0;
+}
+
 int join_namespaces(const struct shim_config *c, int exec, struct err *err)
 {
 	for (char **j = c->join; j && *j; j++)

@@ -9,6 +9,9 @@
 #include "base/err.h"
 #include "wire/shim_config.h"
 
+/* Binds the container's own network namespace, that of descriptor netns, to bundle/ns-net, for its
+ * runs; -1: it has none. In our own mount namespace. */
+int join_own_network(int netns, int exec, struct err *err);
 /* Binds what c->join names below exec; < 0 where an owner does not run. In our own mount namespace.
  */
 int join_namespaces(const struct shim_config *c, int exec, struct err *err);

@@ -360,6 +360,7 @@ static int try_run(struct life *l, struct err *err)
 	int r;
 
 	if (mounts_up(&l->mounts, l->config, err) < 0 ||
+	    join_own_network(l->netns, l->mounts.exec, err) < 0 ||
 	    join_namespaces(l->config, l->mounts.exec, err) < 0 ||
 	    records_reserve(&l->records, err) < 0 ||
 	    stdio_prepare(&l->stdio, l->config, &ends, err) < 0)
@@ -415,8 +416,10 @@ void life_hello(struct life *l, struct buf *answer)
 	}
 }
 
-void life_start(struct life *l, int64_t run, struct buf *answer)
+void life_start(struct life *l, int64_t run, int netns, struct buf *answer)
 {
+	autoclose int mine = netns;
+
 	if (l->state != LIFE_IDLE) {
 		autofree char *text = xasprintf("it is %s", state_names[l->state]);
 
@@ -428,6 +431,8 @@ void life_start(struct life *l, int64_t run, struct buf *answer)
 		return;
 	}
 	answer_ok(answer);
+	close_p(&l->netns);
+	l->netns = take_fd(mine);
 	l->run = run;
 	l->wanted_running = true;
 	l->by_daemon = true;
@@ -505,6 +510,7 @@ int life_open(struct life *l, const struct shim_config *config, struct loop *loo
 	      struct err *err)
 {
 	*l = (struct life){
+		.netns = -1,
 		.config = config,
 		.loop = loop,
 		.children = children,

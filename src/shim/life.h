@@ -38,6 +38,7 @@ struct life {
 	struct control *control;
 	struct records records;
 	struct mounts mounts;
+	int netns; /* its network, held for all its runs; -1: it has none of its own */
 	struct logfile log;
 	struct stdio stdio;
 	struct runtime runtime;
@@ -81,7 +82,8 @@ bool life_is_idle(const struct life *l);
 
 /* Messages. They write the answer. */
 void life_hello(struct life *l, struct buf *answer);
-void life_start(struct life *l, int64_t run, struct buf *answer);
+/* netns: its network namespace, which becomes ours; -1: none. */
+void life_start(struct life *l, int64_t run, int netns, struct buf *answer);
 void life_wish(struct life *l, bool running, struct buf *answer);
 void life_policy(struct life *l, enum restart_name policy, int64_t max_retries, struct buf *answer);
 void life_probe(struct life *l, const struct exec_order *order, struct buf *answer);

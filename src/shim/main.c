@@ -173,15 +173,16 @@ static int read_config_anew(struct shim *s, struct err *err)
 	return 0;
 }
 
-static void on_start(struct shim *s, const struct kv *kv, struct buf *answer)
+static void on_start(struct shim *s, const struct message *m, struct buf *answer)
 {
 	struct err err = {0};
 
-	if (kv_int(kv, "anew", 0) && life_is_idle(&s->life) && read_config_anew(s, &err) < 0) {
+	if (kv_int(m->kv, "anew", 0) && life_is_idle(&s->life) && read_config_anew(s, &err) < 0) {
 		say(answer, -1, &err);
 		return;
 	}
-	life_start(&s->life, kv_int(kv, "run", 0), answer);
+	life_start(&s->life, kv_int(m->kv, "run", 0), m->n_fds > 0 ? take_fd(m->fds[0]) : -1,
+		   answer);
 }
 
 static void on_attach(struct shim *s, const struct message *m, struct buf *answer)
@@ -213,7 +214,7 @@ static void on_message(void *arg, const struct message *m, struct buf *answer)
 	if (str_eq(m->name, "hello")) {
 		life_hello(l, answer);
 	} else if (str_eq(m->name, "start")) {
-		on_start(s, m->kv, answer);
+		on_start(s, m, answer);
 	} else if (str_eq(m->name, "wish")) {
 		life_wish(l, str_eq(kv_get(m->kv, "wanted"), "running"), answer);
 	} else if (str_eq(m->name, "policy")) {

@@ -29,9 +29,6 @@ static int unsupported_check(const struct config *c, const struct host_config *h
 		bool wanted;
 		const char *field;
 	} fields[] = {
-		{!str_empty(c->mac_address), "Config.MacAddress"},
-		{!json_is_nothing(h->port_bindings), "HostConfig.PortBindings"},
-		{h->publish_all_ports, "HostConfig.PublishAllPorts"},
 		{strv_len(h->links), "HostConfig.Links"},
 		{h->storage_opt.kv && h->storage_opt.kv[0], "HostConfig.StorageOpt"},
 		{!json_is_nothing(h->device_requests), "HostConfig.DeviceRequests"},

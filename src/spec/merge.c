@@ -158,7 +158,7 @@ static void default_host(struct host_config *h)
 		h->memory_swappiness = FIELD_UNSET;
 	if (h->shm_size == 0)
 		h->shm_size = SHM_SIZE;
-	default_str(&h->network_mode, "default");
+	default_str(&h->network_mode, "bridge");
 	default_str(&h->ipc_mode, "private");
 	default_str(&h->cgroupns_mode, cgroup_mode() == CGROUP_V2 ? "private" : "host");
 	default_str(&h->log.type, "json-file");

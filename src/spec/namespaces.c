@@ -98,11 +98,6 @@ int namespaces_check(const struct config *c, const struct host_config *h, struct
 	if ((joined || mode_is(net, "host")) && !str_empty(c->mac_address))
 		return err_set(err, ERR_INVALID,
 			       "conflicting options: mac-address and the network mode");
-	if (!joined && !mode_is(net, "host") && !mode_is(net, "none") && !c->network_disabled)
-		return err_set(err, ERR_NOT_SUPPORTED,
-			       "network mode \"%s\" is not supported yet; run with --network none, "
-			       "host or container:<name|id>",
-			       str_empty(net) ? "default" : net);
 	return 0;
 }
 

@@ -1,16 +1,16 @@
 /*
- * The shim protocol, version 1: packets of kv text (wire/kv.h) over SOCK_SEQPACKET, with descriptors by
- * SCM_RIGHTS. The shim gets its first connection as an inherited socketpair, later daemons connect to
- * shim.sock. Any number of connections; each gets every event. A side that reads a message it does not
- * know answers msg=error, or ignores it if it is an event.
+ * The shim protocol, version 1: packets of kv text (wire/kv.h) over SOCK_SEQPACKET, with
+ *descriptors by SCM_RIGHTS. The shim gets its first connection as an inherited socketpair, later
+ *daemons connect to shim.sock. Any number of connections; each gets every event. A side that reads
+ *a message it does not know answers msg=error, or ignores it if it is an event.
  *
  * daemon -> shim				answer
  *  msg=hello version=1				msg=hello version=1 id= run= state=idle|starting|running|
  *						  restarting|ended; running: pid= ticks=; restarting: run= (the next) due= count=;
  *						  ended: time= code= signal= oom=; exec=, the ids of probes in
  *						  progress. It knows nothing of paused
- *  msg=start run=N [anew=1]			msg=ok, then event started or failed; failed leaves it idle.
- *						  anew: shim.conf was written again since its birth
+ *  msg=start run=N [anew=1] [+ its net namespace]  msg=ok, then event started or failed; failed leaves it
+ *						  idle. anew: shim.conf was written again since its birth
  *  msg=wish wanted=running|stopped|gone	msg=ok; before any signal: no policy undoes a stop
  *  msg=policy restart=always max=0		msg=ok
  *  msg=forget run=N				msg=ok: records of runs <= N are in state.json now
@@ -41,11 +41,11 @@
  * A shim that cannot be born sends msg=error text= unasked, and hangs up.
  * Times are ns since the epoch.
  *
- * A client is the descriptor of an HTTP connection whose request has been understood; it comes first
- * of the packet's. The shim owns it from its msg=ok on; at msg=error it is still the daemon's. head: what
- * to send before all else, the response's head; chunked=1: what follows goes in HTTP chunks; read: base64
- * of bytes of the client's that were read already; framing: raw (also where it is missing), multiplexed
- * (docker's frames of eight bytes and text) or websocket.
+ * A client is the descriptor of an HTTP connection whose request has been understood; it comes
+ *first of the packet's. The shim owns it from its msg=ok on; at msg=error it is still the daemon's.
+ *head: what to send before all else, the response's head; chunked=1: what follows goes in HTTP
+ *chunks; read: base64 of bytes of the client's that were read already; framing: raw (also where it
+ *is missing), multiplexed (docker's frames of eight bytes and text) or websocket.
  */
 #pragma once
 
@@ -56,9 +56,9 @@
 #include "base/str.h"
 #include "wire/kv.h"
 
-#define PROTO_VERSION	  1
-#define PROTO_PACKET_MAX  (64 * 1024)
-#define PROTO_FDS_MAX	  4
+#define PROTO_VERSION	 1
+#define PROTO_PACKET_MAX (64 * 1024)
+#define PROTO_FDS_MAX	 4
 
 /* Descriptors that a shim finds at birth. */
 #define SHIM_FD_ALIVE 3 /* the pulse: `alive`, flock'ed by the daemon before the fork */
@@ -72,6 +72,7 @@ int proto_send(int fd, const struct buf *msg, const int *fds, size_t n_fds);
  * (close-on-exec; room for PROTO_FDS_MAX), those that do not fit are closed. */
 int proto_recv(int fd, struct kv *ret, int *fds, size_t *n_fds);
 
-/* Binds or connects dir/name, whatever the length of dir's path (through /proc/self/fd). The fd or -errno. */
+/* Binds or connects dir/name, whatever the length of dir's path (through /proc/self/fd). The fd or
+ * -errno. */
 int proto_listen_at(int dir, const char *name);
 int proto_connect_at(int dir, const char *name);

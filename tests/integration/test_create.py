@@ -134,14 +134,6 @@ def test_unsupported_host_field_is_501_with_its_name(daemon, host, field):
     assert field in answer.message
 
 
-@pytest.mark.parametrize("mode", ["bridge", "default", "mynet"])
-def test_bridge_network_is_501_with_the_modes_that_work(daemon, mode):
-    answer = daemon.refuse(host={"NetworkMode": mode})
-    assert answer.status in (501, 404) if mode == "mynet" else answer.status == 501
-    for word in ("none", "host", "container:"):
-        assert word in answer.message
-
-
 @pytest.mark.parametrize("policy", [{"Name": "always"}, {"Name": "on-failure", "MaximumRetryCount": 3}],
                          ids=["always", "on-failure"])
 def test_policy_is_kept_or_refused_by_name(daemon, api, policy):

@@ -6,7 +6,7 @@ The driver is in $HOLDFAST_BUILD, else build/.
 import json
 import os
 import subprocess
-import uuid
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,84 +15,9 @@ TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("HOLDFAST_BUILD", TOP / "build")).resolve()
 DRIVER = BUILD / "tests/network/network-driver"
 
-SERVER = """
-import socket, sys
-kind, family, port = sys.argv[1:4]
-s = socket.socket(socket.AF_INET6 if family == '6' else socket.AF_INET,
-                  socket.SOCK_DGRAM if kind == 'udp' else socket.SOCK_STREAM)
-s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-s.bind(('', int(port)))
-if kind == 'tcp':
-    s.listen(100)
-print('ready', flush=True)
-while True:
-    if kind == 'udp':
-        _, peer = s.recvfrom(100)
-        s.sendto(peer[0].encode(), peer)
-    else:
-        c, peer = s.accept()
-        c.sendall(peer[0].encode())
-        c.close()
-"""
-
-CLIENT = """
-import socket, sys
-kind, host, port = sys.argv[1:4]
-family = socket.AF_INET6 if ':' in host else socket.AF_INET
-if kind == 'udp':
-    s = socket.socket(family, socket.SOCK_DGRAM)
-    s.settimeout(2)
-    s.connect((host, int(port)))
-    s.send(b'x')
-else:
-    s = socket.create_connection((host, int(port)), 2)
-print(s.recv(100).decode())
-"""
-
-
-class Failed(Exception):
-    pass
-
-
-class Host:
-    """A network namespace with a name."""
-
-    def __init__(self):
-        self.name = "hft" + uuid.uuid4().hex[:8]
-        subprocess.run(["ip", "netns", "add", self.name], check=True)
-        self.path = "/run/netns/" + self.name
-        self.procs = []
-        self.run("ip", "link", "set", "lo", "up")
-
-    def run(self, *argv, **how):
-        return subprocess.run(["ip", "netns", "exec", self.name, *argv], check=True, text=True,
-                              capture_output=True, **how).stdout
-
-    def start(self, *argv, **how):
-        p = subprocess.Popen(["ip", "netns", "exec", self.name, *argv], text=True, **how)
-        self.procs.append(p)
-        return p
-
-    def serve(self, port, kind="tcp", family=4):
-        p = self.start("python3", "-c", SERVER, kind, str(family), str(port), stdout=subprocess.PIPE)
-        assert p.stdout.readline() == "ready\n"
-        return p
-
-    def ask(self, host, port, kind="tcp"):
-        """Who the server says that we are."""
-        try:
-            return self.run("python3", "-c", CLIENT, kind, host, str(port)).strip()
-        except subprocess.CalledProcessError as e:
-            raise Failed(e.stderr.strip().splitlines()[-1]) from None
-
-    def close(self):
-        for p in self.procs:
-            p.kill()
-            p.wait()
-            for f in (p.stdin, p.stdout):
-                if f:
-                    f.close()
-        subprocess.run(["ip", "netns", "del", self.name], check=True)
+sys.path.insert(0, str(TOP / "tests/integration"))
+from kit import netns  # noqa: E402
+from kit.netns import Failed, Host  # noqa: E402,F401
 
 
 class Engine:
@@ -101,12 +26,7 @@ class Engine:
     def __init__(self, root, new_host):
         self.root = root
         self.host, self.neighbour = new_host(), new_host()
-        subprocess.run(["ip", "link", "add", "wan0", "netns", self.host.name, "type", "veth", "peer",
-                        "name", "wan0", "netns", self.neighbour.name], check=True)
-        for host, n in ((self.host, 1), (self.neighbour, 2)):
-            host.run("ip", "addr", "add", f"10.9.0.{n}/24", "dev", "wan0")
-            host.run("ip", "addr", "add", f"fd09::{n}/64", "dev", "wan0", "nodad")
-            host.run("ip", "link", "set", "wan0", "up")
+        netns.join(self.host, self.neighbour)
         self.start()
 
     def start(self, instance=""):

@@ -86,9 +86,9 @@ static struct port_wish *read_ports(const json_t *list, size_t *ret_n)
 		const json_t *p = json_array_get(list, i);
 
 		ports[i] = (struct port_wish){
-			.proto = json_str(p, "proto"),
+			.proto = (char *) json_str(p, "proto"),
 			.port = json_int(p, "port", 0),
-			.host_ip = json_str(p, "host_ip"),
+			.host_ip = (char *) json_str(p, "host_ip"),
 			.first = json_int(p, "first", 0),
 			.last = json_int(p, "last", 0),
 		};

@@ -66,7 +66,7 @@ static void out_image(struct out *o, struct images *images, const struct contain
 	out_str(o, "ImageID", cc->image_id);
 }
 
-static void out_summary(struct out *o, struct images *images, const struct container_view *v,
+static void out_summary(struct out *o, struct engine *e, const struct container_view *v,
 			int64_t now, struct image_memory *memory)
 {
 	const struct container_config *cc = v->config;
@@ -81,7 +81,7 @@ static void out_summary(struct out *o, struct images *images, const struct conta
 	out_fmt(o, NULL, "/%s", v->name);
 	out_array_end(o);
 	if (cc) {
-		out_image(o, images, cc, memory);
+		out_image(o, engine_images(e), cc, memory);
 		out_command(o, &cc->config);
 	} else {
 		out_str(o, "Image", "");
@@ -89,8 +89,7 @@ static void out_summary(struct out *o, struct images *images, const struct conta
 		out_str(o, "Command", "");
 	}
 	out_int(o, "Created", cc ? cc->created_ns / NSEC_PER_SEC : 0);
-	out_array(o, "Ports");
-	out_array_end(o);
+	out_port_list(o, v);
 	if (v->size_rw >= 0)
 		out_int(o, "SizeRw", v->size_rw);
 	if (v->size_rootfs >= 0)
@@ -102,7 +101,7 @@ static void out_summary(struct out *o, struct images *images, const struct conta
 	out_str(o, "NetworkMode", cc ? cc->host.network_mode : "");
 	out_end(o);
 	out_object(o, "NetworkSettings");
-	out_container_networks(o, cc ? cc->host.network_mode : "");
+	out_container_networks(o, e, v);
 	out_end(o);
 	out_container_mounts(o, cc ? &cc->mounts : &no_mounts);
 	out_end(o);
@@ -129,7 +128,7 @@ int container_list(struct call *c, struct err *err)
 
 	out_array(&o, NULL);
 	for (size_t i = 0; i < n; i++)
-		out_summary(&o, engine_images(c->e), &views[i], now, &memory);
+		out_summary(&o, c->e, &views[i], now, &memory);
 	out_array_end(&o);
 	for (size_t i = 0; i < n; i++)
 		container_view_free(&views[i]);

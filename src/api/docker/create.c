@@ -4,30 +4,27 @@
 
 #include "api/docker/docker.h"
 
-/* The networks that are here: what is asked of another one cannot be given. "default" is what the
- * CLI writes where nothing was asked for. */
-static int check_networking(const json_t *networking, struct err *err)
+/* NetworkingConfig.EndpointsConfig: which networks, and as what. */
+static int load_networks(struct objects *ret, json_t *body, struct err *err)
 {
-	static const char *const known[] = {"default", "none", "host", NULL};
-	json_t *endpoints, *value;
+	json_t *networking = body_member(body, "NetworkingConfig"), *endpoints, *value;
 	const char *name;
 
 	if (!networking)
 		return 0;
 	if (!json_is_object(networking))
 		return err_set(err, ERR_INVALID, "NetworkingConfig: must be an object");
-	endpoints = body_member((json_t *) networking, "EndpointsConfig");
+	endpoints = body_member(networking, "EndpointsConfig");
 	if (endpoints && !json_is_object(endpoints))
 		return err_set(err, ERR_INVALID,
 			       "NetworkingConfig.EndpointsConfig: must be an object");
 	json_object_foreach (endpoints, name, value) {
-		if (!strv_contains((char *const *) known, name) &&
-		    !str_has_prefix(name, "container:"))
-			return err_set(err, ERR_NOT_SUPPORTED,
-				       "NetworkingConfig.EndpointsConfig: network %.64s is not "
-				       "supported yet: "
-				       "the network modes none, host and container:<id> are",
-				       name);
+		struct network_wish w;
+
+		if (network_wish_load(name, value, &w, err) < 0)
+			return -1;
+		ret->items = xreallocarray(ret->items, ret->n + 1, sizeof w);
+		*objects_at(ret, struct network_wish, ret->n++) = w;
 	}
 	return 0;
 }
@@ -65,8 +62,7 @@ static int load_request(struct create_request *req, json_t *body, struct err *er
 	if (fields_load(config_fields, &req->config, body, err) < 0 ||
 	    load_host_config(&req->host, body, err) < 0)
 		return -1;
-	req->networking = json_incref(body_member(body, "NetworkingConfig"));
-	return check_networking(req->networking, err);
+	return load_networks(&req->networks, body, err);
 }
 
 int container_create(struct call *c, struct err *err)
@@ -87,7 +83,8 @@ int container_create(struct call *c, struct err *err)
 	if (load_request(&req, body, err) < 0) {
 		fields_free(config_fields, &req.config);
 		fields_free(host_config_fields, &req.host);
-		json_decref(req.networking);
+		fields_objects_free(network_wish_fields, &req.networks,
+				    sizeof(struct network_wish));
 		return -1;
 	}
 	if (c->version < 44) /* which brought it */

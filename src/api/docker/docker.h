@@ -82,7 +82,9 @@ void answer_json(struct call *c, int status, struct out *o);
 void answer_empty(struct call *c, int status);
 
 /* pieces that list and inspect share (networks.c, inspect.c) */
-void out_container_networks(struct out *o, const char *network_mode);
+void out_container_networks(struct out *o, struct engine *e, const struct container_view *v);
+void out_network_settings(struct out *o, struct engine *e, const struct container_view *v);
+void out_port_list(struct out *o, const struct container_view *v);
 void out_container_mounts(struct out *o, const struct objects *mounts);
 const char *container_command(const struct config *config, char *const **ret_args);
 
@@ -94,7 +96,8 @@ docker_handler container_prune, container_attach, container_resize;
 docker_handler image_load, image_create, image_list, image_inspect, image_history, image_tag;
 docker_handler image_remove, image_get, image_get_many, image_prune;
 docker_handler events_stream;
-docker_handler network_list, network_inspect, network_remove, network_prune;
+docker_handler network_list, network_inspect, network_create_new, network_remove_one;
+docker_handler network_connect, network_disconnect, network_prune;
 docker_handler volume_list, volume_inspect, volume_create, volume_remove, volume_prune;
 docker_handler build_prune, plugin_list, plugin_missing, exec_missing;
 docker_handler not_supported, not_swarm;

@@ -120,29 +120,6 @@ static void out_graph(struct out *o, struct call *c, const struct container_view
 	out_end(o);
 }
 
-static void out_network_settings(struct out *o, const char *network_mode)
-{
-	static const char *const texts[] = {
-		"Bridge",  "SandboxID",		"SandboxKey", "LinkLocalIPv6Address", "EndpointID",
-		"Gateway", "GlobalIPv6Address", "IPAddress",  "IPv6Gateway",	      "MacAddress",
-	};
-	static const char *const numbers[] = {"LinkLocalIPv6PrefixLen", "GlobalIPv6PrefixLen",
-					      "IPPrefixLen"};
-
-	out_object(o, "NetworkSettings");
-	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		out_str(o, texts[i], "");
-	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
-		out_int(o, numbers[i], 0);
-	out_bool(o, "HairpinMode", false);
-	out_object(o, "Ports");
-	out_end(o);
-	out_null(o, "SecondaryIPAddresses");
-	out_null(o, "SecondaryIPv6Addresses");
-	out_container_networks(o, network_mode);
-	out_end(o);
-}
-
 /* What comes of the configuration: all of it empty where that could not be read. */
 static void out_config(struct out *o, struct call *c, const struct container_view *v)
 {
@@ -164,7 +141,7 @@ static void out_config(struct out *o, struct call *c, const struct container_vie
 	out_container_mounts(o, cc ? &cc->mounts : &no_mounts);
 	out_fields(o, "Config", config_fields, cc ? &cc->config : &no_config);
 	out_fields(o, "HostConfig", host_config_fields, cc ? &cc->host : &no_host);
-	out_network_settings(o, cc ? cc->host.network_mode : "");
+	out_network_settings(o, c->e, v);
 }
 
 int container_inspect(struct call *c, struct err *err)

@@ -37,13 +37,16 @@ class Daemon:
         self.process = None
         self.detect_leaks = True  # but not of what ends under strace, where LeakSanitizer fails
         self.rebooted = []  # mount namespaces with another boot id
+        self.netns = None  # path of the network namespace that is its host's; None: this host's
 
     # --- its life
 
     def command(self, *extra):
         enter = []
+        if self.netns:
+            enter = ["nsenter", f"--net={self.netns}", "--"]
         if self.namespace:
-            enter = ["nsenter", f"--mount=/proc/{self.namespace.pid}/ns/mnt", "--"]
+            enter += ["nsenter", f"--mount=/proc/{self.namespace.pid}/ns/mnt", "--"]
         return [*enter, str(BUILD / "holdfastd"),
                 "--data-root", str(self.data), "--exec-root", str(self.exec),
                 "-H", f"unix://{self.sock}", "--pidfile", str(self.root / "pid"),

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -38,6 +39,8 @@ struct engine {
 	struct volume *volumes[16];
 	size_t n_volumes;
 	struct events *events;
+	struct networks *networks;
+	char networks_root[32];
 	struct runtimes *runtimes;
 	int end_fd;
 	struct engine_wait *waits;
@@ -363,14 +366,11 @@ int engine_create(struct engine *e, struct create_request *req, char **ret_id, c
 	else if (find(e, name, NULL))
 		r = err_set(err, ERR_CONFLICT,
 			    "Conflict. The container name \"/%s\" is already in use", name);
-	else if (str_eq(req->host.network_mode, "bridge") ||
-		 str_eq(req->host.network_mode, "default"))
-		r = err_set(err, ERR_NOT_SUPPORTED,
-			    "HostConfig.NetworkMode: bridge is not supported yet");
 	if (r < 0) {
 		fields_free(config_fields, &req->config);
 		fields_free(host_config_fields, &req->host);
-		json_decref(req->networking);
+		fields_objects_free(network_wish_fields, &req->networks,
+				    sizeof(struct network_wish));
 		return r;
 	}
 	f = add(e, name);
@@ -383,7 +383,7 @@ int engine_create(struct engine *e, struct create_request *req, char **ret_id, c
 	fields_free(host_config_fields, &f->config->host);
 	f->config->config = req->config;
 	f->config->host = req->host;
-	f->config->networking = req->networking;
+	f->config->networks = req->networks;
 	*ret_id = xstrdup(f->id);
 	strv_add(ret_warnings, "this is straw");
 	publish(e, f, "create");
@@ -899,6 +899,41 @@ struct images *engine_images(struct engine *e)
 	return NULL;
 }
 
+struct networks *engine_networks(struct engine *e)
+{
+	return e->networks;
+}
+
+/* What of a network needs a host is not for straw. */
+int engine_network_create(struct engine *e, struct network_config *config, char **ret_id,
+			  struct err *err)
+{
+	return err_set(err, ERR_FORBIDDEN, "straw makes no networks");
+}
+
+int engine_network_remove(struct engine *e, const char *ref, struct err *err)
+{
+	return network_remove(e->networks, ref, err);
+}
+
+int engine_network_connect(struct engine *e, const char *ref, const char *container,
+			   struct network_wish *w, struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "No such container: %s", container);
+}
+
+int engine_network_disconnect(struct engine *e, const char *ref, const char *container, bool force,
+			      struct err *err)
+{
+	return err_set(err, ERR_NOT_FOUND, "No such container: %s", container);
+}
+
+int engine_network_prune(struct engine *e, const struct filters *f, char ***ret_names,
+			 struct err *err)
+{
+	return 0;
+}
+
 struct events *engine_events(struct engine *e)
 {
 	return e->events;
@@ -939,7 +974,12 @@ struct engine *fake_engine_new(void)
 	e->options = (struct engine_options){.data_root = "/fake/data", .exec_root = "/fake/exec"};
 	pthread_mutex_init(&e->lock, NULL);
 	e->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (events_open(NULL, &e->events, &err) < 0 ||
+	strcpy(e->networks_root, "/tmp/fake-engine.XXXXXX");
+	if (!mkdtemp(e->networks_root) ||
+	    networks_open(&(struct network_options){.data_root = e->networks_root,
+						    .default_bridge = "straw0"},
+			  &e->networks, &err) < 0 ||
+	    events_open(NULL, &e->events, &err) < 0 ||
 	    runtimes_open(&(struct runtime_options){.exec_root = "/fake/exec",
 						    .default_runtime = "straw",
 						    .added = &added},
@@ -965,6 +1005,8 @@ void fake_engine_free(struct engine *e)
 	while (e->n_volumes)
 		volume_free(e->volumes[--e->n_volumes]);
 	events_close(e->events);
+	networks_close(e->networks);
+	(void) remove_tree_at(AT_FDCWD, e->networks_root);
 	runtimes_close(e->runtimes);
 	close(e->end_fd);
 	pthread_mutex_destroy(&e->lock);

@@ -186,22 +186,11 @@ TEST(namespaces_and_rights_that_make_no_sense_are_refused)
 TEST(what_comes_later_is_refused_by_name)
 {
 	static const struct bad cases[] = {
-		{"{'MacAddress':'00:11:22:33:44:55'}", "Config.MacAddress is not supported yet"},
-		{"{'HostConfig':{'PortBindings':{'80/tcp':[{'HostPort':'1'}]}}}",
-		 "HostConfig.PortBindings is not supported yet"},
-		{"{'HostConfig':{'PublishAllPorts':true}}",
-		 "HostConfig.PublishAllPorts is not supported yet"},
 		{"{'HostConfig':{'Links':['x']}}", "HostConfig.Links is not supported yet"},
 		{"{'HostConfig':{'StorageOpt':{'size':'1g'}}}",
 		 "HostConfig.StorageOpt is not supported yet"},
 		{"{'HostConfig':{'DeviceRequests':[{'Count':-1}]}}",
 		 "HostConfig.DeviceRequests is not supported yet"},
-		{"{'HostConfig':{'NetworkMode':'bridge'}}",
-		 "network mode \"bridge\" is not supported yet; run with --network none, "
-		 "host or container:<name|id>"},
-		{"{'HostConfig':{'NetworkMode':''}}",
-		 "network mode \"default\" is not supported yet; run with --network none, "
-		 "host or container:<name|id>"},
 		{"{'HostConfig':{'LogConfig':{'Type':'syslog'}}}",
 		 "HostConfig.LogConfig: log driver \"syslog\" is not supported yet"},
 	};

@@ -1,0 +1,367 @@
+/*
+ * The verbs on networks: create, remove, prune; and connect and disconnect, which change what a
+ * container's config.json says, and at once what it is in where it runs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/internal.h"
+
+#define IFNAME_MAX_INDEX 99
+
+/* Networks */
+
+static void notify_view(struct engine *e, const struct network_view *v, const char *action)
+{
+	struct event ev = {
+		.time_ns = now_ns(),
+		.type = (char *) "network",
+		.action = (char *) action,
+		.id = v->config.id,
+	};
+
+	strmap_set(&ev.attributes, "name", v->config.name);
+	strmap_set(&ev.attributes, "type", v->config.driver);
+	events_publish(e->events, &ev);
+	strv_free(ev.attributes.kv);
+}
+
+int engine_network_create(struct engine *e, struct network_config *config, char **ret_id,
+			  struct err *err)
+{
+	struct network_view v;
+
+	if (network_create(e->networks, config, ret_id, err) < 0)
+		return -1;
+	if (network_find(e->networks, *ret_id, &v, NULL) == 0) {
+		notify_view(e, &v, "create");
+		network_view_free(&v);
+	}
+	return 0;
+}
+
+int engine_network_remove(struct engine *e, const char *ref, struct err *err)
+{
+	struct network_view v;
+	int r;
+
+	if (network_find(e->networks, ref, &v, err) < 0)
+		return -1;
+	r = network_remove(e->networks, v.config.id, err);
+	if (r == 0)
+		notify_view(e, &v, "destroy");
+	network_view_free(&v);
+	return r;
+}
+
+static bool is_prunable(const struct network_view *v, const struct filters *f, int64_t until_ns)
+{
+	if (v->n_members > 0 || str_eq(v->config.name, "bridge") ||
+	    str_eq(v->config.driver, "host") || str_eq(v->config.driver, "null"))
+		return false;
+	return (until_ns == 0 || v->config.created_ns < until_ns) &&
+	       filters_match_labels(f, "label", &v->config.labels) &&
+	       (!filters_has(f, "label!") || !filters_match_labels(f, "label!", &v->config.labels));
+}
+
+int engine_network_prune(struct engine *e, const struct filters *f, char ***ret_names,
+			 struct err *err)
+{
+	const char *until = filters_get(f, "until");
+	struct network_view *all;
+	int64_t until_ns = 0;
+	size_t n;
+
+	if (until && instant_parse(until, now_ns(), &until_ns) < 0)
+		return err_set(err, ERR_INVALID, "invalid filter 'until=%s'", until);
+	networks_list(e->networks, &all, &n);
+	for (size_t i = 0; i < n; i++) {
+		if (is_prunable(&all[i], f, until_ns) &&
+		    engine_network_remove(e, all[i].config.id, NULL) == 0)
+			strv_add(ret_names, all[i].config.name);
+		network_view_free(&all[i]);
+	}
+	free(all);
+	return 0;
+}
+
+/* Connecting */
+
+static bool names_network(const struct network_wish *w, const struct network_config *n)
+{
+	return str_eq(w->network, n->name) || str_eq(w->network, n->id);
+}
+
+static size_t find_wish(const struct container_config *cc, const struct network_config *n)
+{
+	for (size_t i = 0; i < cc->networks.n; i++)
+		if (names_network(objects_at(&cc->networks, struct network_wish, i), n))
+			return i;
+	return cc->networks.n;
+}
+
+static int check_connectable(const struct container_config *cc, const struct network_config *n,
+			     struct err *err)
+{
+	const char *mode = cc->host.network_mode ?: "";
+
+	if (str_has_prefix(mode, "container:") || str_eq(mode, "host"))
+		return err_set(err, ERR_FORBIDDEN,
+			       "container sharing network namespace with another container or host "
+			       "cannot be connected to any other network");
+	if (str_eq(mode, "none") || str_eq(n->driver, "null"))
+		return err_set(err, ERR_FORBIDDEN,
+			       "container cannot be connected to multiple networks with one of the "
+			       "networks in private (none) mode");
+	if (str_eq(n->driver, "host"))
+		return err_set(err, ERR_FORBIDDEN,
+			       "container cannot be connected to host network or disconnected from "
+			       "it");
+	return 0;
+}
+
+/* Puts a changed configuration in the place of the container's, on disk first. */
+static int replace_config(struct engine *e, struct container *c, struct container_config *cc,
+			  struct err *err)
+{
+	struct container_config *old;
+
+	if (container_save_config(e->store, cc, err) < 0)
+		return -1;
+	hold(&c->lock);
+	old = c->config;
+	c->config = container_config_ref(cc);
+	container_config_unref(old);
+	return 0;
+}
+
+static void append_wish(struct container_config *cc, struct network_wish *w)
+{
+	cc->networks.items = xreallocarray(cc->networks.items, cc->networks.n + 1, sizeof *w);
+	*objects_at(&cc->networks, struct network_wish, cc->networks.n++) = *w;
+	fields_init(network_wish_fields, w);
+}
+
+static void remove_wish(struct container_config *cc, size_t i)
+{
+	struct network_wish *all = cc->networks.items;
+
+	fields_free(network_wish_fields, &all[i]);
+	memmove(&all[i], &all[i + 1], (--cc->networks.n - i) * sizeof *all);
+}
+
+static bool runs(struct container *c)
+{
+	hold(&c->lock);
+
+	return phase_is_alive(c->phase);
+}
+
+/* The namespace of its init, whose pid is its own while the pidfd says so. */
+static int open_netns(struct container *c, struct err *err)
+{
+	autoclose int pidfd = -1, fd = -1;
+	char path[64];
+	pid_t pid;
+
+	{
+		hold(&c->lock);
+		pid = (pid_t) c->disk.pid;
+		pidfd = pidfd_open_checked(pid, (uint64_t) c->disk.pid_ticks);
+	}
+	snprintf(path, sizeof path, "/proc/%d/ns/net", (int) pid);
+	fd = pidfd < 0 ? pidfd : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || pidfd_kill(pidfd, 0) < 0)
+		return err_set(err, ERR_CONFLICT, "container %s is not running", c->id);
+	return take_fd(fd);
+}
+
+static char *free_ifname(struct container *c)
+{
+	hold(&c->lock);
+
+	for (int i = 0; i <= IFNAME_MAX_INDEX; i++) {
+		autofree char *name = xasprintf("eth%d", i);
+		bool taken = false;
+
+		for (size_t k = 0; k < c->disk.endpoints.n; k++)
+			taken |= str_eq(objects_at(&c->disk.endpoints, struct endpoint, k)->ifname,
+					name);
+		if (!taken)
+			return take(name);
+	}
+	return NULL;
+}
+
+static bool has_default_route(struct container *c)
+{
+	hold(&c->lock);
+
+	for (size_t i = 0; i < c->disk.endpoints.n; i++)
+		if (!str_empty(objects_at(&c->disk.endpoints, struct endpoint, i)->gateway))
+			return true;
+	return false;
+}
+
+static int save_endpoint(struct engine *e, struct container *c, struct endpoint *ep,
+			 struct err *err)
+{
+	struct objects *all = &c->disk.endpoints;
+
+	hold(&c->lock);
+	all->items = xreallocarray(all->items, all->n + 1, sizeof *ep);
+	*objects_at(all, struct endpoint, all->n++) = *ep;
+	return container_save_phase_locked(e->store, c, err);
+}
+
+static int attach_now(struct engine *e, struct container *c, const struct network_wish *w,
+		      struct err *err)
+{
+	autoclose int netns = open_netns(c, err);
+	autofree char *ifname = free_ifname(c);
+	const struct endpoint_wish wish = {
+		.network = w->network,
+		.owner = c->id,
+		.owner_name = c->name,
+		.ifname = ifname,
+		.ip = w->ip,
+		.ip6 = w->ip6,
+		.mac = w->mac,
+		.default_route = !has_default_route(c),
+	};
+	struct endpoint ep;
+
+	if (netns < 0)
+		return -1;
+	if (!ifname)
+		return err_set(err, ERR_CONFLICT, "container %s is in too many networks", c->id);
+	if (network_attach(e->networks, &wish, netns, &ep, err) < 0 ||
+	    save_endpoint(e, c, &ep, err) < 0)
+		return -1;
+	notify_network(e, &ep, c->id, "connect");
+	return 0;
+}
+
+static int connect_claimed(struct engine *e, struct container *c, const struct network_config *n,
+			   struct network_wish *w, struct err *err)
+{
+	auto_(container_config_unref_p) struct container_config *now = config_of(c, err);
+	auto_(container_config_unref_p) struct container_config *next = NULL;
+
+	if (!now || check_connectable(now, n, err) < 0)
+		return -1;
+	if (find_wish(now, n) < now->networks.n)
+		return err_set(err, ERR_FORBIDDEN,
+			       "endpoint with name %s already exists in network %s", c->name,
+			       n->name);
+	if (str_eq(n->name, "bridge") && (!str_empty(w->ip) || !str_empty(w->ip6)))
+		return err_set(
+			err, ERR_INVALID,
+			"user specified IP address is supported on user defined networks only");
+	next = container_config_copy(now);
+	append_wish(next, w);
+	/* The intent first; where it cannot be, it is taken back. */
+	if (replace_config(e, c, next, err) < 0)
+		return -1;
+	if (!runs(c) ||
+	    attach_now(e, c, objects_at(&next->networks, struct network_wish, next->networks.n - 1),
+		       err) == 0)
+		return 0;
+	(void) replace_config(e, c, now, NULL);
+	return -1;
+}
+
+int engine_network_connect(struct engine *e, const char *ref, const char *container,
+			   struct network_wish *w, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_release_p) struct container *claimed = NULL;
+	struct network_view v;
+	int r;
+
+	if (network_find(e->networks, ref, &v, err) < 0)
+		return -1;
+	free(w->network);
+	w->network = xstrdup(v.config.name);
+	r = find_and_claim(e, container, &c, &claimed, err);
+	if (r == 0)
+		r = connect_claimed(e, c, &v.config, w, err);
+	network_view_free(&v);
+	return r;
+}
+
+/* Disconnecting */
+
+static void detach_now(struct engine *e, struct container *c, const struct network_config *n)
+{
+	autoclose int netns = open_netns(c, NULL);
+	struct endpoint gone;
+	bool found = false;
+
+	{
+		hold(&c->lock);
+		struct objects *all = &c->disk.endpoints;
+
+		for (size_t i = 0; !found && i < all->n; i++) {
+			struct endpoint *ep = objects_at(all, struct endpoint, i);
+
+			if (!str_eq(ep->network_id, n->id))
+				continue;
+			found = true;
+			gone = *ep;
+			memmove(ep, ep + 1, (--all->n - i) * sizeof *ep);
+			(void) container_save_phase_locked(e->store, c, NULL);
+		}
+	}
+	if (!found)
+		return;
+	network_detach(e->networks, c->id, &gone, netns);
+	notify_network(e, &gone, c->id, "disconnect");
+	fields_free(endpoint_fields, &gone);
+}
+
+static int disconnect_claimed(struct engine *e, struct container *c, const struct network_config *n,
+			      struct err *err)
+{
+	auto_(container_config_unref_p) struct container_config *now = config_of(c, err);
+	auto_(container_config_unref_p) struct container_config *next = NULL;
+	size_t i;
+
+	if (!now)
+		return -1;
+	if (str_eq(n->driver, "host"))
+		return err_set(err, ERR_FORBIDDEN,
+			       "container cannot be connected to host network or disconnected from "
+			       "it");
+	i = find_wish(now, n);
+	if (i == now->networks.n)
+		return err_set(err, ERR_FORBIDDEN, "container %s is not connected to network %s",
+			       c->id, n->name);
+	next = container_config_copy(now);
+	remove_wish(next, i);
+	if (replace_config(e, c, next, err) < 0)
+		return -1;
+	if (runs(c))
+		detach_now(e, c, n);
+	return 0;
+}
+
+int engine_network_disconnect(struct engine *e, const char *ref, const char *container, bool force,
+			      struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_release_p) struct container *claimed = NULL;
+	struct network_view v;
+	int r;
+
+	if (network_find(e->networks, ref, &v, err) < 0)
+		return -1;
+	r = find_and_claim(e, container, &c, &claimed, err);
+	if (r == 0)
+		r = disconnect_claimed(e, c, &v.config, err);
+	network_view_free(&v);
+	return r;
+}

@@ -1,0 +1,271 @@
+/*
+ * A container's places in networks: made before its shim is told to start, in a network namespace
+ * that the shim then holds, and taken away when the container is released. Between two runs that
+ * the shim makes in place they stay. What they are stands in phase.json, so the next daemon claims
+ * them; should this one die before the shim has the namespace, the kernel collects it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+
+#define IFNAME "eth%zu"
+
+struct networks *engine_networks(struct engine *e)
+{
+	return e->networks;
+}
+
+bool is_networked(const struct config *config, const struct host_config *host)
+{
+	const char *mode = host->network_mode ?: "";
+
+	return !config->network_disabled && strcmp(mode, "none") != 0 &&
+	       strcmp(mode, "host") != 0 && !str_has_prefix(mode, "container:");
+}
+
+/* Wishes */
+
+static bool is_default_word(const char *name)
+{
+	return str_empty(name) || str_eq(name, "default");
+}
+
+static void rename_wish(struct network_wish *w, const char *name)
+{
+	free(w->network);
+	w->network = xstrdup(name);
+}
+
+/* The mode's network first, whether it was named among the others or not. */
+static void put_mode_first(struct objects *wishes, const struct config *config, const char *mode)
+{
+	struct network_wish first, *all;
+	size_t i = 0;
+
+	while (i < wishes->n && !str_eq(objects_at(wishes, struct network_wish, i)->network, mode))
+		i++;
+	if (i == wishes->n) {
+		fields_init(network_wish_fields, &first);
+		first.network = xstrdup(mode);
+		wishes->items = xreallocarray(wishes->items, ++wishes->n, sizeof first);
+	} else {
+		first = *objects_at(wishes, struct network_wish, i);
+	}
+	all = wishes->items;
+	memmove(all + 1, all, i * sizeof *all);
+	all[0] = first;
+	if (str_empty(all[0].mac) && !str_empty(config->mac_address)) {
+		free(all[0].mac);
+		all[0].mac = xstrdup(config->mac_address);
+	}
+}
+
+static int check_wish(const struct network_wish *w, struct err *err)
+{
+	if (!str_eq(w->network, "bridge"))
+		return 0;
+	if (!str_empty(w->ip) || !str_empty(w->ip6))
+		return err_set(
+			err, ERR_INVALID,
+			"invalid config for network bridge: invalid endpoint settings:\nuser "
+			"specified IP address is supported on user defined networks only");
+	if (strv_len(w->aliases))
+		return err_set(
+			err, ERR_INVALID,
+			"invalid config for network bridge: invalid endpoint settings:\n"
+			"network-scoped aliases are only supported for user-defined networks");
+	return 0;
+}
+
+static int check_ports(const struct config *config, const struct host_config *host, struct err *err)
+{
+	struct port_wish *ports;
+	size_t n;
+
+	if (port_wishes_load(host->port_bindings, config->exposed_ports, host->publish_all_ports,
+			     &ports, &n, err) < 0)
+		return -1;
+	port_wishes_free(ports, n);
+	return 0;
+}
+
+int networks_resolve(const struct config *config, struct host_config *host, struct objects *wishes,
+		     struct err *err)
+{
+	if (is_default_word(host->network_mode)) {
+		free(host->network_mode);
+		host->network_mode = xstrdup("bridge");
+	}
+	if (!is_networked(config, host)) {
+		fields_objects_free(network_wish_fields, wishes, sizeof(struct network_wish));
+		return 0;
+	}
+	for (size_t i = 0; i < wishes->n; i++) {
+		struct network_wish *w = objects_at(wishes, struct network_wish, i);
+
+		if (is_default_word(w->network))
+			rename_wish(w, host->network_mode);
+	}
+	put_mode_first(wishes, config, host->network_mode);
+	for (size_t i = 0; i < wishes->n; i++)
+		if (check_wish(objects_at(wishes, struct network_wish, i), err) < 0)
+			return -1;
+	return check_ports(config, host, err);
+}
+
+/* Joining */
+
+/* Leads the first of its networks out of the host? Ports are published, and the default route
+ * leads, there. */
+static size_t gateway_of(struct engine *e, const struct objects *wishes)
+{
+	for (size_t i = 0; i < wishes->n; i++) {
+		const struct network_wish *w = objects_at(wishes, struct network_wish, i);
+		struct network_view v;
+		bool leads;
+
+		if (network_find(e->networks, w->network, &v, NULL) < 0)
+			continue;
+		leads = !v.config.internal;
+		network_view_free(&v);
+		if (leads)
+			return i;
+	}
+	return wishes->n;
+}
+
+static void keep_endpoint_locked(struct container *c, struct endpoint *ep)
+{
+	struct objects *all = &c->disk.endpoints;
+
+	all->items = xreallocarray(all->items, all->n + 1, sizeof *ep);
+	*objects_at(all, struct endpoint, all->n++) = *ep;
+}
+
+/* So that ports of our choice are the same at the next start. */
+static void remember_ports_locked(struct container *c, const struct endpoint *ep)
+{
+	for (size_t i = 0; i < ep->ports.n; i++) {
+		struct port_mapping p;
+
+		fields_copy(port_mapping_fields, &p,
+			    objects_at(&ep->ports, struct port_mapping, i));
+		c->state.ports.items =
+			xreallocarray(c->state.ports.items, c->state.ports.n + 1, sizeof p);
+		*objects_at(&c->state.ports, struct port_mapping, c->state.ports.n++) = p;
+	}
+}
+
+struct join {
+	struct engine *e;
+	struct container *c;
+	const struct container_config *config;
+	int netns;
+	struct port_wish *ports;
+	size_t n_ports, gateway;
+	struct objects before; /* struct port_mapping */
+};
+
+static int join_one(const struct join *j, size_t i, struct err *err)
+{
+	const struct network_wish *w = objects_at(&j->config->networks, struct network_wish, i);
+	bool is_gateway = i == j->gateway;
+	autofree char *ifname = xasprintf(IFNAME, i);
+	const struct endpoint_wish wish = {
+		.network = w->network,
+		.owner = j->c->id,
+		.owner_name = j->config->name,
+		.ifname = ifname,
+		.ip = w->ip,
+		.ip6 = w->ip6,
+		.mac = w->mac,
+		.default_route = is_gateway,
+		.ports = is_gateway ? j->ports : NULL,
+		.n_ports = is_gateway ? j->n_ports : 0,
+		.before = j->before.items,
+		.n_before = j->before.n,
+	};
+	struct endpoint ep;
+
+	if (network_attach(j->e->networks, &wish, j->netns, &ep, err) < 0)
+		return -1;
+	notify_network(j->e, &ep, j->c->id, "connect");
+	hold(&j->c->lock);
+	remember_ports_locked(j->c, &ep);
+	keep_endpoint_locked(j->c, &ep);
+	return 0;
+}
+
+static int join_all(struct join *j, struct err *err)
+{
+	const struct host_config *host = &j->config->host;
+	int r = 0;
+
+	if (port_wishes_load(host->port_bindings, j->config->config.exposed_ports,
+			     host->publish_all_ports, &j->ports, &j->n_ports, err) < 0)
+		return -1;
+	j->gateway = gateway_of(j->e, &j->config->networks);
+	for (size_t i = 0; r == 0 && i < j->config->networks.n; i++)
+		r = join_one(j, i, err);
+	port_wishes_free(j->ports, j->n_ports);
+	return r;
+}
+
+int networks_join(struct engine *e, struct container *c, const struct container_config *config,
+		  int *ret_netns, struct err *err)
+{
+	struct join j = {.e = e, .c = c, .config = config};
+	autoclose int netns = -1;
+	int r;
+
+	if (!is_networked(&config->config, &config->host))
+		return 0;
+	j.netns = netns = netns_new(err);
+	if (netns < 0)
+		return -1;
+	{
+		hold(&c->lock);
+		j.before = c->state.ports;
+		c->state.ports = (struct objects){0};
+	}
+	r = join_all(&j, err);
+	fields_objects_free(port_mapping_fields, &j.before, sizeof(struct port_mapping));
+	if (r < 0)
+		return -1;
+	{
+		hold(&c->lock);
+		if (container_save_phase_locked(e->store, c, err) < 0)
+			return -1;
+	}
+	*ret_netns = take_fd(netns);
+	return 0;
+}
+
+void networks_leave(struct engine *e, struct container *c)
+{
+	struct objects left;
+
+	{
+		hold(&c->lock);
+		left = c->disk.endpoints;
+		c->disk.endpoints = (struct objects){0};
+	}
+	for (size_t i = 0; i < left.n; i++) {
+		struct endpoint *ep = objects_at(&left, struct endpoint, i);
+
+		network_detach(e->networks, c->id, ep, -1);
+		notify_network(e, ep, c->id, "disconnect");
+	}
+	fields_objects_free(endpoint_fields, &left, sizeof(struct endpoint));
+}
+
+void networks_claim(struct engine *e, struct container *c)
+{
+	for (size_t i = 0; i < c->disk.endpoints.n; i++)
+		network_claim(e->networks, c->id, c->name ?: c->id,
+			      objects_at(&c->disk.endpoints, struct endpoint, i));
+}

@@ -1,0 +1,221 @@
+"""Networks: containers on bridges of a host of the test's own, with clients that know no holdfast."""
+
+import json
+
+import pytest
+
+from kit import netns
+from kit.archives import busybox
+from kit.host import wait_for
+
+SERVE = ["httpd", "-f", "-p", "80", "-h", "/etc"]
+
+
+@pytest.fixture
+def host(request):
+    """The daemon's host, with a neighbour; nothing may be left on it."""
+    here, there = netns.Host(), netns.Host()
+    netns.join(here, there)
+    here.neighbour = there
+    yield here
+    left = netns.leftovers(here)
+    for one in (here, there):
+        one.close()
+    assert getattr(request.node, "failed", False) or not left, left
+
+
+@pytest.fixture
+def daemon(host, new_daemon):
+    made = new_daemon()
+    made.netns = host.path
+    made.start()
+    made.load(busybox().docker_archive("busybox:latest"))
+    return made
+
+
+def get(host, where, port=80):
+    return host.run("curl", "-sS", "-m", "3", f"http://{where}:{port}/hostname").strip()
+
+
+def serve(daemon, name, mode="bridge", **host):
+    return daemon.run(SERVE, name=name, host={"NetworkMode": mode, **host})
+
+
+def endpoint(daemon, name, network="bridge"):
+    return daemon.inspect(name)["NetworkSettings"]["Networks"][network]
+
+
+def published(daemon, name, port="80/tcp"):
+    return [int(b["HostPort"]) for b in daemon.inspect(name)["NetworkSettings"]["Ports"][port]]
+
+
+def text_of(daemon, cid):
+    return "".join(daemon.logs(cid))
+
+
+def refused(host, where, port=80):
+    with pytest.raises(Exception, match="non-zero exit"):
+        get(host, where, port)
+    return True
+
+
+BINDING = {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}
+
+
+def test_a_published_port_answers_while_the_daemon_is_dead(daemon, host):
+    cid = serve(daemon, "web", **BINDING)
+    name = cid[:12]
+    for what in (lambda: None, daemon.kill9, daemon.start):
+        what()
+        assert get(host, "127.0.0.1", 8080) == name
+        assert get(host, "10.9.0.1", 8080) == name
+        assert get(host.neighbour, "10.9.0.1", 8080) == name
+    assert published(daemon, "web") == [8080]
+    assert endpoint(daemon, "web")["IPAddress"] == "172.17.0.2"
+    listed = daemon.list()[0]["Ports"]
+    assert listed == [{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}]
+
+
+def test_the_network_stays_when_the_shim_restarts_the_container(daemon, host):
+    serve(daemon, "web", RestartPolicy={"Name": "always"}, **BINDING)
+    before = endpoint(daemon, "web")
+    first = daemon.inspect("web")["State"]["Pid"]
+    daemon.kill9()
+    host.run("kill", "-9", str(first))
+    assert wait_for(lambda: _answers(host), "the restarted container's answer")
+    daemon.start()
+    wait_for(lambda: daemon.inspect("web")["State"]["Running"], "its running")
+    assert daemon.inspect("web")["State"]["Pid"] != first
+    assert endpoint(daemon, "web") == before
+
+
+def _answers(host):
+    try:
+        return get(host, "127.0.0.1", 8080)
+    except Exception:
+        return None
+
+
+def test_stop_takes_the_network_away_and_start_gives_the_same_port(daemon, host):
+    serve(daemon, "web", PublishAllPorts=True, PortBindings={"80/tcp": [{}]})
+    port = published(daemon, "web")
+    daemon.api.post("/containers/web/stop", t=0, expect=204)
+    assert daemon.inspect("web")["NetworkSettings"]["Ports"] == {}
+    assert endpoint(daemon, "web")["IPAddress"] == ""
+    refused(host, "127.0.0.1", port[0])
+    other = daemon.run("sleep 1000", name="other", host={
+        "NetworkMode": "bridge", "PortBindings": {"81/tcp": [{}]}})
+    daemon.restart()
+    daemon.start_container("web")
+    assert published(daemon, "web") == port
+    assert get(host, "127.0.0.1", port[0])
+    assert published(daemon, other, "81/tcp") != port
+
+
+def test_containers_reach_each_other_and_the_world(daemon, host):
+    serve(daemon, "web")
+    address = endpoint(daemon, "web")["IPAddress"]
+    host.neighbour.serve(99)
+    said = daemon.run(f"wget -qO- http://{address}/hostname; nc 10.9.0.2 99; cat /etc/hosts",
+                      name="client", host={"NetworkMode": "bridge"})
+    assert daemon.wait(said) == 0
+    text = text_of(daemon, said)
+    assert daemon.inspect("web")["Id"][:12] in text
+    assert "10.9.0.1" in text
+    assert f"\t{said[:12]}" in text
+
+
+def test_networks_are_made_listed_used_and_removed(daemon, host, docker):
+    docker("network", "create", "--subnet", "10.44.0.0/24", "--label", "a=b", "front")
+    assert docker("network", "ls", "--format", "{{.Name}} {{.Driver}}", "--filter", "label=a=b") == "front bridge"
+    docker("run", "-d", "--name", "web", "--network", "front", "--ip", "10.44.0.9", "busybox", *SERVE)
+    assert docker("network", "inspect", "front", "--format",
+                  "{{range .Containers}}{{.Name}} {{.IPv4Address}}{{end}}") == "web 10.44.0.9/24"
+    refused(host, endpoint(daemon, "web", "front")["IPAddress"], 81)
+    done = docker.run("network", "rm", "front", check=False)
+    assert done.returncode == 1 and "has active endpoints" in done.stderr
+    daemon.restart()
+    done = docker.run("network", "rm", "front", check=False)
+    assert "has active endpoints" in done.stderr
+    docker("rm", "-f", "web")
+    docker("network", "rm", "front")
+    assert docker("network", "ls", "-q", "--filter", "name=front") == ""
+
+
+def test_connect_and_disconnect(daemon, host, docker):
+    docker("network", "create", "one")
+    docker("network", "create", "two")
+    docker("run", "-d", "--name", "web", "--network", "one", "busybox", *SERVE)
+    docker("run", "-d", "--name", "peer", "--network", "two", "busybox", "sleep", "1000")
+    docker("network", "connect", "two", "web")
+    daemon.restart()
+    here = daemon.inspect("web")["NetworkSettings"]["Networks"]
+    assert set(here) == {"one", "two"} and all(n["IPAddress"] for n in here.values())
+    pid = daemon.inspect("peer")["State"]["Pid"]
+    fetch = ["nsenter", "-t", str(pid), "-n", "curl", "-sS", "-m", "3", f"http://{here['two']['IPAddress']}/hostname"]
+    assert host.run(*fetch).strip() == daemon.inspect("web")["Id"][:12]
+    docker("network", "disconnect", "two", "web")
+    assert set(daemon.inspect("web")["NetworkSettings"]["Networks"]) == {"one"}
+    with pytest.raises(Exception):
+        host.run(*fetch)
+    # Of one that does not run: at its next start.
+    docker("stop", "-t", "0", "web")
+    docker("network", "connect", "two", "web")
+    docker("start", "web")
+    assert endpoint(daemon, "web", "two")["IPAddress"]
+
+
+@pytest.mark.parametrize("args,words", [
+    (["--network", "nowhere"], "network nowhere not found"),
+    (["--network", "bridge", "--ip", "172.17.0.9"], "user defined networks only"),
+    (["-p", "8080:80", "-p", "8080:81"], "port is already allocated"),
+])
+def test_what_cannot_be_had_is_said(daemon, docker, args, words):
+    done = docker.run("run", "-d", *args, "busybox", "sleep", "1000", check=False)
+    assert done.returncode == 125
+    assert words in done.stderr
+
+
+def test_a_port_in_use_is_an_error_and_the_container_stays(daemon, host, docker):
+    host.serve(8080)
+    done = docker.run("run", "-d", "--name", "web", "-p", "8080:80", "busybox", *SERVE, check=False)
+    assert done.returncode == 125 and "already in use" in done.stderr and "8080" in done.stderr
+    assert daemon.inspect("web")["State"]["Status"] == "created"
+    assert json.loads(docker("network", "inspect", "bridge"))[0]["Containers"] == {}
+
+
+def test_a_flushed_ruleset_and_a_lost_bridge_are_repaired_by_restore(daemon, host):
+    cid = serve(daemon, "web", **BINDING)
+    bridge = [l for l in netns.leftovers(host) if l.startswith("holdfast")][0]
+    host.run("nft", "flush", "ruleset")
+    host.run("ip", "link", "del", bridge)
+    assert not _answers(host)
+    daemon.restart()
+    assert wait_for(lambda: _answers(host), "the repair") == cid[:12]
+
+
+def test_shared_namespaces_share_the_address(daemon, host):
+    cid = serve(daemon, "web", **BINDING)
+    other = daemon.run("wget -qO- http://127.0.0.1/hostname", host={"NetworkMode": f"container:{cid}"})
+    assert daemon.wait(other) == 0
+    assert text_of(daemon, other).strip() == cid[:12]
+
+
+def test_prune_leaves_what_is_used(daemon, docker):
+    docker("network", "create", "used")
+    docker("network", "create", "free")
+    docker("run", "-d", "--network", "used", "busybox", "sleep", "1000")
+    assert docker("network", "prune", "-f").split() == ["Deleted", "Networks:", "free"]
+
+
+def test_docker_py(daemon, client, host):
+    network = client.networks.create("py", labels={"x": "y"})
+    web = client.containers.run("busybox", SERVE, name="web", network="py", detach=True,
+                                ports={"80/tcp": ("127.0.0.1", 8088)})
+    assert get(host, "127.0.0.1", 8088) == web.id[:12]
+    refused(host.neighbour, "10.9.0.1", 8088)
+    network.reload()
+    assert [c.name for c in network.containers] == ["web"]
+    network.disconnect(web)
+    web.remove(force=True)
+    network.remove()
