@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,6 +20,7 @@ static char socket_path[100];
 /* Who has been given a connection: a dup of it, what was read already, and the head to send. */
 static struct {
 	int fd;
+	int done; /* eventfd: it is all there */
 	struct buf head, read;
 } taker;
 
@@ -40,6 +42,8 @@ static void hand_over(struct http_request *rq, bool takes_it)
 		buf_add(&taker.read, rest, n);
 	}
 	http_hand_over_end(rq, takes_it);
+	if (takes_it)
+		(void) eventfd_write(taker.done, 1);
 	if (!takes_it)
 		http_respond(rq, 409, "text/plain", "no", 2);
 }
@@ -391,14 +395,17 @@ TEST(a_connection_handed_over_lives_on_without_the_server)
 {
 	struct http_server *s = start();
 	autofree char *all = NULL;
+	eventfd_t count;
 	int fd = dial();
 
 	taker.fd = -1;
+	taker.done = eventfd(0, EFD_CLOEXEC);
 	/* Served before, so that it is in the epoll set. */
 	say(fd, "GET /first HTTP/1.1\r\nHost: d\r\n\r\n");
 	hear(fd, "/first", 1);
 	say(fd, "POST /hand-over HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
 		"Content-Length: 2\r\n\r\n{}already read");
+	assert_int_equal(eventfd_read(taker.done, &count), 0);
 	http_server_stop(s, 10000);
 
 	assert_true(taker.fd >= 0);
@@ -411,6 +418,7 @@ TEST(a_connection_handed_over_lives_on_without_the_server)
 	all = hear_all(fd);
 	assert_int_equal(strncmp(all, "HTTP/1.1 101 UPGRADED\r\n", 23), 0);
 	assert_has(all, "Content-Type: text/x\r\nUpgrade: tcp\r\n\r\nmine");
+	close(taker.done);
 	buf_free(&taker.read);
 	buf_free(&taker.head);
 }
