@@ -228,3 +228,20 @@ const struct field mount_point_fields[] = {
 	FIELD_F(struct mount_point, "NoCopy", FIELD_BOOL, no_copy, FIELD_OMIT),
 	FIELD_END,
 };
+
+#define EXEC(name, type, member) FIELD(struct exec_config, name, type, member)
+
+const struct field exec_config_fields[] = {
+	EXEC("User", FIELD_STR, user),
+	EXEC("Privileged", FIELD_BOOL, privileged),
+	EXEC("Tty", FIELD_BOOL, tty),
+	EXEC("ConsoleSize", FIELD_JSON, console_size),
+	EXEC("AttachStdin", FIELD_BOOL, attach_stdin),
+	EXEC("AttachStderr", FIELD_BOOL, attach_stderr),
+	EXEC("AttachStdout", FIELD_BOOL, attach_stdout),
+	EXEC("DetachKeys", FIELD_STR, detach_keys),
+	EXEC("Env", FIELD_STRV, env),
+	EXEC("WorkingDir", FIELD_STR, working_dir),
+	EXEC("Cmd", FIELD_STRV, cmd),
+	FIELD_END,
+};

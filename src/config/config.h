@@ -247,9 +247,6 @@ struct endpoint {
 	int64_t prefix6;
 	char *gateway6;
 	char *mac;
-	char **names;	      /* by which others find it there */
-	char **resolvers;     /* that answer for it what the network does not know; NULL: the host's */
-	char *dns;	      /* where it asks for names; NULL: the network knows none */
 	struct objects ports; /* struct port_mapping; published by this endpoint */
 };
 extern const struct field endpoint_fields[];
@@ -268,3 +265,19 @@ int port_wishes_load(const json_t *bindings, char *const *exposed, bool all, str
 void port_wishes_free(struct port_wish *ports, size_t n);
 /* "80/tcp", "53/udp", "80": its parts. *ret_proto is static. 0 or -EINVAL. */
 int port_parse(const char *s, int64_t *ret_port, const char **ret_proto);
+
+/* What an exec session was asked for: docker's ExecConfig. */
+struct exec_config {
+	char *user; /* "": the container's */
+	bool privileged;
+	bool tty;
+	json_t *console_size; /* [height, width] */
+	bool attach_stdin;
+	bool attach_stderr;
+	bool attach_stdout;
+	char *detach_keys; /* as the user wrote them */
+	char **env;
+	char *working_dir; /* "": the container's */
+	char **cmd;
+};
+extern const struct field exec_config_fields[];

@@ -137,15 +137,40 @@ static int find_paths(struct engine *e, struct container *c, const struct contai
 	return 0;
 }
 
+int exec_process(struct engine *e, const struct container_config *config,
+		 const struct exec_config *exec, char **ret, struct err *err)
+{
+	auto_(image_unref_p) struct image *image = NULL;
+	autostrv char **lower = NULL;
+	autostrv char **roots = NULL;
+
+	if (image_resolve(e->images, config->image_id, &image, err) < 0)
+		return -1;
+	lower = image_lower(e->images, image);
+	roots = rootfs_dirs(e, config->id, lower);
+
+	const struct spec_input in = {
+		.id = config->id,
+		.name = config->name,
+		.config = &config->config,
+		.host = &config->host,
+		.mounts = &config->mounts,
+		.roots = roots,
+	};
+
+	return spec_exec(&in, exec, ret, err);
+}
+
 /* What the shim runs for a probe: the same each time, so it is written once a run. */
 static int write_health(const struct spec_input *in, int exec_dir, struct err *err)
 {
 	autostrv char **argv = health_argv(in->config);
+	struct exec_config exec = {.cmd = argv};
 	autofree char *text = NULL;
 
 	if (!argv)
 		return 0;
-	if (spec_exec(in, argv, &text, err) < 0)
+	if (spec_exec(in, &exec, &text, err) < 0)
 		return -1;
 	return save_file_at(exec_dir, LAYOUT_BUNDLE "/" BUNDLE_HEALTH, text, strlen(text),
 			    SAVE_ATOMIC, err);

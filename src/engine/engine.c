@@ -97,7 +97,6 @@ static int open_networks(struct engine *e, struct err *err)
 {
 	struct network_options o = {
 		.data_root = e->o.data_root,
-		.exec_root = e->o.exec_root,
 		.instance = e->instance,
 		.default_bridge = e->default_bridge,
 	};
@@ -124,8 +123,8 @@ static int open_parts(struct engine *e, struct err *err)
 	log_info("%s", why);
 	if (container_store_open(e->o.data_root, e->o.exec_root, &e->store, err) < 0 ||
 	    images_open(e->o.data_root, e->o.image_tool, &e->images, err) < 0 ||
-	    volumes_open(e->o.data_root, &e->volumes, err) < 0 ||
-	    open_networks(e, err) < 0 || events_open(e->o.data_root, &e->events, err) < 0 ||
+	    volumes_open(e->o.data_root, &e->volumes, err) < 0 || open_networks(e, err) < 0 ||
+	    events_open(e->o.data_root, &e->events, err) < 0 ||
 	    supervisor_new(&e->supervisor, err) < 0)
 		return -1;
 	e->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -151,6 +150,7 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	pthread_mutex_init(&e->departed_lock, NULL);
 	pthread_mutex_init(&e->lingering_lock, NULL);
 	pthread_mutex_init(&e->volumes_lock, NULL);
+	pthread_mutex_init(&e->sweep_lock, NULL);
 	if (open_parts(e, err) < 0) {
 		engine_close(e);
 		return -1;
@@ -221,6 +221,8 @@ void engine_close(struct engine *e)
 	policy_starts_end(e->policy_starts);
 	if (e->store)
 		drop_links(e);
+	if (e->supervisor)
+		supervisor_unwatch(e->supervisor, take(e->session_sweep));
 	supervisor_free(e->supervisor);
 	policy_starts_free(e->policy_starts);
 	log_follower_free(e->log_follower);
@@ -246,6 +248,7 @@ void engine_close(struct engine *e)
 	pthread_mutex_destroy(&e->lingering_lock);
 	free(e->lingering);
 	pthread_mutex_destroy(&e->volumes_lock);
+	pthread_mutex_destroy(&e->sweep_lock);
 	free(e->report);
 	free(e);
 }

@@ -127,6 +127,7 @@ struct container_view {
 	char *problem;
 	int64_t pid;
 	struct objects endpoints; /* struct endpoint; of one that runs */
+	char **exec_ids;	  /* exec sessions that have not ended; by inspect only */
 	int64_t size_rw;	  /* -1: not asked for */
 	int64_t size_rootfs;
 };
@@ -204,6 +205,39 @@ int engine_network_disconnect(struct engine *e, const char *ref, const char *con
 /* Removes those without members: filters until, label, label!. *ret_names: strv, caller's. */
 int engine_network_prune(struct engine *e, const struct filters *f, char ***ret_names,
 			 struct err *err);
+
+/* exec: processes beside a container's init
+ * ------------------------------------------------------------------------------------------- */
+struct exec_session {
+	int64_t version;
+	char *id;
+	char *container;
+	int64_t run; /* of the container, that it belongs to */
+	int64_t created_ns;
+	struct exec_config config; /* detach_keys: hexadecimal, "" the default ones */
+	bool running;
+	int64_t ended_ns;  /* 0: it has not */
+	int64_t exit_code; /* FIELD_UNSET: it has not ended, or never begun; 255: it is lost */
+	int64_t pid;	   /* 0: none yet */
+};
+void exec_session_free(struct exec_session *s);
+/* ret_id: room for CONTAINER_ID_LEN + 1. ERR_CONFLICT where the container does not run. */
+int engine_exec_create(struct engine *e, const char *ref, const struct exec_config *config,
+		       char *ret_id, struct err *err);
+/* Known for as long as its container's run, and for five minutes after its own end. */
+int engine_exec_inspect(struct engine *e, const char *id, struct exec_session *ret,
+			struct err *err);
+struct exec_start {
+	const json_t *console_size;	    /* [height, width]; NULL: as it was created */
+	bool multiplexed;		    /* stdout and stderr are told apart */
+	const struct client_stream *client; /* NULL: detached */
+};
+/* Once. With a client: the shim has it, and tells it what becomes of the session. Without: returns
+ * when it runs, or ERR_INVALID where it cannot be run. */
+int engine_exec_start(struct engine *e, const char *id, const struct exec_start *start,
+		      struct err *err);
+int engine_exec_resize(struct engine *e, const char *id, int64_t height, int64_t width,
+		       struct err *err);
 
 /* images: as image.h, with the containers' claims and the events
  * ------------------------------------------ */

@@ -51,7 +51,9 @@ struct engine {
 	pthread_mutex_t lingering_lock;
 	pid_t *lingering; /* shims that are no container's any more, and still our children */
 	size_t n_lingering;
-	struct restore *restore; /* the one in progress; NULL: none */
+	struct restore *restore;     /* the one in progress; NULL: none */
+	pthread_mutex_t sweep_lock;  /* a leaf */
+	struct watch *session_sweep; /* ended exec sessions are to go; NULL: there are none */
 };
 
 static inline void rwlock_release_p(pthread_rwlock_t **l)
@@ -102,6 +104,11 @@ int shim_call(int exec_dir, const struct buf *msg, int timeout_ms, struct kv *re
  * told why; as shim_call(). */
 int shim_hand_over(int exec_dir, struct buf *msg, const struct client_stream *client,
 		   const int *fds, size_t n_fds, struct err *err);
+/* The next packet on such a connection, event or answer: 0, or ERR_UNAVAILABLE at the deadline
+ * (CLOCK_MONOTONIC), or ERR_SYSTEM at the connection's end. */
+int shim_receive(int conn, const struct timespec *deadline, struct kv *ret, struct err *err);
+/* The error that a msg=error is: as shim_call() says it. */
+int shim_refused(const struct kv *answer, struct err *err);
 /* A connection for doorbells. */
 int shim_connect(int exec_dir, struct err *err);
 /* Tells the user's wish; a shim that is gone cannot undo it, so that is fine. */
@@ -158,6 +165,9 @@ int bundle_prepare(struct engine *e, struct container *c, const struct container
 /* Of that only what a shim needs that is to run nothing yet. */
 int bundle_prepare_idle(struct engine *e, struct container *c,
 			const struct container_config *config, int exec_dir, struct err *err);
+/* The process of an exec session, as JSON text for the runtime; caller frees. */
+int exec_process(struct engine *e, const struct container_config *config,
+		 const struct exec_config *exec, char **ret, struct err *err);
 /* netfiles.c: hostname, hosts and resolv.conf in the data directory, by what c->disk.endpoints say.
  */
 int netfiles_write(struct engine *e, struct container *c, const struct container_config *config,
@@ -363,14 +373,31 @@ int networks_resolve(const struct config *config, struct host_config *host, stru
  * as it is where it has no network. What fails is left to networks_leave(). */
 int networks_join(struct engine *e, struct container *c, const struct container_config *config,
 		  int *ret_netns, struct err *err);
-/* By which others find it there. strv, the caller's. */
-char **names_on_network(const struct container_config *config, const struct network_wish *w);
-/* It has another name. */
-void networks_rename(struct engine *e, struct container *c, const char *old, const char *name);
 /* Takes its endpoints away. May be done twice. */
 void networks_leave(struct engine *e, struct container *c);
 /* Restore: they are its own as phase.json says. */
 void networks_claim(struct engine *e, struct container *c);
+
+/* session.c: exec sessions on disk
+ * ------------------------------------------------------------------------------------------- */
+#define SESSIONS_MAX 1024 /* of one container, which have not ended */
+/* Writes down a session of the container's run `run`. ret_id: room for CONTAINER_ID_LEN + 1. */
+int session_create(struct engine *e, const char *container, int64_t run,
+		   const struct exec_config *config, char *ret_id, struct err *err);
+/* How it stands; ERR_NOT_FOUND. */
+int session_load(struct engine *e, const char *id, struct exec_session *ret, struct err *err);
+int session_save_process(struct engine *e, const struct exec_session *s, const char *text,
+			 struct err *err);
+/* Ids of those of a container that have not ended; strv, caller's. */
+char **sessions_of(struct engine *e, const char *container);
+/* Takes up what its shim has written of them: ends and events. over: the exec directory is about to
+ * go, and what has not ended by now has ended with it. Only on the container's worker, or where
+ * that is kept out. */
+void sessions_take_up(struct engine *e, struct container *c, bool over);
+/* Sees to it that ended ones go when their time is up. */
+void sessions_arm_sweep(struct engine *e);
+/* Looks after those that an earlier daemon has left. */
+void sessions_begin(struct engine *e);
 
 /* size.c: bytes in the writable layer. */
 int64_t container_size_rw(struct engine *e, const char *id);

@@ -322,6 +322,8 @@ static void reconcile_now(struct engine *e, struct container *c, struct finding 
 	log_debug("container %.12s: written %s, seen %s (%s): %s", c->id, phase_text(f->written),
 		  seen_text(f->seen), f->why, verdict_text(f->verdict));
 	apply(e, c, f);
+	if (f->seen == SEEN_ALIVE || f->seen == SEEN_ORPHAN)
+		sessions_take_up(e, c, false);
 	if (f->seen == SEEN_ALIVE)
 		health_tick(e, c);
 	resume_verb(e, c, f);

@@ -187,6 +187,7 @@ void release_and_rest(struct engine *e, struct container *c)
 		return;
 	if (!idle)
 		shim_reap(e, c);
+	sessions_take_up(e, c, true);
 	if (release(e, c, idle, &err) < 0) {
 		release_failed(e, c, &err);
 		return;

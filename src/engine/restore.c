@@ -468,6 +468,7 @@ void engine_restore_handle(struct engine *e)
 
 	r->opened_ns = now_ns();
 	workers_submit(e->workers, NULL, repair_networks, e);
+	sessions_begin(e);
 	if (n == 0) {
 		workers_submit(e->workers, NULL, finish, r);
 		return;

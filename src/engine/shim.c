@@ -79,8 +79,30 @@ static bool is_answer(const struct kv *kv)
 	return msg && (!strcmp(msg, "ok") || !strcmp(msg, "error") || !strcmp(msg, "hello"));
 }
 
-static int refused(const char *text, struct err *err)
+int shim_receive(int conn, const struct timespec *deadline, struct kv *ret, struct err *err)
 {
+	for (;;) {
+		struct pollfd p = {.fd = conn, .events = POLLIN};
+		int64_t left = deadline_left_ns(deadline);
+		int fds[PROTO_FDS_MAX], r;
+		size_t n_fds = 0;
+
+		r = poll(&p, 1, (int) ((left + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC));
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r == 0)
+			return err_set(err, ERR_UNAVAILABLE, "its shim did not answer in time");
+		r = proto_recv(conn, ret, fds, &n_fds);
+		for (size_t i = 0; i < n_fds; i++)
+			(void) close(fds[i]);
+		return r > 0 ? 0 : err_sys(err, r < 0 ? -r : ECONNRESET, "its shim hung up");
+	}
+}
+
+int shim_refused(const struct kv *answer, struct err *err)
+{
+	const char *text = kv_get(answer, "text") ?: "no reason";
+
 	return err_set(err, strcmp(text, "unknown message") ? ERR_CONFLICT : ERR_NOT_SUPPORTED,
 		       "its shim says: %s", text);
 }
@@ -90,28 +112,14 @@ static int receive_answer(int fd, int timeout_ms, struct kv *ret, struct err *er
 	struct timespec deadline = deadline_in(timeout_ms * NSEC_PER_MSEC);
 
 	for (;;) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left = deadline_left_ns(&deadline);
 		autokv kv = {0};
-		int fds[PROTO_FDS_MAX];
-		size_t n_fds = 0;
-		int r;
 
-		r = poll(&p, 1, (int) ((left + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC));
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r == 0)
-			return err_set(err, ERR_UNAVAILABLE, "its shim did not answer within %d ms",
-				       timeout_ms);
-		r = proto_recv(fd, &kv, fds, &n_fds);
-		for (size_t i = 0; i < n_fds; i++)
-			(void) close(fds[i]);
-		if (r <= 0)
-			return err_sys(err, r < 0 ? -r : ECONNRESET, "its shim hung up");
+		if (shim_receive(fd, &deadline, &kv, err) < 0)
+			return -1;
 		if (!is_answer(&kv))
 			continue;
 		if (!strcmp(kv_get(&kv, "msg"), "error"))
-			return refused(kv_get(&kv, "text") ?: "no reason", err);
+			return shim_refused(&kv, err);
 		*ret = kv;
 		kv.items = NULL;
 		return 0;

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "engine/internal.h"
+#include "wire/fault.h"
 #include "wire/proto.h"
 
 #define START_TIMEOUT_MS 90000
@@ -81,25 +82,6 @@ static int intend_start(struct engine *e, struct container *c, int64_t *ret_run,
 	return container_save_state_locked(e->store, c, err);
 }
 
-/* The runtimes' words for what cannot be executed, and docker's for the same, by which clients
- * choose their exit code. */
-static const struct {
-	const char *has;
-	const char *words;
-	int code;
-} start_faults[] = {
-	{"executable file not found", "executable file not found in $PATH", 127},
-	{"not found in $PATH", "executable file not found in $PATH",
-	 127}, /* crun: executable file `x` ... */
-	{"no such file or directory", "no such file or directory", 127},
-	{"No such file or directory", "no such file or directory", 127},
-	{"permission denied", "permission denied", 126},
-	{"Permission denied", "permission denied", 126},
-	{"is a directory", "permission denied", 126},
-	{"open executable: Operation not permitted", "permission denied",
-	 126}, /* crun, of a directory */
-};
-
 /* What the user asked for cannot be run (400), or the host failed (500). */
 static int failed_start(const struct container_config *config, const char *text, int *ret_code,
 			struct err *err)
@@ -108,16 +90,14 @@ static int failed_start(const struct container_config *config, const char *text,
 								: config->config.cmd;
 	const char *name = argv && argv[0] ? argv[0] : "";
 
-	*ret_code = 128;
-	for (size_t i = 0; i < ARRAY_SIZE(start_faults); i++) {
-		if (!strstr(text, start_faults[i].has))
-			continue;
-		*ret_code = start_faults[i].code;
+	const struct runtime_fault *fault = runtime_fault_find(text);
+
+	*ret_code = fault ? fault->code : 128;
+	if (fault)
 		return err_set(err, ERR_INVALID,
 			       "failed to create task for container: exec: \"%s\": %s (the runtime "
 			       "says: %s)",
-			       name, start_faults[i].words, text);
-	}
+			       name, fault->words, text);
 	return err_set(err, ERR_SYSTEM, "failed to create task for container: %s", text);
 }
 

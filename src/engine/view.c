@@ -42,6 +42,7 @@ void container_view_free(struct container_view *v)
 {
 	free(v->name);
 	free(v->problem);
+	strv_free(v->exec_ids);
 	container_config_unref(v->config);
 	fields_objects_free(endpoint_fields, &v->endpoints, sizeof(struct endpoint));
 	fields_free(container_state_fields, &v->state);
@@ -69,6 +70,7 @@ int engine_inspect(struct engine *e, const char *ref, bool size, struct containe
 	deadline = deadline_in(INSPECT_WAIT_NS);
 	wait_handled(c, &deadline);
 	view_of(e, c, size, ret);
+	ret->exec_ids = sessions_of(e, ret->id);
 	return 0;
 }
 

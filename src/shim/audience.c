@@ -34,6 +34,8 @@ static void sweep(struct audience *a)
 		*p = x->next;
 		free(x);
 	}
+	if (!a->first && a->on_empty)
+		a->on_empty(a->arg);
 }
 
 static bool somebody_is_full(const struct audience *a)
@@ -58,8 +60,8 @@ static void leave(struct attached *x)
 
 	a->walking++;
 	x->client = NULL;
-	sweep(a);
 	look_for_room(a);
+	sweep(a); /* which may be the end of it */
 }
 
 /* The input ---------------------------------------- */
@@ -249,6 +251,11 @@ void audience_hear(struct audience *a, unsigned stream, const char *data, size_t
 		if (x->client && x->wants[stream])
 			client_send(x->client, stream, data, n);
 	a->full = somebody_is_full(a);
+}
+
+bool audience_is_empty(const struct audience *a)
+{
+	return !a->first;
 }
 
 bool audience_is_full(const struct audience *a)

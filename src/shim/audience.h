@@ -30,6 +30,8 @@ struct audience {
 	void (*on_room)(void *arg);
 	/* Somebody has left by the keys for that. May be NULL. */
 	void (*on_detach)(void *arg);
+	/* Its last client has gone. The audience may be freed from here. May be NULL. */
+	void (*on_empty)(void *arg);
 	void *arg;
 };
 
@@ -44,6 +46,7 @@ int audience_attach(struct audience *a, struct clients *cs, const struct message
 void audience_open(struct audience *a, int in, bool tty, bool stdin_once);
 /* The process has written to stdout (1) or stderr (2). */
 void audience_hear(struct audience *a, unsigned stream, const char *data, size_t n);
+bool audience_is_empty(const struct audience *a);
 /* Not to be read now; on_room follows. */
 bool audience_is_full(const struct audience *a);
 /* The run is over: all that was heard is still delivered, and everybody goes. */

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -71,6 +70,8 @@ static void on_terminal(void *arg, uint32_t events)
 		return;
 	}
 	(void) fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
+	if (c->size.ws_row > 0 && c->size.ws_col > 0)
+		(void) ioctl(master, TIOCSWINSZ, &c->size);
 	c->slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	c->master = master;
 }

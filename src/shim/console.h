@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#include <sys/ioctl.h>
+
 #include "base/err.h"
 #include "shim/loop.h"
 
@@ -14,10 +16,11 @@
 
 struct console {
 	struct loop *loop;
-	int dir;	   /* where the socket lies; borrowed */
-	struct watch sock; /* that socket, then the runtime's connection */
-	int master;	   /* -1: not here yet, or taken */
-	int slave;	   /* held so that the terminal never hangs up while somebody may open it */
+	int dir;	     /* where the socket lies; borrowed */
+	struct watch sock;   /* that socket, then the runtime's connection */
+	int master;	     /* -1: not here yet, or taken */
+	struct winsize size; /* that it gets when it comes; 0: as it is */
+	int slave; /* held so that the terminal never hangs up while somebody may open it */
 };
 
 void console_init(struct console *c, struct loop *loop, int dir);

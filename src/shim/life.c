@@ -455,15 +455,32 @@ void life_policy(struct life *l, enum restart_name policy, int64_t max_retries, 
 	reconsider(l);
 }
 
-void life_probe(struct life *l, const struct exec_order *order, struct buf *answer)
+/* What is to be run beside init needs one. */
+static bool has_init(struct life *l, struct err *err)
+{
+	if (l->state == LIFE_RUNNING)
+		return true;
+	(void) err_set(err, ERR_CONFLICT, "it is %s", state_names[l->state]);
+	return false;
+}
+
+void life_probe(struct life *l, const struct probe_order *order, struct buf *answer)
 {
 	struct err err = {0};
 
-	if (l->state != LIFE_RUNNING)
-		(void) err_set(&err, ERR_CONFLICT, "it is %s", state_names[l->state]);
-	else if (execs_start(&l->execs, order, &err) == 0)
+	if (has_init(l, &err) && probe_start(&l->execs, order, &err) == 0)
 		answer_ok(answer);
-	if (err.text[0])
+	else
+		answer_error(answer, err.text);
+}
+
+void life_exec(struct life *l, const struct session_order *order, struct buf *answer)
+{
+	struct err err = {0};
+
+	if (has_init(l, &err) && session_start(&l->execs, order, &err) == 0)
+		answer_ok(answer);
+	else
 		answer_error(answer, err.text);
 }
 
@@ -528,7 +545,7 @@ int life_open(struct life *l, const struct shim_config *config, struct loop *loo
 	if (config->log_file)
 		logfile_open(&l->log, data, config->log_max_size, config->log_max_files);
 	stdio_init(&l->stdio, loop, config->log_file ? &l->log : NULL, exec);
-	execs_init(&l->execs, loop, children, control, config, exec);
+	execs_init(&l->execs, loop, children, control, &l->clients, config, exec);
 	runtime_init(&l->runtime, loop, children, config, exec);
 	return 0;
 }

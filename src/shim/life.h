@@ -22,8 +22,10 @@
 #include "shim/logfile.h"
 #include "shim/loop.h"
 #include "shim/mounts.h"
+#include "shim/probe.h"
 #include "shim/records.h"
 #include "shim/runtime.h"
+#include "shim/session.h"
 #include "shim/stay.h"
 #include "shim/stdio.h"
 #include "wire/restart.h"
@@ -86,6 +88,7 @@ void life_hello(struct life *l, struct buf *answer);
 void life_start(struct life *l, int64_t run, int netns, struct buf *answer);
 void life_wish(struct life *l, bool running, struct buf *answer);
 void life_policy(struct life *l, enum restart_name policy, int64_t max_retries, struct buf *answer);
-void life_probe(struct life *l, const struct exec_order *order, struct buf *answer);
+void life_probe(struct life *l, const struct probe_order *order, struct buf *answer);
+void life_exec(struct life *l, const struct session_order *order, struct buf *answer);
 /* keep_clients: those that wait in an idle shim keep it, and it refuses. */
 void life_quit(struct life *l, bool keep_clients, struct buf *answer);

@@ -151,7 +151,7 @@ static void on_policy(struct life *l, const struct kv *kv, struct buf *answer)
 
 static void on_probe(struct life *l, const struct kv *kv, struct buf *answer)
 {
-	const struct exec_order order = {
+	const struct probe_order order = {
 		.id = kv_get(kv, "id"),
 		.process = kv_get(kv, "process"),
 		.timeout_ns = kv_int(kv, "timeout", 0),
@@ -197,10 +197,31 @@ static void on_attach(struct shim *s, const struct message *m, struct buf *answe
 	say(answer, r, &err);
 }
 
+static void on_exec(struct life *l, const struct message *m, struct buf *answer)
+{
+	const struct kv *kv = m->kv;
+	const struct session_order order = {
+		.id = kv_get(kv, "id"),
+		.process = kv_get(kv, "process"),
+		.name = kv_get(kv, "name"),
+		.error = kv_get(kv, "error"),
+		.tty = kv_int(kv, "tty", 0) != 0,
+		.in = kv_int(kv, "stdin", 0) != 0,
+		.out = kv_int(kv, "stdout", 0) != 0,
+		.err = kv_int(kv, "stderr", 0) != 0,
+		.client = m->n_fds > 0 ? m : NULL,
+	};
+
+	life_exec(l, &order, answer);
+}
+
 static void on_resize(struct shim *s, const struct kv *kv, struct buf *answer)
 {
+	const int64_t rows = kv_int(kv, "h", -1), columns = kv_int(kv, "w", -1);
+	const char *exec = kv_get(kv, "exec");
 	struct err err = {0};
-	int r = stdio_resize(&s->life.stdio, kv_int(kv, "h", -1), kv_int(kv, "w", -1), &err);
+	int r = exec ? session_resize(&s->life.execs, exec, rows, columns, &err)
+		     : stdio_resize(&s->life.stdio, rows, columns, &err);
 
 	say(answer, r, &err);
 }
@@ -224,6 +245,8 @@ static void on_message(void *arg, const struct message *m, struct buf *answer)
 		records_forget(&l->records, kv_int(m->kv, "run", 0));
 	} else if (str_eq(m->name, "probe")) {
 		on_probe(l, m->kv, answer);
+	} else if (str_eq(m->name, "exec")) {
+		on_exec(l, m, answer);
 	} else if (str_eq(m->name, "attach")) {
 		on_attach(s, m, answer);
 	} else if (str_eq(m->name, "resize")) {

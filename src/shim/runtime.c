@@ -138,12 +138,14 @@ int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(
 	return call(rt, argv, ends, true, done, arg, err);
 }
 
-int runtime_exec(struct runtime *rt, int dir, const char *process, const struct stdio_ends *ends,
-		 void (*done)(void *arg, bool ok), void *arg, struct err *err)
+int runtime_exec(struct runtime *rt, int dir, const char *process, bool tty,
+		 const struct stdio_ends *ends, void (*done)(void *arg, bool ok), void *arg,
+		 struct err *err)
 {
 	autofree char *log = name_for_runtime(rt->exec, RUNTIME_LOG);
 	autofree char *pid_file = name_for_runtime(rt->exec, LAYOUT_PID);
 	autofree char *file = name_for_runtime(dir, process);
+	autofree char *console = name_for_runtime(rt->exec, CONSOLE_SOCK);
 	const char *argv[ARGS_MAX] = {0};
 	size_t n = begin_args(rt, log, argv);
 
@@ -153,6 +155,11 @@ int runtime_exec(struct runtime *rt, int dir, const char *process, const struct 
 	argv[n++] = file;
 	argv[n++] = "--pid-file";
 	argv[n++] = pid_file;
+	if (tty) {
+		argv[n++] = "--tty";
+		argv[n++] = "--console-socket";
+		argv[n++] = console;
+	}
 	argv[n++] = rt->config->id;
 	return call(rt, argv, ends, false, done, arg, err);
 }

@@ -30,9 +30,11 @@ bool runtime_busy(const struct runtime *rt);
 /* Starts the container, as run --detach; done(arg, ok) is called when the runtime has ended. */
 int runtime_run(struct runtime *rt, const struct stdio_ends *ends, void (*done)(void *arg, bool ok),
 		void *arg, struct err *err);
-/* Starts a further process in it, exec --detach, as the file dir/process says; the same way. */
-int runtime_exec(struct runtime *rt, int dir, const char *process, const struct stdio_ends *ends,
-		 void (*done)(void *arg, bool ok), void *arg, struct err *err);
+/* Starts a further process in it, exec --detach, as the file dir/process says; the same way.
+ * tty: its terminal's master is sent to CONSOLE_SOCK. */
+int runtime_exec(struct runtime *rt, int dir, const char *process, bool tty,
+		 const struct stdio_ends *ends, void (*done)(void *arg, bool ok), void *arg,
+		 struct err *err);
 /* delete --force. */
 int runtime_delete(struct runtime *rt, void (*done)(void *arg, bool ok), void *arg,
 		   struct err *err);

@@ -29,6 +29,7 @@ struct build {
 	struct spec_user user;
 	struct security security;
 	uint64_t caps; /* bit n: capability number n */
+	bool all_caps; /* in effect whoever it is: docker's exec --privileged */
 };
 
 /* key NULL: a document of its own. */

@@ -158,7 +158,7 @@ static void write_caps(struct build *b)
 	struct out *o = &b->out;
 
 	out_object(o, "capabilities");
-	for (size_t s = 0; s < (b->user.uid == 0 ? 3 : 1); s++) {
+	for (size_t s = 0; s < (b->user.uid == 0 || b->all_caps ? 3 : 1); s++) {
 		out_array(o, sets[s]);
 		for (unsigned i = 0; cap_name(i); i++) {
 			if (b->caps & CAP_BIT(i))

@@ -143,20 +143,45 @@ static int resolve(struct build *b, uint64_t *ret_missing, struct err *err)
 	return spec_user_lookup(in->roots, in->config->user, in->host->group_add, &b->user, err);
 }
 
-int spec_exec(const struct spec_input *container, char *const *argv, char **ret, struct err *err)
+/* The container's environment, then the session's own. */
+static char **join_env(char *const *container, char *const *own)
+{
+	char **env = strv_copy(container);
+
+	for (; own && *own; own++)
+		strv_add(&env, *own);
+	return env;
+}
+
+int spec_exec(const struct spec_input *container, const struct exec_config *exec, char **ret,
+	      struct err *err)
 {
 	struct config config = *container->config;
+	struct host_config host = *container->host;
 	struct spec_input in = *container;
+	autostrv char **env = join_env(config.env, exec->env);
 	autostrv char **said = NULL; /* the same as of the container itself */
-	auto_(build_free) struct build b = {.in = &in, .warnings = &said};
+	auto_(build_free) struct build b = {
+		.in = &in, .warnings = &said, .all_caps = exec->privileged};
 	uint64_t missing;
 
-	config.tty = false;
+	config.tty = exec->tty;
+	config.env = env;
 	config.entrypoint = NULL;
-	config.cmd = (char **) argv;
+	config.cmd = exec->cmd;
+	if (!str_empty(exec->user))
+		config.user = exec->user;
+	if (!str_empty(exec->working_dir))
+		config.working_dir = exec->working_dir;
+	host.console_size = exec->console_size;
 	in.config = &config;
+	in.host = &host;
 	in.init_path = NULL;
-	if (resolve(&b, &missing, err) < 0 || process_write(&b, NULL, err) < 0)
+	if (resolve(&b, &missing, err) < 0)
+		return -1;
+	if (exec->privileged)
+		b.caps = caps_of_host();
+	if (process_write(&b, NULL, err) < 0)
 		return -1;
 	*ret = buf_take(&b.out.b);
 	return 0;

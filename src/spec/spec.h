@@ -102,9 +102,11 @@ int spec_update_check(const struct host_config *host, const struct host_config *
 int spec_limits(const struct host_config *host, const struct host_config *instead_of, char **ret,
 		struct err *err);
 
-/* The text of a "process" (caller frees) that runs argv in that container, as whom and with what
- * the container itself runs, without a terminal: for the runtimes' exec --process. */
-int spec_exec(const struct spec_input *container, char *const *argv, char **ret, struct err *err);
+/* The text of a "process" (caller frees) that runs what `exec` says in that container, for the
+ * runtimes' exec --process; what it leaves open is as the container itself has it. Of `exec` count
+ * user, privileged, tty, console_size, env, working_dir and cmd. */
+int spec_exec(const struct spec_input *container, const struct exec_config *exec, char **ret,
+	      struct err *err);
 
 /* "user", "uid", "user:group", "uid:gid" by the image's /etc/passwd and /etc/group: "unable to find
  * user x: no matching entries in passwd file". */

@@ -21,7 +21,9 @@
  *						  msg=ok once it is the shim's
  *  msg=wait condition= head= chunked=  + the client
  *						  msg=ok once it is the shim's
- *  msg=exec id= process= tty= ...		msg=ok; with a client or without (shim/exec.h)
+ *  msg=exec id= process= name= error= tty= stdin= stdout= stderr= framing= detach-keys= head= read=
+ *						  with a client or without; msg=ok, then event exec-started, at its end
+ *						  exec-ended. The session's directory is there (shim/session.h)
  *  msg=follow ...  + the client and its log	msg=ok once it is the shim's
  *  msg=resize h= w= [exec=]			msg=ok
  *  msg=quit [keep-clients=1]			msg=ok and end, where no run is alive; else msg=error. keep-clients:
@@ -36,6 +38,9 @@
  *  msg=gave-up run= text=			or: there is a policy and it says no more. Both are durable with
  *						  the ended before it is told; without a policy neither comes
  *  msg=probed id=				once execs/<id>/result is there (shim/exec.h)
+ *  msg=exec-started id=				the runtime has started it
+ *  msg=exec-detached id=			its client has left by keys
+ *  msg=exec-ended id= code= error=		once execs/<id>/result is there (shim/exec.h)
  * A shim that is idle ends by itself: ten seconds after its last client has gone or a hello was said, or
  * a minute after its birth or the start that failed, if neither comes.
  * A shim that cannot be born sends msg=error text= unasked, and hangs up.

@@ -15,6 +15,8 @@
 
 #include <sys/socket.h>
 
+#include <sys/wait.h>
+
 #include "shim/cgroup.h"
 #include "shim/join.h"
 #include "wire/runs.h"
@@ -25,9 +27,23 @@ static int kill_nobody(pid_t pid, int sig)
 	return 0;
 }
 
-#define kill kill_nobody
+/* Alive for who asks, and killed for who has killed it. */
+static int waitid_nobody(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+	info->si_pid = (pid_t) id;
+	info->si_code = CLD_KILLED;
+	info->si_status = SIGKILL;
+	return 0;
+}
+
+#define kill   kill_nobody
+#define waitid waitid_nobody
 #include "shim/exec.c"
 #undef kill
+#undef waitid
+
+/* The container's, with which ids of exec sessions begin. */
+#define ID "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 /* The world of straw */
 
@@ -81,14 +97,17 @@ int stdio_make_pipe(int *ret_near, int *ret_far, bool near_reads, struct err *er
 {
 	int ends[2];
 
-	must(near_reads && pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
-	*ret_near = ends[0];
-	*ret_far = ends[1];
+	must(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+	*ret_near = ends[near_reads ? 0 : 1];
+	*ret_far = ends[near_reads ? 1 : 0];
 	return 0;
 }
 
 void stdio_ends_close(struct stdio_ends *e)
 {
+	close_p(&e->in);
+	close_p(&e->out);
+	close_p(&e->err);
 }
 
 void stdio_begin(struct stdio *s)
@@ -132,8 +151,9 @@ int runtime_delete(struct runtime *rt, void (*done)(void *arg, bool ok), void *a
 }
 
 /* Each process beside init has a runtime call of its own. */
-int runtime_exec(struct runtime *rt, int dir, const char *process, const struct stdio_ends *ends,
-		 void (*done)(void *arg, bool ok), void *arg, struct err *err)
+int runtime_exec(struct runtime *rt, int dir, const char *process, bool tty,
+		 const struct stdio_ends *ends, void (*done)(void *arg, bool ok), void *arg,
+		 struct err *err)
 {
 	must(!rt->done);
 	rt->done = done;
@@ -280,6 +300,27 @@ static void happen(struct shim *s, const char *what)
 		end_exec(atoi(what + 9));
 }
 
+static int dir_fd(void)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open_dir_at(AT_FDCWD, fuzz_dir());
+	return fd;
+}
+
+/* What the daemon does before it tells. */
+static void make_session(const char *id)
+{
+	autofree char *path = NULL;
+
+	if (!id || !str_is_hex(id, 64))
+		return;
+	path = exec_path(id);
+	(void) mkdirat(dir_fd(), LAYOUT_EXECS, 0700);
+	(void) mkdirat(dir_fd(), path, 0700);
+}
+
 /* A packet, as control.c handles one, and its answer as the daemon reads it. */
 static void receive(struct shim *s, const char *packet, size_t len)
 {
@@ -292,6 +333,8 @@ static void receive(struct shim *s, const char *packet, size_t len)
 	if (kv_parse(packet, len, &kv) < 0)
 		return;
 	m.name = kv_get(&kv, "msg") ?: "";
+	if (str_eq(m.name, "exec"))
+		make_session(kv_get(&kv, "id"));
 	if (kv_get(&kv, "head") && socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0) {
 		m.fds = &ends[0];
 		m.n_fds = 1;
@@ -333,21 +376,13 @@ static void follow(void *arg, const struct run_record *r)
 	}
 }
 
-static int dir_fd(void)
-{
-	static int fd = -1;
-
-	if (fd < 0)
-		fd = open_dir_at(AT_FDCWD, fuzz_dir());
-	return fd;
-}
-
 static void open_shim(struct shim *s)
 {
-	*s = (struct shim){.config = {.id = "x", .restart = RESTART_ALWAYS}};
+	*s = (struct shim){.config = {.id = (char *) ID, .restart = RESTART_ALWAYS}};
 	world.done = NULL;
 	world.init = NULL;
 	world.execs = NULL;
+	must(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* as the shim does at birth */
 	must(loop_open(&s->loop) == 0);
 	(void) remove_tree_at(dir_fd(), LAYOUT_EXECS);
 	for (int i = 0; i < CONTROL_MAX; i++)
@@ -380,11 +415,12 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 	}
 	must(runs_read(dir_fd(), follow, &story, &damaged, NULL) == 0 && damaged == 0);
 	audience_end(&s.life.stdio.audience);
-	while (s.life.clients.n > 0)
+	execs_abandon(&s.life.execs);
+	must(!s.life.execs.first && !world.execs);
+	must(s.life.execs.n_probes == 0 && s.life.execs.n_sessions == 0);
+	while (s.life.clients.n > 0 || s.life.execs.memory_users > 0)
 		fire_next(&s.loop);
 	must(!s.life.stdio.audience.first);
-	execs_abandon(&s.life.execs);
-	must(!s.life.execs.first && s.life.execs.n == 0 && !world.execs);
 	(void) close(s.loop.epoll);
 	(void) close(s.life.records.fd);
 	buf_free(&s.life.records.pending);

@@ -61,8 +61,8 @@ int param_instant(const struct call *c, const char *name, int64_t *ret_ns, struc
 /* All values of a repeated parameter. strv, caller's. */
 char **param_all(const struct call *c, const char *name);
 
-/* "ctrl-p,ctrl-q" or "a,b" in hexadecimal, as the engine takes them; docker's own where text is NULL
- * or empty. Caller frees. */
+/* "ctrl-p,ctrl-q" or "a,b" in hexadecimal, as the engine takes them; docker's own where text is
+ * NULL or empty. Caller frees. */
 int detach_keys_parse(const char *text, char **ret_hex, struct err *err);
 
 /* The body, which must be a JSON object. New reference. */
@@ -99,5 +99,6 @@ docker_handler events_stream;
 docker_handler network_list, network_inspect, network_create_new, network_remove_one;
 docker_handler network_connect, network_disconnect, network_prune;
 docker_handler volume_list, volume_inspect, volume_create, volume_remove, volume_prune;
-docker_handler build_prune, plugin_list, plugin_missing, exec_missing;
+docker_handler build_prune, plugin_list, plugin_missing;
+docker_handler exec_create, exec_start, exec_resize, exec_inspect;
 docker_handler not_supported, not_swarm;

@@ -162,7 +162,10 @@ int container_inspect(struct call *c, struct err *err)
 	out_str(&o, "MountLabel", "");
 	out_str(&o, "ProcessLabel", "");
 	out_str(&o, "AppArmorProfile", "");
-	out_null(&o, "ExecIDs");
+	if (v.exec_ids)
+		out_strv(&o, "ExecIDs", v.exec_ids);
+	else
+		out_null(&o, "ExecIDs");
 	out_graph(&o, c, &v);
 	if (v.size_rw >= 0)
 		out_int(&o, "SizeRw", v.size_rw);

@@ -503,8 +503,3 @@ int plugin_missing(struct call *c, struct err *err)
 {
 	return err_set(err, ERR_NOT_FOUND, "plugin \"%s\" not found", c->name);
 }
-
-int exec_missing(struct call *c, struct err *err)
-{
-	return err_set(err, ERR_NOT_FOUND, "No such exec instance: %s", c->name);
-}

@@ -182,7 +182,6 @@ TEST(what_is_not_here_says_so)
 	assert_non_null(strstr(last_head, "Allow: GET\r\n"));
 	expect_message(400, "GET", "/v1.99/info", NULL, "too new");
 	expect_message(400, "GET", "/v1.10/info", NULL, "too old");
-	expect_message(501, "POST", "/containers/x/exec", "{}", "exec is not supported yet");
 	expect_message(501, "POST", "/build", NULL, "building images");
 	expect_message(404, "POST", "/networks/none/connect", "{\"Container\":\"x\"}", "No such");
 	expect_message(400, "POST", "/networks/none/connect", "{}", "container name");

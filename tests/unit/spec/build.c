@@ -194,6 +194,7 @@ TEST(a_further_process_is_as_the_container_is)
 				      .roots = roots,
 				      .init_path = "/usr/bin/catatonit"};
 	char *argv[] = {(char *) "probe", (char *) "-x", NULL};
+	const struct exec_config exec = {.cmd = argv};
 	static const char *const want[][2] = {
 		{"args", "[\"probe\",\"-x\"]"},
 		{"terminal", "false"},
@@ -212,7 +213,7 @@ TEST(a_further_process_is_as_the_container_is)
 	struct err err = {0};
 
 	assert_int_equal(spec_merge(&r.config, &r.host, NULL, id, &err), 0);
-	assert_int_equal(spec_exec(&in, argv, &text, &err), 0);
+	assert_int_equal(spec_exec(&in, &exec, &text, &err), 0);
 	doc = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
 		autofree char *got = member(doc, want[i][0]);
@@ -222,4 +223,51 @@ TEST(a_further_process_is_as_the_container_is)
 	/* Nothing of the container's own has changed. */
 	assert_true(r.config.tty);
 	assert_string_equal(r.config.entrypoint[0], "e");
+}
+
+TEST(a_further_process_may_ask_for_something_else)
+{
+	autorequest r = request("{'Cmd':['a'],'User':'5:6','Env':['A=b','C=d','E=f'],"
+				"'WorkingDir':'/w','HostConfig':{'CapDrop':['ALL']}}");
+	char *roots[] = {(char *) test_dir(), NULL};
+	const struct spec_input in = {
+		.id = id, .config = &r.config, .host = &r.host, .roots = roots};
+	char *argv[] = {(char *) "sh", NULL};
+	char *env[] = {(char *) "C=other", (char *) "G=h", (char *) "E", NULL};
+	autojson json_t *size = json_loads("[24,80]", 0, NULL);
+	const struct exec_config exec = {.user = (char *) "7",
+					 .privileged = true,
+					 .tty = true,
+					 .console_size = size,
+					 .env = env,
+					 .working_dir = (char *) "/x/../y",
+					 .cmd = argv};
+	static const char *const want[][2] = {
+		{"args", "[\"sh\"]"},
+		{"terminal", "true"},
+		{"consoleSize", "{\"height\":24,\"width\":80}"},
+		{"cwd", "\"/y\""},
+		{"user", "{\"uid\":7,\"gid\":0,\"additionalGids\":[0]}"},
+		{"env.2", "\"TERM=xterm\""},
+		{"env.3", "\"A=b\""},
+		{"env.4", "\"C=other\""},
+		{"env.5", "\"G=h\""},
+		{"env.6", "\"HOME=/\""},
+	};
+	autofree char *text = NULL, *bounding = NULL, *effective = NULL;
+	autojson json_t *doc = NULL;
+	struct err err = {0};
+
+	assert_int_equal(spec_merge(&r.config, &r.host, NULL, id, &err), 0);
+	assert_int_equal(spec_exec(&in, &exec, &text, &err), 0);
+	doc = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		autofree char *got = member(doc, want[i][0]);
+
+		assert_string_equal(got, want[i][1]);
+	}
+	bounding = member(doc, "capabilities.bounding");
+	effective = member(doc, "capabilities.effective");
+	assert_string_equal(bounding, effective);
+	assert_string_not_equal(bounding, "[]");
 }
