@@ -100,7 +100,8 @@ static int fill_config(struct engine *e, struct create_request *req, const struc
 	if (spec_check(&req->config, &req->host, &cc->warnings, err) < 0)
 		return -1;
 	if (resolve_modes(e, &req->host, err) < 0 ||
-	    networks_resolve(&req->config, &req->host, &req->networks, err) < 0)
+	    networks_resolve(&req->config, &req->host, &req->networks, err) < 0 ||
+	    links_check(e, &req->host, err) < 0)
 		return -1;
 	take_hostname(e, req);
 	if (spec_merge(&req->config, &req->host, &image->config, cc->id, err) < 0)

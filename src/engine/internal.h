@@ -24,6 +24,7 @@ struct engine {
 	struct container_store *store;
 	struct images *images;
 	struct networks *networks;
+	bool has_links;		 /* atomic; perhaps one of the containers has some */
 	char instance[9];	 /* "" for the host's usual engine */
 	char default_bridge[16]; /* its interface */
 	struct events *events;
@@ -172,6 +173,9 @@ int exec_process(struct engine *e, const struct container_config *config,
  */
 int netfiles_write(struct engine *e, struct container *c, const struct container_config *config,
 		   int data_dir, struct err *err);
+/* hosts anew, in its place: it is bound into the container. */
+int netfiles_renew_hosts(struct engine *e, struct container *c,
+			 const struct container_config *config, int data_dir, struct err *err);
 /* Removes what a start that was cut short has left of them. */
 void netfiles_tidy(int data_dir);
 
@@ -398,6 +402,17 @@ void sessions_take_up(struct engine *e, struct container *c, bool over);
 void sessions_arm_sweep(struct engine *e);
 /* Looks after those that an earlier daemon has left. */
 void sessions_begin(struct engine *e);
+
+/* linked.c: other containers in the hosts file
+ * ------------------------------------------------------------------------- */
+bool has_links(const struct container_config *config);
+/* ERR_INVALID where a link is to no container. */
+int links_check(struct engine *e, const struct host_config *host, struct err *err);
+/* The lines of its hosts file. */
+void links_add(struct engine *e, struct container *c, const struct container_config *config,
+	       struct buf *b);
+/* `started` has its addresses: those that have it in their hosts file get them. */
+void links_renew(struct engine *e, struct container *started);
 
 /* size.c: bytes in the writable layer. */
 int64_t container_size_rw(struct engine *e, const char *id);

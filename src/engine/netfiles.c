@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "engine/internal.h"
@@ -79,29 +80,51 @@ static void add_own_addresses(struct buf *b, struct container *c, const struct c
 	}
 }
 
-static int write_hosts(struct engine *e, struct container *c, const struct container_config *config,
-		       int dir, struct err *err)
+static int hosts_text(struct engine *e, struct container *c, const struct container_config *config,
+		      struct buf *b, struct err *err)
 {
 	autofree char *host = NULL;
-	autobuf b = {0};
 
 	if (is_mode(config, "host") &&
 	    read_file_at(AT_FDCWD, "/etc/hosts", HOST_FILE_MAX, &host, NULL) == 0) {
-		buf_adds(&b, host);
-		if (b.len > 0 && b.text[b.len - 1] != '\n')
-			buf_addc(&b, '\n');
+		buf_adds(b, host);
+		if (b->len > 0 && b->text[b->len - 1] != '\n')
+			buf_addc(b, '\n');
 	} else {
-		buf_adds(&b, "127.0.0.1\tlocalhost\n"
-			     "::1\tlocalhost ip6-localhost ip6-loopback\n"
-			     "fe00::\tip6-localnet\n"
-			     "ff00::\tip6-mcastprefix\n"
-			     "ff02::1\tip6-allnodes\n"
-			     "ff02::2\tip6-allrouters\n");
+		buf_adds(b, "127.0.0.1\tlocalhost\n"
+			    "::1\tlocalhost ip6-localhost ip6-loopback\n"
+			    "fe00::\tip6-localnet\n"
+			    "ff00::\tip6-mcastprefix\n"
+			    "ff02::1\tip6-allnodes\n"
+			    "ff02::2\tip6-allrouters\n");
 	}
-	if (add_extra_hosts(e, &b, config->host.extra_hosts, err) < 0)
+	if (add_extra_hosts(e, b, config->host.extra_hosts, err) < 0)
 		return -1;
-	add_own_addresses(&b, c, &config->config);
-	return save(dir, "hosts", &b, err);
+	links_add(e, c, config, b);
+	add_own_addresses(b, c, &config->config);
+	return 0;
+}
+
+static int write_hosts(struct engine *e, struct container *c, const struct container_config *config,
+		       int dir, struct err *err)
+{
+	autobuf b = {0};
+
+	return hosts_text(e, c, config, &b, err) < 0 ? -1 : save(dir, "hosts", &b, err);
+}
+
+int netfiles_renew_hosts(struct engine *e, struct container *c,
+			 const struct container_config *config, int data_dir, struct err *err)
+{
+	autoclose int fd = openat(data_dir, "hosts", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	autobuf b = {0};
+
+	if (hosts_text(e, c, config, &b, err) < 0)
+		return -1;
+	if (fd < 0 || pwrite(fd, b.text, b.len, 0) != (ssize_t) b.len ||
+	    ftruncate(fd, (off_t) b.len) < 0)
+		return err_sys(err, errno, "write hosts");
+	return 0;
 }
 
 /* A resolver of the host that only the host itself reaches. */

@@ -242,6 +242,7 @@ int networks_join(struct engine *e, struct container *c, const struct container_
 			return -1;
 	}
 	*ret_netns = take_fd(netns);
+	links_renew(e, c);
 	return 0;
 }
 
@@ -265,6 +266,8 @@ void networks_leave(struct engine *e, struct container *c)
 
 void networks_claim(struct engine *e, struct container *c)
 {
+	if (c->disk.endpoints.n > 0 && c->config && has_links(c->config))
+		e->has_links = true;
 	for (size_t i = 0; i < c->disk.endpoints.n; i++)
 		network_claim(e->networks, c->id, c->name ?: c->id,
 			      objects_at(&c->disk.endpoints, struct endpoint, i));

@@ -29,7 +29,6 @@ static int unsupported_check(const struct config *c, const struct host_config *h
 		bool wanted;
 		const char *field;
 	} fields[] = {
-		{strv_len(h->links), "HostConfig.Links"},
 		{h->storage_opt.kv && h->storage_opt.kv[0], "HostConfig.StorageOpt"},
 		{!json_is_nothing(h->device_requests), "HostConfig.DeviceRequests"},
 		{!str_empty(h->cgroup), "HostConfig.Cgroup"},

@@ -219,3 +219,78 @@ def test_docker_py(daemon, client, host):
     network.disconnect(web)
     web.remove(force=True)
     network.remove()
+
+
+# --- names
+
+def asker(daemon, name):
+    """Looks names up as that container does."""
+    inside = daemon.inspect(name)
+    conf = open(inside["ResolvConfPath"]).read()
+    server = [line.split()[1] for line in conf.splitlines() if line.startswith("nameserver")]
+    return lambda what: netns.lookup(inside["State"]["Pid"], server[0], what)
+
+
+@pytest.fixture
+def named(daemon, docker):
+    docker("network", "create", "--subnet", "10.44.0.0/24", "net")
+    docker("run", "-d", "--name", "web", "--network", "net", "--network-alias", "www", "busybox", "sleep", "1000")
+    docker("run", "-d", "--name", "peer", "--network", "net", "busybox", "sleep", "1000")
+    return asker(daemon, "peer")
+
+
+def test_names_answer_while_the_daemon_is_dead(daemon, named):
+    short = daemon.inspect("web")["Id"][:12]
+    for what in (lambda: None, daemon.kill9, daemon.start):
+        what()
+        for name in ("web", "www", short):
+            assert named(name) == ["10.44.0.2"], name
+        assert "web" in named("2.0.44.10.in-addr.arpa")
+        assert named("peer") == ["10.44.0.3"]
+    assert named("nobody") == []
+
+
+def test_names_follow_what_users_do(daemon, named, docker):
+    docker("rename", "web", "shop")
+    assert wait_for(lambda: named("shop"), "the new name") == ["10.44.0.2"]
+    assert named("web") == []
+    docker("stop", "-t", "0", "shop")
+    assert wait_for(lambda: named("shop") == [], "its going")
+    docker("start", "shop")
+    assert wait_for(lambda: named("shop"), "its coming")
+    docker("network", "create", "other")
+    docker("network", "connect", "--alias", "elsewhere", "other", "shop")
+    assert named("elsewhere") == []  # on a network that peer is not in
+    docker("network", "connect", "other", "peer")
+    assert wait_for(lambda: named("elsewhere"), "the alias")
+
+
+def test_a_name_server_that_died_comes_again_with_restore(daemon, named):
+    pid = int((daemon.exec / "dns/aardvark.pid").read_text())
+    os.kill(pid, 9)
+    daemon.restart()
+    assert wait_for(lambda: _ask(named, "web"), "the answer") == ["10.44.0.2"]
+
+
+def _ask(named, what):
+    try:
+        return named(what)
+    except Exception:
+        return None
+
+
+def test_links_are_in_the_hosts_file_and_follow(daemon, docker):
+    docker("run", "-d", "--name", "db", "busybox", "sleep", "1000")
+    docker("run", "-d", "--name", "web", "--link", "db:database", "busybox", "sleep", "1000")
+    hosts = daemon.inspect("web")["HostsPath"]
+
+    def line():
+        return [l.split() for l in open(hosts) if "database" in l]
+
+    assert line() == [[endpoint(daemon, "db")["IPAddress"], "database", daemon.inspect("db")["Id"][:12], "db"]]
+    daemon.restart()
+    docker("run", "-d", "--name", "between", "busybox", "sleep", "1000")
+    docker("restart", "-t", "0", "db")
+    assert line()[0][0] == endpoint(daemon, "db")["IPAddress"]
+    done = docker.run("run", "-d", "--link", "nobody", "busybox", "true", check=False)
+    assert "No such container: nobody" in done.stderr

@@ -186,7 +186,6 @@ TEST(namespaces_and_rights_that_make_no_sense_are_refused)
 TEST(what_comes_later_is_refused_by_name)
 {
 	static const struct bad cases[] = {
-		{"{'HostConfig':{'Links':['x']}}", "HostConfig.Links is not supported yet"},
 		{"{'HostConfig':{'StorageOpt':{'size':'1g'}}}",
 		 "HostConfig.StorageOpt is not supported yet"},
 		{"{'HostConfig':{'DeviceRequests':[{'Count':-1}]}}",

@@ -1,0 +1,146 @@
+/*
+ * Links, docker's old way of names: another container stands in ours' hosts file under an alias, at
+ * its address in a network that both are in. When it comes back at another address, the file is
+ * written again, in its place, for it is bound into the container.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "engine/internal.h"
+
+/* "db:alias", "db", "/db:/web/alias": which container, and under what name. */
+static void parse(const char *link, char **ret_target, const char **ret_alias)
+{
+	const char *colon = strchr(link, ':'), *slash = strrchr(link, '/');
+
+	if (*link == '/')
+		link++;
+	*ret_target = colon ? xstrndup(link, (size_t) (colon - link)) : xstrdup(link);
+	*ret_alias = !colon ? link : slash > colon ? slash + 1 : colon + 1;
+}
+
+int links_check(struct engine *e, const struct host_config *host, struct err *err)
+{
+	for (char **l = host->links; l && *l; l++) {
+		auto_(container_unref_p) struct container *other = NULL;
+		autofree char *target = NULL;
+		const char *alias;
+
+		parse(*l, &target, &alias);
+		if (str_empty(target) || str_empty(alias))
+			return err_set(err, ERR_INVALID, "bad format for links: %s", *l);
+		/* Not "not found": clients take that for a missing image, and pull. */
+		if (container_lookup(e->store, target, &other, NULL) < 0)
+			return err_set(err, ERR_INVALID,
+				       "could not get container for %s: No such container: %s",
+				       target, target);
+	}
+	return 0;
+}
+
+static bool is_in(const struct objects *endpoints, const char *network_id)
+{
+	for (size_t i = 0; i < endpoints->n; i++)
+		if (str_eq(objects_at(endpoints, struct endpoint, i)->network_id, network_id))
+			return true;
+	return false;
+}
+
+/* Its address in a network that we are in. Caller frees. */
+static char *address_of(struct container *other, const struct objects *mine)
+{
+	hold(&other->lock);
+
+	for (size_t i = 0; i < other->disk.endpoints.n; i++) {
+		const struct endpoint *ep = objects_at(&other->disk.endpoints, struct endpoint, i);
+
+		if (!str_empty(ep->ip) && is_in(mine, ep->network_id))
+			return xstrdup(ep->ip);
+	}
+	return NULL;
+}
+
+static void add_link(struct engine *e, struct buf *b, const char *link, const struct objects *mine)
+{
+	auto_(container_unref_p) struct container *other = NULL;
+	autofree char *target = NULL, *ip = NULL;
+	const char *alias;
+
+	parse(link, &target, &alias);
+	if (container_lookup(e->store, target, &other, NULL) < 0)
+		return;
+	ip = address_of(other, mine);
+	if (!ip)
+		return;
+	hold(&other->lock);
+	buf_addf(b, "%s\t%s %.12s %s\n", ip, alias, other->id, other->name ?: "");
+}
+
+bool has_links(const struct container_config *config)
+{
+	if (strv_len(config->host.links))
+		return true;
+	for (size_t i = 0; i < config->networks.n; i++)
+		if (strv_len(objects_at(&config->networks, struct network_wish, i)->links))
+			return true;
+	return false;
+}
+
+void links_add(struct engine *e, struct container *c, const struct container_config *config,
+	       struct buf *b)
+{
+	struct objects mine;
+
+	if (!has_links(config))
+		return;
+	__atomic_store_n(&e->has_links, true, __ATOMIC_RELAXED);
+	{
+		hold(&c->lock);
+		fields_objects_copy(endpoint_fields, &mine, &c->disk.endpoints,
+				    sizeof(struct endpoint));
+	}
+	for (char **l = config->host.links; l && *l; l++)
+		add_link(e, b, *l, &mine);
+	for (size_t i = 0; i < config->networks.n; i++) {
+		char **links = objects_at(&config->networks, struct network_wish, i)->links;
+
+		for (; links && *links; links++)
+			add_link(e, b, *links, &mine);
+	}
+	fields_objects_free(endpoint_fields, &mine, sizeof(struct endpoint));
+}
+
+/* The hosts file of one that runs and has links. */
+static void renew(struct engine *e, struct container *c)
+{
+	auto_(container_config_unref_p) struct container_config *config = NULL;
+	autoclose int data = -1;
+	struct err err = {0};
+
+	{
+		hold(&c->lock);
+		if (phase_is_alive(c->phase) && c->config && has_links(c->config))
+			config = container_config_ref(c->config);
+	}
+	if (!config)
+		return;
+	data = open_data_dir(e, c->id, &err);
+	if (data < 0 || netfiles_renew_hosts(e, c, config, data, &err) < 0)
+		log_warn("container %.12s: links: %s", c->id, err.text);
+}
+
+void links_renew(struct engine *e, struct container *started)
+{
+	struct container **list;
+	size_t n;
+
+	if (!__atomic_load_n(&e->has_links, __ATOMIC_RELAXED))
+		return;
+	container_store_all(e->store, &list, &n);
+	for (size_t i = 0; i < n; i++)
+		if (list[i] != started)
+			renew(e, list[i]);
+	container_list_free(list, n);
+}
