@@ -1,6 +1,7 @@
 """Networks: containers on bridges of a host of the test's own, with clients that know no holdfast."""
 
 import json
+import os
 
 import pytest
 
