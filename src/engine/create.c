@@ -150,9 +150,10 @@ static int write_directory(struct engine *e, const struct container_config *cc, 
 }
 
 /* Volumes, then the container that names them; on failure neither. */
-static int put_on_disk(struct engine *e, struct container_config *cc, struct err *err)
+static int put_on_disk(struct engine *e, struct container_config *cc, const struct image *image,
+		       struct err *err)
 {
-	if (make_volumes(e, cc, err) == 0 && write_directory(e, cc, err) == 0 &&
+	if (make_volumes(e, cc, image, err) == 0 && write_directory(e, cc, err) == 0 &&
 	    publish_volumes(e, cc, err) == 0)
 		return 0;
 	(void) remove_tree_at(container_store_data_dir(e->store), cc->id);
@@ -177,7 +178,7 @@ static int create(struct engine *e, struct create_request *req, struct container
 		return -1;
 	if (engine_take_name(e, req->name, c, &cc->name, err) < 0)
 		return -1;
-	r = put_on_disk(e, cc, err);
+	r = put_on_disk(e, cc, image, err);
 	if (r < 0) {
 		container_name_index_remove(e->store, cc->name, c);
 		volumes_unclaim(e, c->id);

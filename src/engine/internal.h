@@ -446,8 +446,10 @@ void recover_volumes(struct engine *e, char ***ret_gone, char ***ret_left);
 
 /* volume_mounts.c: the order is make, save config.json, publish; or drop.
  * ------------------------------------------------------------------------------------------- */
-/* Makes the volumes that are not there, and completes the mount points. */
-int make_volumes(struct engine *e, struct container_config *cc, struct err *err);
+/* Makes the volumes that are not there, fills those that are empty with what the image has, and
+ * completes the mount points. */
+int make_volumes(struct engine *e, struct container_config *cc, const struct image *image,
+		 struct err *err);
 void drop_volumes(struct engine *e, const struct container_config *cc);
 int publish_volumes(struct engine *e, const struct container_config *cc, struct err *err);
 int publish_volume(struct engine *e, const char *name, struct err *err);

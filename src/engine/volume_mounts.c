@@ -50,13 +50,31 @@ static int make_named(struct engine *e, const struct container_config *cc,
 	return engine_volume_create(e, &rq, ret, err);
 }
 
-static int make_volume(struct engine *e, const struct container_config *cc, struct mount_point *m,
-		       struct err *err)
+/* What the image has there is what the volume begins with, if it is empty. */
+static int fill(struct engine *e, const struct image *image, const struct mount_point *m,
+		const struct volume *v, struct err *err)
+{
+	struct volume_fill f;
+	bool copied = false;
+	int r;
+
+	if (volumes_fill_begin(e->volumes, v, m->made, &f, err) < 0)
+		return -1;
+	r = f.path ? images_copy_up(e->images, image, m->destination, f.path, &copied, err) : 0;
+	if (r < 0)
+		err = NULL; /* it says enough */
+	if (volumes_fill_end(e->volumes, &f, copied, err) < 0)
+		r = -1;
+	return r;
+}
+
+static int make_volume(struct engine *e, const struct container_config *cc,
+		       const struct image *image, struct mount_point *m, struct err *err)
 {
 	auto_(volume_free_p) struct volume *v = NULL;
 	int r = m->name ? make_named(e, cc, m, &v, err) : make_anonymous(e, cc, m, &v, err);
 
-	if (r < 0)
+	if (r < 0 || (!m->no_copy && fill(e, image, m, v, err) < 0))
 		return -1;
 	free(m->source);
 	m->source = xstrdup(v->mountpoint);
@@ -65,14 +83,15 @@ static int make_volume(struct engine *e, const struct container_config *cc, stru
 	return 0;
 }
 
-int make_volumes(struct engine *e, struct container_config *cc, struct err *err)
+int make_volumes(struct engine *e, struct container_config *cc, const struct image *image,
+		 struct err *err)
 {
 	struct err why = {0};
 
 	for (size_t i = 0; i < cc->mounts.n; i++) {
 		struct mount_point *m = objects_at(&cc->mounts, struct mount_point, i);
 
-		if (!str_eq(m->type, "volume") || make_volume(e, cc, m, &why) == 0)
+		if (!str_eq(m->type, "volume") || make_volume(e, cc, image, m, &why) == 0)
 			continue;
 		/* Not "not found": clients take that for a missing image, and pull. */
 		if (why.kind == ERR_NOT_FOUND)

@@ -99,6 +99,11 @@ char *image_familiar_name(const char *ref);
  * lowerdir. A layer that comes twice is there once; NULL where it has none. */
 char **image_lower(struct images *s, const struct image *im);
 const char *images_layers_dir(struct images *s);
+/* Copies what the image has in the directory `path` to `to`, an empty directory, which takes that
+ * one's attributes as well; on disk when this returns. *ret_copied: there was such a directory.
+ * ERR_INVALID where it is none. The caller keeps the image from being removed. */
+int images_copy_up(struct images *s, const struct image *im, const char *path, const char *to,
+		   bool *ret_copied, struct err *err);
 /* check_container_image_exist: is the image with this id here with every layer directory? 0, or < 0
  * with err saying which part is missing. */
 int check_container_image_exist(struct images *s, const char *id, struct err *err);

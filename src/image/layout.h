@@ -14,9 +14,13 @@
  *first 16 digits, so that overlay's option string holds 100 layers and more; layer.json has all of
  *it, and who meets a directory with another diff id refuses it.
  *
+ * What the program copies up for a volume (copy-up) goes to the volume's directory, which the daemon
+ * names, and comes out of the layers.
+ *
  * holdfast-image answers on its standard output, in JSON:
  *	{"Images": [{"Config": "<hex>", "Names": ["busybox:latest", ...], "Layers": ["<hex of the
  *diff id>", ...]}]}
+ *	{"Copied": true}	copy-up
  *	{"Error": {"Kind": "invalid" | "too large" | "system", "Text": "..."}}
  * Everything in Images lies in the staging directory, or was already in the store, and is on disk.
  */

@@ -141,6 +141,8 @@ int tool_read(struct images *s, const char *verb, const char *staging,
 	      const struct image_source *in, json_t **ret, struct err *err);
 int tool_write(struct images *s, const json_t *wanted, const struct image_sink *out,
 	       struct err *err);
+int tool_copy_up(struct images *s, const char *to, const char *path, char *const *layers,
+		 json_t **ret, struct err *err);
 
 /* Publishing (publish.c): what lies in staging/<name> becomes images. */
 

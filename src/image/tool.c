@@ -200,6 +200,27 @@ int tool_read(struct images *s, const char *verb, const char *staging,
 	return 0;
 }
 
+int tool_copy_up(struct images *s, const char *to, const char *path, char *const *layers,
+		 json_t **ret, struct err *err)
+{
+	auto_(tool_run_end) struct tool_run t = {.in = -1, .out = -1, .err = -1};
+	size_t n = strv_len(layers);
+	const char **argv = xcalloc(n + 6, sizeof *argv);
+	autojson json_t *answer = NULL;
+	int r;
+
+	memcpy(argv, ((const char *[]){s->tool, "copy-up", s->root_path, to, path}),
+	       5 * sizeof *argv);
+	memcpy(argv + 5, layers, n * sizeof *argv);
+	r = start(s, &t, argv, -1, err);
+	free(argv);
+	if (r < 0 || read_answer(&t, &answer, err) < 0 || told_error(answer, err) < 0 ||
+	    finish(&t, err) < 0)
+		return -1;
+	*ret = take(answer);
+	return 0;
+}
+
 /* Writing */
 
 /* A file, for the list may be larger than a pipe. */

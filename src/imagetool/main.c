@@ -17,6 +17,7 @@ static const char usage[] =
 	"Usage: holdfast-image load|import --root DIR --staging DIR [--max-bytes N] [--max-entries "
 	"N]\n"
 	"       holdfast-image save --root DIR\n"
+	"       holdfast-image copy-up ROOT TO PATH LAYER...\n"
 	"Reads and writes image archives for holdfastd. See src/image/layout.h.\n";
 
 static const char *kind_name(enum err_kind kind)
@@ -45,6 +46,14 @@ static int run(struct tool *t, const char *verb, json_t **ret, struct err *err)
 	if (str_eq(verb, "import"))
 		return tool_import(t, ret, err);
 	return err_set(err, ERR_INVALID, "unknown verb %s", verb);
+}
+
+/* The answer, or the error, to stdout. */
+static int answer_of(int r, json_t *answer, const struct err *err)
+{
+	if (r < 0)
+		return answer_error(stdout, err);
+	return json_dumpf(answer, stdout, JSON_COMPACT) < 0 || fflush(stdout) != 0;
 }
 
 static int64_t number(const char *text)
@@ -113,6 +122,7 @@ int main(int argc, char **argv)
 	autojson json_t *answer = NULL;
 	struct err err = {0};
 	const char *verb;
+	int r;
 
 	/* Nothing to do without who asked: what is half done is swept at the daemon's next start.
 	 */
@@ -123,6 +133,10 @@ int main(int argc, char **argv)
 	 * and leaves us their bytes, which is what we want. In a UTF-8 locale it would normalise
 	 * them. */
 
+	if (argc > 5 && str_eq(argv[1], "copy-up")) {
+		r = tool_copy_up(argv[2], argv[3], argv[4], argv + 5, &answer, &err);
+		return answer_of(r, answer, &err);
+	}
 	parse_options(&t, argc, argv);
 	verb = argv[optind];
 	if (!verb || t.root < 0 || (t.staging < 0) != str_eq(verb, "save")) {
@@ -134,9 +148,6 @@ int main(int argc, char **argv)
 			return answer_error(stderr, &err);
 		return 0;
 	}
-	if (run(&t, verb, &answer, &err) < 0)
-		return answer_error(stdout, &err);
-	if (json_dumpf(answer, stdout, JSON_COMPACT) < 0 || fflush(stdout) != 0)
-		return 1;
-	return 0;
+	r = run(&t, verb, &answer, &err);
+	return answer_of(r, answer, &err);
 }

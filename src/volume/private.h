@@ -19,6 +19,12 @@ struct volumes {
 	int dir;
 };
 
+/* 1, 0, or -errno. */
+int dir_is_empty(int dir);
+
+/* Moves what is in .filled-<name> into the volume, where that is still to be done: 0 or -errno. */
+int volumes_complete_fill(struct volumes *vs, const char *name);
+
 /* Moves an entry of volumes/ to a name of its own among those that are gone: 0 or -errno. ret_gone
  * has room for VOLUME_GONE_MAX. */
 int volumes_move_away(struct volumes *vs, const char *entry, char *ret_gone);

@@ -139,29 +139,16 @@ int volumes_get(struct volumes *vs, const char *name, struct volume **ret, struc
 	return r < 0 ? err_sys(err, -r, "get %s", name) : 0;
 }
 
-static bool is_empty(DIR *d)
-{
-	struct dirent *ent;
-
-	while ((ent = readdir(d)))
-		if (strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0)
-			return false;
-	return true;
-}
-
 /* A volume with options has nothing in _data: something else is mounted in its place. So one with
  * something in it is a plain one, whatever its volume.json would say. */
 static int check_usable(const struct volume *v, struct err *err)
 {
-	DIR *d = opendir(v->mountpoint);
-	bool empty;
+	autoclose int data = open_dir_at(AT_FDCWD, v->mountpoint);
 
-	if (!d)
-		return err_sys(err, errno, "volume %s has lost its data: %s", v->name,
+	if (data < 0)
+		return err_sys(err, -data, "volume %s has lost its data: %s", v->name,
 			       v->mountpoint);
-	empty = is_empty(d);
-	closedir(d);
-	if (v->problem && empty)
+	if (v->problem && dir_is_empty(data) != 0)
 		return err_set(err, ERR_CONFLICT,
 			       "volume %s is empty and cannot be read, so it may be one that is "
 			       "mounted from elsewhere: %s",
@@ -438,6 +425,15 @@ void volumes_delete(struct volumes *vs, const char *gone)
 
 /* After a crash ----------------------------------------------------------------------------- */
 
+static void complete(struct volumes *vs, const char *name)
+{
+	int r = volumes_complete_fill(vs, name);
+
+	if (r < 0)
+		log_warn("volume %s: what it was to begin with is not all there: %s", name,
+			 strerror(-r));
+}
+
 void volumes_recover(struct volumes *vs, char ***ret_pending, char ***ret_gone)
 {
 	struct err err = {0};
@@ -456,6 +452,8 @@ void volumes_recover(struct volumes *vs, char ***ret_pending, char ***ret_gone)
 			strv_add(ret_gone, name);
 		else if (str_has_prefix(name, PREFIX_PENDING))
 			strv_add(ret_pending, name + strlen(PREFIX_PENDING));
+		else if (str_has_prefix(name, PREFIX_FILLED))
+			complete(vs, name + strlen(PREFIX_FILLED));
 		else if ((str_has_prefix(name, PREFIX_NEW) || str_has_prefix(name, PREFIX_FILL)) &&
 			 volumes_move_away(vs, name, gone) == 0)
 			strv_add(ret_gone, gone);

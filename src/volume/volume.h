@@ -90,6 +90,28 @@ int volumes_publish(struct volumes *vs, const char *name, struct err *err);
 /* Its container will not be: 0 with what is left to volumes_delete(), or -errno. */
 int volumes_drop_pending(struct volumes *vs, const char *name, char *ret_gone);
 
+/*
+ * Filling a volume with what an image has there, once, while it is empty:
+ *
+ *	if (volumes_fill_begin(vs, v, &fill, err) == 0 && fill.path)
+ *		copy to fill.path, and say whether that went well:
+ *	volumes_fill_end(vs, &fill, copied, err);
+ *
+ * Until the end nobody sees any of it, and whoever dies before leaves an empty volume; from its
+ * rename on it is completed, if need be by volumes_recover(). One at a time for each volume.
+ */
+struct volume_fill {
+	char *path; /* of the directory to fill; NULL: the volume is not empty */
+	char *name; /* the rest is private */
+	bool pending;
+	int lock; /* of the volume */
+};
+/* pending: it is of volumes_create_pending(). Volumes with options are left as they are. */
+int volumes_fill_begin(struct volumes *vs, const struct volume *v, bool pending,
+		       struct volume_fill *ret, struct err *err);
+/* Also after a failure to copy. */
+int volumes_fill_end(struct volumes *vs, struct volume_fill *f, bool copied, struct err *err);
+
 /* What a former daemon left unfinished: filled volumes are completed, and the rest put into two
  * lists (strv, the caller's): names of pending volumes, to be published or dropped, and directories
  * to be deleted by volumes_delete(). Before any other use. */
