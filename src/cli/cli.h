@@ -57,6 +57,8 @@ int cli_failf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void target_container(struct buf *b, const char *ref, const char *verb);
 /* "/v1.44/images/<ref>/<verb>", or without verb where it is NULL. */
 void target_image(struct buf *b, const char *ref, const char *verb);
+/* "/v1.44/volumes/<name>" */
+void target_volume(struct buf *b, const char *name);
 /* "repo:tag" cut in two: a copy of the first part, and where in name the second begins (NULL:
  * nowhere). The port of a registry is no tag. */
 const char *repo_and_tag(const char *name, char **ret_repo);
@@ -132,6 +134,13 @@ extern const struct option system_options[];
 COMMAND(container_prune);
 COMMAND(image_prune);
 extern const struct option container_prune_options[], image_prune_options[];
+COMMAND(volume_create);
+COMMAND(volume_ls);
+COMMAND(volume_rm);
+COMMAND(volume_prune);
+COMMAND(inspect_volume);
+extern const struct option volume_create_options[], volume_ls_options[], volume_rm_options[];
+extern const struct option volume_prune_options[];
 COMMAND(restore_report);
 extern const struct option restore_report_options[];
 COMMAND(help);

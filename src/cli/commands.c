@@ -3,6 +3,7 @@
 
 #define CONTAINERS "CONTAINER [CONTAINER...]"
 #define IMAGES	   "IMAGE [IMAGE...]"
+#define VOLUMES	   "VOLUME [VOLUME...]"
 
 #define C(name_, aliases_, args_, summary_, options_, min, max, fn_)                       \
 	{                                                                                  \
@@ -56,7 +57,8 @@ const struct command commands[] = {
 	C("logs", "container logs", "[OPTIONS] CONTAINER", "Fetch the logs of a container",
 	  logs_options, 1, 1, logs),
 	C("inspect", NULL, "[OPTIONS] NAME|ID [NAME|ID...]",
-	  "Show all that is known of containers and images", inspect_options, 1, ARGS_ANY, inspect),
+	  "Show all that is known of containers, images and volumes", inspect_options, 1, ARGS_ANY,
+	  inspect),
 	C("container prune", NULL, "[OPTIONS]", "Remove all stopped containers",
 	  container_prune_options, 0, 0, container_prune),
 	C("images", "image ls, image list", "[OPTIONS] [REPOSITORY[:TAG]]", "List images",
@@ -76,6 +78,15 @@ const struct command commands[] = {
 	  history_options, 1, 1, history),
 	C("image prune", NULL, "[OPTIONS]", "Remove unused images", image_prune_options, 0, 0,
 	  image_prune),
+	C("volume create", NULL, "[OPTIONS] [VOLUME]", "Create a volume", volume_create_options, 0,
+	  1, volume_create),
+	C("volume ls", "volume list", "[OPTIONS]", "List volumes", volume_ls_options, 0, 0,
+	  volume_ls),
+	C("volume rm", "volume remove", "[OPTIONS] " VOLUMES, "Remove one or more volumes",
+	  volume_rm_options, 1, ARGS_ANY, volume_rm),
+	C("volume prune", NULL, "[OPTIONS]",
+	  "Remove unused anonymous volumes; with -a, named ones, too", volume_prune_options, 0, 0,
+	  volume_prune),
 	C("events", "system events", "[OPTIONS]", "Follow what happens to containers and images",
 	  events_options, 0, 0, events),
 	C("version", NULL, "[OPTIONS]", "Show the versions of holdfast and of the daemon",
@@ -102,5 +113,13 @@ const struct command commands[] = {
 	 .max_args = ARGS_ANY,
 	 .hidden = true,
 	 .fn = command_inspect_image},
+	{.name = "volume inspect",
+	 .args = "[OPTIONS] " VOLUMES,
+	 .summary = "Show all that is known of volumes",
+	 .options = inspect_options,
+	 .min_args = 1,
+	 .max_args = ARGS_ANY,
+	 .hidden = true,
+	 .fn = command_inspect_volume},
 	{.name = NULL},
 };

@@ -1,4 +1,4 @@
-/* inspect: containers and images, as the daemon tells of them. */
+/* inspect: containers, images and volumes, as the daemon tells of them. */
 #include "cli/cli.h"
 #include "cli/list.h"
 
@@ -16,7 +16,7 @@ const struct option inspect_options[] = {
 	O('s', "size", OPTION_FLAG, size, NULL,
 	  "Display total file sizes if the type is container"),
 	O(0, "type", OPTION_STR, type, "string",
-	  "Only inspect objects of the given type (container, image)"),
+	  "Only inspect objects of the given type (container, image, volume)"),
 	OPTION_END,
 };
 
@@ -39,7 +39,15 @@ static int get_image(const struct cli *cli, const char *ref, json_t **ret, struc
 	return client_call(cli->address, "GET", target.text, NULL, ret, err);
 }
 
-/* Without a type: a container of this name, else an image. */
+static int get_volume(const struct cli *cli, const char *name, json_t **ret, struct err *err)
+{
+	autobuf target = {0};
+
+	target_volume(&target, name);
+	return client_call(cli->address, "GET", target.text, NULL, ret, err);
+}
+
+/* Without a type: a container of this name, else an image, else a volume. */
 static int get(const struct cli *cli, const struct inspect_options *o, const char *ref,
 	       json_t **ret, struct err *err)
 {
@@ -47,11 +55,17 @@ static int get(const struct cli *cli, const struct inspect_options *o, const cha
 		return get_container(cli, o, ref, ret, err);
 	if (str_eq(o->type, "image"))
 		return get_image(cli, ref, ret, err);
+	if (str_eq(o->type, "volume"))
+		return get_volume(cli, ref, ret, err);
 	if (get_container(cli, o, ref, ret, err) == 0)
 		return 0;
 	if (err->kind != ERR_NOT_FOUND)
 		return -1;
 	if (get_image(cli, ref, ret, err) == 0)
+		return 0;
+	if (err->kind != ERR_NOT_FOUND)
+		return -1;
+	if (get_volume(cli, ref, ret, err) == 0)
 		return 0;
 	if (err->kind != ERR_NOT_FOUND)
 		return -1;
@@ -87,15 +101,16 @@ static int inspect(const struct cli *cli, const struct inspect_options *o, int n
 
 static int inspect_type(struct cli *cli, const char *type, int argc, char **argv)
 {
+	static const char *const types[] = {"container", "image", "volume", NULL};
 	struct inspect_options o = {0};
 	int n = cli_begin(cli, &o, argc, argv);
 
 	if (type)
 		o.type = type;
-	if (o.type && !str_eq(o.type, "container") && !str_eq(o.type, "image"))
-		return cli_failf(
-			"inspect: \"%s\" is not a type that can be inspected (container, image)",
-			o.type);
+	if (o.type && !strv_contains((char *const *) types, o.type))
+		return cli_failf("inspect: \"%s\" is not a type that can be inspected (container, "
+				 "image, volume)",
+				 o.type);
 	return inspect(cli, &o, n, argv);
 }
 
@@ -107,6 +122,11 @@ int command_inspect(struct cli *cli, int argc, char **argv)
 int command_inspect_container(struct cli *cli, int argc, char **argv)
 {
 	return inspect_type(cli, "container", argc, argv);
+}
+
+int command_inspect_volume(struct cli *cli, int argc, char **argv)
+{
+	return inspect_type(cli, "volume", argc, argv);
 }
 
 int command_inspect_image(struct cli *cli, int argc, char **argv)

@@ -1,4 +1,4 @@
-/* container prune, image prune. */
+/* container prune, image prune, volume prune. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +25,14 @@ const struct option image_prune_options[] = {
 	O('a', "all", OPTION_FLAG, all, NULL, "Remove all unused images, not just dangling ones"),
 	O(0, "filter", OPTION_LIST, filters, "filter",
 	  "Provide filter values (e.g. \"until=<timestamp>\")"),
+	O('f', "force", OPTION_FLAG, force, NULL, "Do not prompt for confirmation"),
+	OPTION_END,
+};
+
+const struct option volume_prune_options[] = {
+	O('a', "all", OPTION_FLAG, all, NULL, "Remove all unused volumes, not just anonymous ones"),
+	O(0, "filter", OPTION_LIST, filters, "filter",
+	  "Provide filter values (e.g. \"label=<label>\")"),
 	O('f', "force", OPTION_FLAG, force, NULL, "Do not prompt for confirmation"),
 	OPTION_END,
 };
@@ -61,25 +69,52 @@ static int prune(const struct cli *cli, const char *target, struct prune_options
 	return r < 0 ? cli_fail(&err) : EXIT_OK;
 }
 
+/* What went, in `list` of the answer, under this heading. */
+static int prune_and_print(const struct cli *cli, const char *target, struct prune_options *o,
+			   const char *list, const char *heading)
+{
+	autojson json_t *answer = NULL;
+	int exit_code = prune(cli, target, o, &answer);
+	const json_t *names = json_object_get(answer, list);
+	json_t *name;
+	size_t i;
+
+	if (!answer)
+		return exit_code;
+	if (json_array_size(names))
+		puts(heading);
+	json_array_foreach (names, i, name)
+		puts(json_string_value(name) ? json_string_value(name) : "");
+	print_freed(answer, i > 0);
+	return exit_code;
+}
+
 int command_container_prune(struct cli *cli, int argc, char **argv)
 {
 	struct prune_options o = {0};
-	autojson json_t *answer = NULL;
 	int exit_code = EXIT_OK;
-	size_t i;
-	json_t *id;
 
 	(void) cli_begin(cli, &o, argc, argv);
 	if (confirmed(&o, "all stopped containers"))
-		exit_code = prune(cli, CLIENT_API "/containers/prune", &o, &answer);
+		exit_code = prune_and_print(cli, CLIENT_API "/containers/prune", &o,
+					    "ContainersDeleted", "Deleted Containers:");
 	strv_free(o.filters);
-	if (!answer)
-		return exit_code;
-	if (json_array_size(json_object_get(answer, "ContainersDeleted")))
-		puts("Deleted Containers:");
-	json_array_foreach (json_object_get(answer, "ContainersDeleted"), i, id)
-		puts(json_string_value(id) ? json_string_value(id) : "");
-	print_freed(answer, i > 0);
+	return exit_code;
+}
+
+int command_volume_prune(struct cli *cli, int argc, char **argv)
+{
+	struct prune_options o = {0};
+	int exit_code = EXIT_OK;
+
+	(void) cli_begin(cli, &o, argc, argv);
+	if (o.all)
+		strv_add(&o.filters, "all=true");
+	if (confirmed(&o, o.all ? "all local volumes not used by at least one container"
+				: "anonymous local volumes not used by at least one container"))
+		exit_code = prune_and_print(cli, CLIENT_API "/volumes/prune", &o, "VolumesDeleted",
+					    "Deleted Volumes:");
+	strv_free(o.filters);
 	return exit_code;
 }
 

@@ -344,3 +344,29 @@ def test_docker_py(daemon, client):
     assert [v.name for v in client.volumes.list(filters={"dangling": True})] == ["data"]
     volume.remove()
     assert client.volumes.prune()["VolumesDeleted"] is None
+
+
+def test_the_native_cli(daemon):
+    cli = daemon.cli
+    assert cli("volume", "create", "--label", "a=b", "data").stdout == "data\n"
+    anonymous = cli("volume", "create").stdout.strip()
+    listed = cli("volume", "ls").stdout.splitlines()
+    assert listed[0].split() == ["DRIVER", "VOLUME", "NAME"] and "data" in "".join(listed)
+    assert cli("volume", "ls", "-q", "-f", "label=a").stdout == "data\n"
+    assert cli("volume", "ls", "--format", "{{.Name}} {{.Labels}} {{.Mountpoint}}", "-f", "name=data"
+               ).stdout == f"data a=b {daemon.data}/volumes/data/_data\n"
+    assert cli("volume", "inspect", "-f", "{{.Name}} {{.Labels.a}}", "data").stdout == "data b\n"
+    assert cli("inspect", "-f", "{{.Driver}}", "data").stdout == "local\n"
+    first = cli("run", "-d", "--network", "none", "-v", "data:/d", "-v", "/anonymous", "busybox",
+                "sh", "-c", "echo hi > /d/f").stdout.strip()
+    assert cli("wait", first).stdout == "0\n"
+    second = cli("run", "-d", "--network", "none", "--volumes-from", f"{first}:ro", "--mount",
+                 "type=volume,dst=/x,volume-label=c=d", "busybox", "cat", "/d/f").stdout.strip()
+    assert cli("wait", second).stdout == "0\n" and cli("logs", second).stdout == "hi\n"
+    refused = cli("volume", "rm", "data", check=False)
+    assert refused.returncode == 1 and "volume is in use" in refused.stderr
+    cli("rm", "-v", first, second)
+    assert cli("volume", "prune", "-f").stdout.startswith(f"Deleted Volumes:\n{anonymous}\n\nTotal reclaimed")
+    assert cli("volume", "rm", "data").stdout == "data\n"
+    assert cli("volume", "rm", "-f", "data").stdout == "data\n"
+    assert cli("volume", "ls", "-q").stdout == ""
