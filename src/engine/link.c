@@ -4,6 +4,7 @@
  * watch and a worker that drops the link at the same moment do not meet.
  */
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "engine/internal.h"
@@ -45,14 +46,60 @@ static void end_watch(struct link *l)
 	link_unref(l);
 }
 
-/* Reads what is there: false once the other side has hung up, or (pidfds) the process has ended. */
-static bool drain(int fd)
+struct kick {
+	struct engine *e;
+	struct container *c;
+};
+
+static void kick_free(struct kick *k)
 {
+	container_unref(k->c);
+	free(k);
+}
+
+static void do_kick(void *arg)
+{
+	struct kick *k = arg;
+
+	reconcile(k->e, k->c, NULL);
+	kick_free(k);
+}
+
+/* The one thing that a shim tells and nobody could read later. */
+static void do_tell_detach(void *arg)
+{
+	struct kick *k = arg;
+
+	notify(k->e, k->c, now_ns(), "detach", NULL);
+	kick_free(k);
+}
+
+static void submit(struct engine *e, struct container *c, void (*fn)(void *arg))
+{
+	struct kick *k = xnew(struct kick);
+
+	*k = (struct kick){e, container_ref(c)};
+	workers_submit(e->workers, c, fn, k);
+}
+
+void engine_kick(struct engine *e, struct container *c)
+{
+	/* What is not reconciled any more is for the next daemon's restore. */
+	if (!engine_ending(e))
+		submit(e, c, do_kick);
+}
+
+/* Reads what is there: false once the other side has hung up, or (pidfds) the process has ended. */
+static bool drain(struct link *l, int fd)
+{
+	static const char detached[] = "msg=detached\n";
 	char packet[512];
 
 	for (;;) {
 		ssize_t n = recv(fd, packet, sizeof packet, MSG_DONTWAIT | MSG_TRUNC);
 
+		if (n == sizeof detached - 1 && !memcmp(packet, detached, (size_t) n))
+			submit(l->e, l->c, do_tell_detach);
 		if (n > 0 || (n < 0 && errno == EINTR))
 			continue;
 		return n < 0 && errno == EAGAIN;
@@ -63,7 +110,7 @@ static void on_fd(void *arg, int fd)
 {
 	struct link *l = arg;
 
-	if (!drain(fd)) {
+	if (!drain(l, fd)) {
 		__atomic_store_n(&l->hung_up, true, __ATOMIC_RELEASE);
 		engine_kick(l->e, l->c);
 		end_watch(l);
@@ -141,30 +188,4 @@ void link_drop(struct link **lp)
 		return;
 	end_watch(l);
 	link_unref(l);
-}
-
-struct kick {
-	struct engine *e;
-	struct container *c;
-};
-
-static void do_kick(void *arg)
-{
-	struct kick *k = arg;
-
-	reconcile(k->e, k->c, NULL);
-	container_unref(k->c);
-	free(k);
-}
-
-void engine_kick(struct engine *e, struct container *c)
-{
-	struct kick *k;
-
-	/* What is not reconciled any more is for the next daemon's restore. */
-	if (engine_ending(e))
-		return;
-	k = xnew(struct kick);
-	*k = (struct kick){e, container_ref(c)};
-	workers_submit(e->workers, c, do_kick, k);
 }

@@ -151,8 +151,7 @@ static size_t on_input(void *arg, const char *data, size_t n)
 		input_write(&a->in, data, n);
 	} else if (pass_on(x, data, n)) {
 		x->wants[0] = false; /* who leaves so ends nothing */
-		if (a->on_detach)
-			a->on_detach(a->arg);
+		a->on_detach(a->detach_arg);
 		client_finish(x->client);
 	}
 	return n;
@@ -196,6 +195,18 @@ static int parse_keys(const char *text, struct attached *x)
 	return 0;
 }
 
+/* hears: it is here for what comes, and not for the head alone. */
+static void begin(struct attached *x, bool hears)
+{
+	struct audience *a = x->audience;
+
+	a->walking++;
+	client_begin(x->client);
+	if (!hears && x->client)
+		client_finish(x->client);
+	sweep(a);
+}
+
 int audience_attach(struct audience *a, struct clients *cs, const struct message *m,
 		    struct err *err)
 {
@@ -210,34 +221,41 @@ int audience_attach(struct audience *a, struct clients *cs, const struct message
 		x->wants[i] = kv_int(m->kv, names[i], 0) != 0;
 	if (client_take(cs, m, &owner, x, &x->client, err) < 0)
 		return -1;
+	x->wants[0] &= !a->in.open || a->has_input;
 	x->next = a->first;
 	a->first = take(new);
-	client_begin(x->client);
+	begin(x, kv_int(m->kv, "stream", 1) != 0);
 	return 0;
 }
 
 /* A run ---------------------------------------- */
 
-static void drop_room(void *arg)
+static void nobody_cares(void *arg)
 {
 }
 
-void audience_init(struct audience *a, struct loop *loop, void (*on_room)(void *arg),
-		   void (*on_detach)(void *arg), void *arg)
+void audience_init(struct audience *a, struct loop *loop, void (*on_room)(void *arg), void *arg)
 {
-	*a = (struct audience){.loop = loop, .on_detach = on_detach, .arg = arg};
-	a->on_room = on_room ? on_room : drop_room;
+	*a = (struct audience){.loop = loop, .on_room = on_room, .arg = arg};
+	audience_tell(a, nobody_cares, NULL);
 	input_init(&a->in, loop, on_process_room, a);
+}
+
+void audience_tell(struct audience *a, void (*on_detach)(void *arg), void *arg)
+{
+	a->on_detach = on_detach;
+	a->detach_arg = arg;
 }
 
 void audience_open(struct audience *a, int in, bool tty, bool stdin_once)
 {
 	a->tty = tty;
 	a->stdin_once = stdin_once;
+	a->has_input = in >= 0;
 	a->walking++;
 	/* Where there is no input, its end means nothing. */
 	for (struct attached *x = a->first; x; x = x->next)
-		x->wants[0] &= in >= 0;
+		x->wants[0] &= a->has_input;
 	input_open(&a->in, in);
 	for (struct attached *x = a->first; x; x = x->next)
 		if (x->in_ended)

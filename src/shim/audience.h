@@ -24,21 +24,22 @@ struct audience {
 	struct attached *first;
 	unsigned walking; /* over the list: nobody is taken out of it */
 	struct input in;
-	bool tty, stdin_once; /* of the run, once it is open */
-	bool full;	      /* somebody of it is: the source is not to be read */
-	/* The source may be read again. */
+	bool has_input, tty, stdin_once; /* of the run, once it is open */
+	bool full;			 /* somebody of it is: the source is not to be read */
 	void (*on_room)(void *arg);
-	/* Somebody has left by the keys for that. May be NULL. */
-	void (*on_detach)(void *arg);
 	/* Its last client has gone. The audience may be freed from here. May be NULL. */
 	void (*on_empty)(void *arg);
 	void *arg;
+	void (*on_detach)(void *arg);
+	void *detach_arg;
 };
 
-void audience_init(struct audience *a, struct loop *loop, void (*on_room)(void *arg),
-		   void (*on_detach)(void *arg), void *arg);
+/* on_room: the source may be read again. */
+void audience_init(struct audience *a, struct loop *loop, void (*on_room)(void *arg), void *arg);
+/* on_detach: somebody has left by the keys for that. */
+void audience_tell(struct audience *a, void (*on_detach)(void *arg), void *arg);
 /* Takes the client that came with msg=attach or msg=exec: keys stdin= stdout= stderr=, detach-keys=
- * (hexadecimal), and those of client_take(). */
+ * (hexadecimal), stream=0 (it wants the response's head alone), and those of client_take(). */
 int audience_attach(struct audience *a, struct clients *cs, const struct message *m,
 		    struct err *err);
 /* The run begins. in: the process's input, taken over; -1: there is none, and nobody's is wanted.

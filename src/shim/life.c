@@ -71,6 +71,15 @@ static void tell(struct life *l, const struct run_record *r, size_t n)
 	}
 }
 
+static void on_detach(void *arg)
+{
+	struct life *l = arg;
+	autobuf event = {0};
+
+	kv_add(&event, "msg", "detached");
+	control_tell(l->control, &event);
+}
+
 /* A disk that takes no record: go on trying, and do not end before it has them. The events carry
  * the truth meanwhile. */
 static void on_retry(void *arg)
@@ -545,6 +554,7 @@ int life_open(struct life *l, const struct shim_config *config, struct loop *loo
 	if (config->log_file)
 		logfile_open(&l->log, data, config->log_max_size, config->log_max_files);
 	stdio_init(&l->stdio, loop, config->log_file ? &l->log : NULL, exec);
+	audience_tell(&l->stdio.audience, on_detach, l);
 	execs_init(&l->execs, loop, children, control, &l->clients, config, exec);
 	runtime_init(&l->runtime, loop, children, config, exec);
 	return 0;

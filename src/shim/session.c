@@ -398,7 +398,8 @@ static struct session *session_new(struct execs *xs, const struct session_order 
 	s->name = xstrdup(order->name ? order->name : "");
 	s->linger = (struct timer){.fn = on_linger, .arg = s};
 	console_init(&s->console, xs->loop, -1);
-	audience_init(&s->audience, xs->loop, on_room, on_detach, s);
+	audience_init(&s->audience, xs->loop, on_room, s);
+	audience_tell(&s->audience, on_detach, s);
 	s->audience.on_empty = on_empty;
 	for (size_t i = 0; i < ARRAY_SIZE(s->out); i++) {
 		struct source *o = &s->out[i];

@@ -113,7 +113,7 @@ void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exe
 {
 	*s = (struct stdio){.loop = loop, .log = log, .exec = exec, .in = -1};
 	console_init(&s->console, loop, exec);
-	audience_init(&s->audience, loop, go_on_reading, NULL, s);
+	audience_init(&s->audience, loop, go_on_reading, s);
 	s->trim.fn = trim;
 	s->trim.arg = s;
 	for (int i = 0; i < LOG_SOURCES; i++)

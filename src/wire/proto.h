@@ -37,6 +37,7 @@
  *  msg=restart run= due= count=			after ended (or a restart that failed): run `run` is due.
  *  msg=gave-up run= text=			or: there is a policy and it says no more. Both are durable with
  *						  the ended before it is told; without a policy neither comes
+ *  msg=detached				a client has left by the keys for that; written nowhere
  *  msg=probed id=				once execs/<id>/result is there (shim/exec.h)
  *  msg=exec-started id=				the runtime has started it
  *  msg=exec-detached id=			its client has left by keys

@@ -78,7 +78,7 @@ static void on_room(void *arg)
 
 void stdio_init(struct stdio *s, struct loop *loop, struct logfile *log, int exec)
 {
-	audience_init(&s->audience, loop, on_room, NULL, s);
+	audience_init(&s->audience, loop, on_room, s);
 }
 
 int stdio_resize(struct stdio *s, int64_t rows, int64_t columns, struct err *err)

@@ -55,9 +55,9 @@ class Conn:
         self.sock.settimeout(PATIENCE)
         self.events = []
 
-    def send(self, msg, **pairs):
+    def send(self, msg, fds=(), **pairs):
         lines = [f"msg={msg}"] + [f"{k}={kv_escape(v)}" for k, v in pairs.items()]
-        self.sock.send("".join(line + "\n" for line in lines).encode())
+        socket.send_fds(self.sock, ["".join(line + "\n" for line in lines).encode()], fds)
 
     def recv(self):
         """The next packet; None at the end."""
@@ -66,9 +66,9 @@ class Conn:
             return None
         return {k: kv_unescape(v) for k, v in (line.split("=", 1) for line in data.decode().splitlines())}
 
-    def ask(self, msg, **pairs):
+    def ask(self, msg, fds=(), **pairs):
         """Sends and returns the answer; events that come before it are kept."""
-        self.send(msg, **pairs)
+        self.send(msg, fds, **pairs)
         while True:
             m = self.recv()
             assert m, "the shim hung up"
