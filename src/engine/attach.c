@@ -15,6 +15,7 @@ static int find(struct engine *e, const char *ref, struct container **ret, struc
 		while (!c->handled && !c->gone)
 			pthread_cond_wait(&c->changed, &c->lock);
 	}
+	settle_now(e, c);
 	*ret = take(c);
 	return 0;
 }

@@ -74,7 +74,7 @@ static int end_shim(struct engine *e, struct container *c, int exec, struct err 
 	}
 	shim_tell_wish(e, c, WANTED_GONE);
 	kill_by_shim(exec, c->id);
-	shim_quit(e, c->id, false);
+	shim_quit(e, c, false);
 	return await_hang_up(conn, err);
 }
 

@@ -154,6 +154,11 @@ void engine_count(struct engine *e, struct engine_counts *ret);
 /* "Up 5 seconds", "Exited (0) 3 minutes ago", "Created", ... as `ps` shows it. */
 void container_view_status(const struct container_view *v, int64_t now, char *ret, size_t size);
 
+/* wait, by the container's shim, so that it outlives us: 1, and the client is the shim's; 0: it is
+ * to be waited for as below, because the answer is known, or no shim can have it. Makes an idle
+ * shim where there is none. */
+int engine_wait_hand_over(struct engine *e, const char *ref, enum wait_condition condition,
+			  const struct client_stream *client);
 /* wait: between begin and finish the caller sends its response head, then polls engine_wait_fd().
  */
 struct engine_wait;

@@ -148,7 +148,7 @@ int idle_shim_end(struct engine *e, struct container *c, struct err *err)
 
 	if (exec < 0 || shim_pulse(exec) == PULSE_NONE)
 		return 0;
-	shim_quit(e, c->id, false);
+	shim_quit(e, c, false);
 	if (!await_no_pulse(exec))
 		return err_set(err, ERR_CONFLICT, "the shim of container %.12s does not end",
 			       c->id);

@@ -121,7 +121,7 @@ int shim_tell_policy(struct engine *e, const struct container *c, const struct r
 void shim_forget(struct engine *e, struct container *c);
 /* Asks a shim that has nothing to run to end; one that has refuses, and, with keep_clients, one in
  * which clients wait for a start. */
-void shim_quit(struct engine *e, const char *id, bool keep_clients);
+void shim_quit(struct engine *e, struct container *c, bool keep_clients);
 /* Says hello over a connection of shim_connect(), and waits for the answer. */
 int shim_hello(int conn, struct kv *ret, struct err *err);
 /* Starts the shim of c with the pulse taken; the connection is the caller's. */
@@ -275,6 +275,9 @@ void resume_verb(struct engine *e, struct container *c, const struct finding *f)
 /* Takes up the records behind settled_run, oldest first; publishes what they tell with its own
  * time. Returns whether the newest begun run has ended. */
 bool settle_records(struct engine *e, struct container *c);
+/* Takes up what its shim has recorded by now, where it may be alive: for who looks at a container
+ * that somebody else, told by the shim, knows to have ended. */
+void settle_now(struct engine *e, struct container *c);
 /* Settles the newest run as lost, exit code 255. */
 void settle_lost(struct engine *e, struct container *c, const char *why);
 

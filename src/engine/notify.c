@@ -104,5 +104,6 @@ int find_and_claim(struct engine *e, const char *ref, struct container **ret,
 	if (container_lookup(e->store, ref, ret, err) < 0 || container_claim(*ret, err) < 0)
 		return -1;
 	*ret_claimed = *ret;
+	settle_now(e, *ret);
 	return 0;
 }

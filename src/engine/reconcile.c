@@ -206,7 +206,7 @@ static void undo_start(struct engine *e, struct container *c)
 	if (data >= 0)
 		netfiles_tidy(data);
 	/* Born, but never told to start; clients that wait in it go on waiting. */
-	shim_quit(e, c->id, !by_policy);
+	shim_quit(e, c, !by_policy);
 	release_and_rest(e, c);
 }
 

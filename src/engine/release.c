@@ -80,7 +80,7 @@ static bool wait_for_shim(struct engine *e, struct container *c)
 		removing = c->phase == PHASE_REMOVING;
 	}
 	if (removing) /* it may be idle, with clients */
-		shim_quit(e, c->id, false);
+		shim_quit(e, c, false);
 	fd = linked ? -1 : shim_connect(exec, &err);
 	hold(&c->lock);
 	if (fd >= 0) {

@@ -10,7 +10,8 @@
 
 /* From here on the container is gone for good: one rename takes it off the disk, what follows only
  * tidies up. */
-static int take_off_disk(struct engine *e, struct container *c, struct err *err)
+static int take_off_disk(struct engine *e, struct container *c, char ret_aside[SET_ASIDE_MAX],
+			 struct err *err)
 {
 	int r;
 
@@ -19,12 +20,12 @@ static int take_off_disk(struct engine *e, struct container *c, struct err *err)
 		return err_sys(err, -r, "remove exec directory of container %.12s", c->id);
 	/* Before its configuration, which names them. */
 	release_volumes(e, c);
-	r = remove_tree_atomically_at(container_store_data_dir(e->store), c->id);
-	if (r < 0 && exists_at(container_store_data_dir(e->store), c->id))
-		return err_sys(err, -r, "remove directory of container %.12s", c->id);
-	if (r < 0)
-		log_warn("container %.12s: its files are left for the next sweep: %s", c->id,
-			 strerror(-r));
+	r = set_aside_at(container_store_data_dir(e->store), c->id, ret_aside);
+	return r < 0 ? err_sys(err, -r, "remove directory of container %.12s", c->id) : 0;
+}
+
+static void take_out_of_store(struct engine *e, struct container *c)
+{
 	container_name_index_remove(e->store, c->name, c);
 	container_store_remove(e->store, c);
 	notify(e, c, now_ns(), "destroy", NULL);
@@ -39,7 +40,17 @@ static int take_off_disk(struct engine *e, struct container *c, struct err *err)
 	log_info("container %.12s (%s): removed", c->id, c->name ?: "?");
 	container_tell_waiters_locked(c, WAIT_REMOVED);
 	container_changed_locked(c);
-	return 0;
+}
+
+/* Shims in which clients wait for the removal take the end of the directory for it, so that is
+ * last: who is told may at once use its name. */
+static void remove_files(struct engine *e, const struct container *c, const char *aside)
+{
+	int r = aside[0] ? remove_tree_at(container_store_data_dir(e->store), aside) : 0;
+
+	if (r < 0)
+		log_warn("container %.12s: its files are left for the next sweep: %s", c->id,
+			 strerror(-r));
 }
 
 /* The wish to have it gone stands. */
@@ -61,10 +72,15 @@ static void try_again_later(struct engine *e, struct container *c, const struct 
 
 int finish_removal(struct engine *e, struct container *c, struct err *err)
 {
-	if (idle_shim_end(e, c, err) == 0 && take_off_disk(e, c, err) == 0)
-		return 0;
-	try_again_later(e, c, err);
-	return -1;
+	char aside[SET_ASIDE_MAX];
+
+	if (idle_shim_end(e, c, err) < 0 || take_off_disk(e, c, aside, err) < 0) {
+		try_again_later(e, c, err);
+		return -1;
+	}
+	take_out_of_store(e, c);
+	remove_files(e, c, aside);
+	return 0;
 }
 
 static int refuse_alive_locked(const struct container *c, struct err *err)
@@ -148,6 +164,7 @@ int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, s
 
 	if (container_lookup(e->store, ref, &c, err) < 0)
 		return -1;
+	settle_now(e, c);
 	/* A stop in progress has it claimed; it ends at once when what it waits for is killed. */
 	if (force) {
 		if (intend_removal(e, c, true, volumes, err) < 0)
@@ -195,6 +212,7 @@ int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int
 		struct err why = {0};
 		int64_t size;
 
+		settle_now(e, list[i]);
 		if (!prune_wants(list[i], f, until_ns) || container_claim(list[i], &why) < 0)
 			continue;
 		size = container_size_rw(e, list[i]->id);

@@ -227,6 +227,16 @@ bool settle_records(struct engine *e, struct container *c)
 	return c->state.run > 0 && c->state.settled_run >= c->state.run;
 }
 
+void settle_now(struct engine *e, struct container *c)
+{
+	{
+		hold(&c->lock);
+		if (!c->handled || !(phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING))
+			return;
+	}
+	(void) settle_records(e, c);
+}
+
 void settle_lost(struct engine *e, struct container *c, const char *why)
 {
 	struct run_record r = {.event = RUN_ENDED, .time_ns = now_ns(), .code = 255};

@@ -253,9 +253,9 @@ void shim_forget(struct engine *e, struct container *c)
 	(void) shim_call(exec, &msg, ANSWER_MS, &answer, NULL);
 }
 
-void shim_quit(struct engine *e, const char *id, bool keep_clients)
+void shim_quit(struct engine *e, struct container *c, bool keep_clients)
 {
-	autoclose int exec = container_open_exec(e->store, id);
+	autoclose int exec = container_open_exec(e->store, c->id);
 	autokv answer = {0};
 	autobuf msg = {0};
 
@@ -264,5 +264,11 @@ void shim_quit(struct engine *e, const char *id, bool keep_clients)
 	kv_add(&msg, "msg", "quit");
 	if (keep_clients)
 		kv_add_int(&msg, "keep-clients", 1);
+	{
+		hold(&c->lock);
+		kv_add_int(&msg, "code", c->state.exit_code);
+		if (c->state.error)
+			kv_add(&msg, "error", c->state.error);
+	}
 	(void) shim_call(exec, &msg, ANSWER_MS, &answer, NULL);
 }

@@ -221,7 +221,7 @@ static void undo(struct engine *e, struct container *c, int code, const struct e
 		if (by_policy)
 			container_move_locked(e->store, c, PHASE_OVER, "the start failed");
 	}
-	shim_quit(e, c->id, !by_policy);
+	shim_quit(e, c, !by_policy);
 	release_and_rest(e, c);
 }
 

@@ -458,5 +458,6 @@ int engine_kill(struct engine *e, const char *ref, const char *signal, struct er
 
 	if (parse_signal(signal, &sig, err) < 0 || container_lookup(e->store, ref, &c, err) < 0)
 		return -1;
+	settle_now(e, c);
 	return kill_now(e, c, ref, sig ?: SIGKILL, err);
 }

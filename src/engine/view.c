@@ -69,6 +69,7 @@ int engine_inspect(struct engine *e, const char *ref, bool size, struct containe
 		return -1;
 	deadline = deadline_in(INSPECT_WAIT_NS);
 	wait_handled(c, &deadline);
+	settle_now(e, c);
 	view_of(e, c, size, ret);
 	ret->exec_ids = sessions_of(e, ret->id);
 	return 0;
@@ -245,6 +246,8 @@ int engine_list(struct engine *e, const struct list_query *q, struct container_v
 	container_store_all(e->store, &list, &n);
 	for (size_t i = 0; i < n; i++)
 		wait_handled(list[i], &deadline);
+	for (size_t i = 0; i < n; i++)
+		settle_now(e, list[i]);
 	views = xcalloc(n, sizeof *views);
 	for (size_t i = 0; i < n && (q->limit <= 0 || (int64_t) found < q->limit); i++) {
 		view_of(e, list[i], false, &views[found]);

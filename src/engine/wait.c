@@ -76,6 +76,7 @@ int engine_wait_begin(struct engine *e, const char *ref, enum wait_condition con
 	*ret = w;
 	if (!w->c)
 		return 0;
+	settle_now(e, w->c);
 	hold(&w->c->lock);
 	/* What restore has not yet looked at is not known to have ended. */
 	while (!w->c->handled && !w->c->gone)
@@ -89,6 +90,67 @@ int engine_wait_begin(struct engine *e, const char *ref, enum wait_condition con
 		w->waiter.exit_code = w->c->state.exit_code;
 		(void) eventfd_write(w->waiter.event_fd, 1);
 	}
+	return 0;
+}
+
+/* Handing over */
+
+#define HAND_OVER_TRIES 2 /* its shim may be about to end when it is found */
+
+static bool is_known(struct container *c, enum wait_condition condition)
+{
+	hold(&c->lock);
+
+	return c->gone || (c->handled && condition == WAIT_NOT_RUNNING && resting(c->phase));
+}
+
+static void write_order(struct container *c, enum wait_condition condition, struct buf *msg)
+{
+	static const char *const names[] = {
+		[WAIT_NOT_RUNNING] = "not-running",
+		[WAIT_NEXT_EXIT] = "next-exit",
+		[WAIT_REMOVED] = "removed",
+	};
+	hold(&c->lock);
+
+	kv_add(msg, "msg", "wait");
+	kv_add(msg, "condition", names[condition]);
+	kv_add_int(msg, "code", c->state.exit_code);
+	if (c->state.error)
+		kv_add(msg, "error", c->state.error);
+}
+
+static int hand_over(struct engine *e, struct container *c, enum wait_condition condition,
+		     const struct client_stream *client, struct err *err)
+{
+	autoclose int exec = open_exec_dir(e, c->id, err);
+	autobuf msg = {0};
+
+	if (exec < 0)
+		return -1;
+	write_order(c, condition, &msg);
+	return shim_hand_over(exec, &msg, client, NULL, 0, err);
+}
+
+int engine_wait_hand_over(struct engine *e, const char *ref, enum wait_condition condition,
+			  const struct client_stream *client)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	struct err err = {0};
+
+	if (container_lookup(e->store, ref, &c, NULL) < 0)
+		return 0;
+	for (int i = 0; i < HAND_OVER_TRIES; i++) {
+		settle_now(e, c);
+		/* It may have ended while a shim was waited for. */
+		if (is_known(c, condition) || engine_shim_for_client(e, c, &err) < 0 ||
+		    is_known(c, condition))
+			break;
+		if (hand_over(e, c, condition, client, &err) == 0)
+			return 1;
+	}
+	if (err.text[0])
+		log_debug("container %.12s: who waits for it waits here: %s", c->id, err.text);
 	return 0;
 }
 

@@ -43,26 +43,33 @@ static void handle(struct conn *c, const struct kv *kv, int *fds, size_t n_fds)
 		send_or_drop(c, &answer);
 }
 
-static void on_message(void *arg, uint32_t events)
+/* One packet: 1, 0 at the end of the connection, or -errno. */
+static int receive(struct conn *c)
 {
-	struct conn *c = arg;
 	int fds[PROTO_FDS_MAX];
 	autokv kv = {0};
 	size_t n_fds = 0;
 	int r = proto_recv(c->watch.fd, &kv, fds, &n_fds);
 
-	(void) events;
-	if (r == -EAGAIN)
-		return;
-	if (r <= 0) {
-		if (r < 0 && r != -ECONNRESET)
-			log_warn("a connection is dropped: %s", strerror(-r));
-		drop(c);
-		return;
-	}
+	if (r <= 0)
+		return r;
 	handle(c, &kv, fds, n_fds);
 	for (size_t i = 0; i < n_fds; i++)
 		close_p(&fds[i]);
+	return 1;
+}
+
+static void on_message(void *arg, uint32_t events)
+{
+	struct conn *c = arg;
+	int r = receive(c);
+
+	(void) events;
+	if (r > 0 || r == -EAGAIN)
+		return;
+	if (r < 0 && r != -ECONNRESET)
+		log_warn("a connection is dropped: %s", strerror(-r));
+	drop(c);
 }
 
 /* A free place, if need be the one of who came first. */
@@ -128,11 +135,28 @@ int control_open(struct control *c, struct loop *loop, int exec, int first,
 	return r < 0 ? err_sys(err, -r, "serve connections") : 0;
 }
 
-void control_close(struct control *c)
+void control_end(struct control *c)
 {
 	loop_unwatch(c->loop, &c->listener);
+	(void) shutdown(c->listener.fd, SHUT_RD);
+	for (int fd; (fd = accept4(c->listener.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0;)
+		(void) serve(c, fd);
 	close_p(&c->listener.fd);
 	c->listener.fd = -1;
+	for (int i = 0; i < CONTROL_MAX; i++) {
+		struct conn *conn = &c->conns[i];
+
+		if (conn->watch.fd < 0)
+			continue;
+		loop_unwatch(c->loop, &conn->watch);
+		(void) shutdown(conn->watch.fd, SHUT_RD);
+		while (conn->watch.fd >= 0 && receive(conn) > 0)
+			;
+	}
+}
+
+void control_close(struct control *c)
+{
 	for (int i = 0; i < CONTROL_MAX; i++)
 		drop(&c->conns[i]);
 }

@@ -40,7 +40,10 @@ struct control {
 /* Listens in directory exec, and serves `first`, a connection it takes over (-1: none). */
 int control_open(struct control *c, struct loop *loop, int exec, int first,
 		 control_handler *handler, void *arg, struct err *err);
-/* Serves nobody any more: hangs up, and listens no more. */
+/* Lets nobody in any more, and handles what is there by now, so that nobody is left without an
+ * answer who could ask. The connections stay open. */
+void control_end(struct control *c);
+/* Hangs up. */
 void control_close(struct control *c);
 /* Sends an event to all. */
 void control_tell(struct control *c, const struct buf *event);

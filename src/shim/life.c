@@ -264,6 +264,7 @@ static void on_init_death(void *arg, const struct death *d)
 	n += decide(l, &r[1]);
 	(void) write_down(l, r, n);
 	tell(l, r, n);
+	waiters_exited(&l->waiters, d->code, NULL);
 	/* With a process namespace's first process the others have died: there is no more to come.
 	 */
 	if (l->pid_namespace)
@@ -287,6 +288,8 @@ static void on_failure_cleaned(void *arg, bool ok)
 
 	if (l->by_daemon) {
 		mounts_down(&l->mounts);
+		close_p(&l->netns);
+		l->netns = -1;
 		l->state = LIFE_IDLE;
 		stay_idle(&l->stay);
 	} else {
@@ -303,6 +306,8 @@ static void on_failure_cleaned(void *arg, bool ok)
 		(void) write_down(l, &r[1], n - 1);
 	}
 	tell(l, r, n);
+	if (!l->by_daemon)
+		waiters_exited(&l->waiters, l->last.code, r[0].text);
 	if (l->state == LIFE_ENDED)
 		rest(l);
 }
@@ -464,6 +469,19 @@ void life_policy(struct life *l, enum restart_name policy, int64_t max_retries, 
 	reconsider(l);
 }
 
+void life_wait(struct life *l, const struct message *m, struct buf *answer)
+{
+	bool removal = str_eq(kv_get(m->kv, "condition"), "removed");
+	struct err err = {0};
+
+	if (l->state == LIFE_ENDED && !removal)
+		(void) err_set(&err, ERR_CONFLICT, "its life is over");
+	else if (waiters_take(&l->waiters, m, l->state == LIFE_IDLE, &err) == 0)
+		answer_ok(answer);
+	if (err.text[0])
+		answer_error(answer, err.text);
+}
+
 /* What is to be run beside init needs one. */
 static bool has_init(struct life *l, struct err *err)
 {
@@ -549,6 +567,7 @@ int life_open(struct life *l, const struct shim_config *config, struct loop *loo
 	clients_init(&l->clients, loop);
 	stay_init(&l->stay, loop, &l->clients, on_nobody, l);
 	stay_idle(&l->stay);
+	waiters_init(&l->waiters, loop, &l->clients);
 	if (records_open(&l->records, data, err) < 0)
 		return -1;
 	if (config->log_file)
@@ -565,4 +584,6 @@ void life_close(struct life *l)
 	if (l->config->log_file)
 		logfile_close(&l->log);
 	runtime_tidy(&l->runtime);
+	close_p(&l->netns);
+	l->netns = -1;
 }

@@ -28,6 +28,7 @@
 #include "shim/session.h"
 #include "shim/stay.h"
 #include "shim/stdio.h"
+#include "shim/waiters.h"
 #include "wire/restart.h"
 #include "wire/shim_config.h"
 
@@ -47,6 +48,7 @@ struct life {
 	struct execs execs;
 	struct clients clients;
 	struct stay stay; /* for them */
+	struct waiters waiters;
 
 	enum life_state state;
 	int64_t run;	   /* the current one, the next one while restarting; 0: none yet */
@@ -90,5 +92,6 @@ void life_wish(struct life *l, bool running, struct buf *answer);
 void life_policy(struct life *l, enum restart_name policy, int64_t max_retries, struct buf *answer);
 void life_probe(struct life *l, const struct probe_order *order, struct buf *answer);
 void life_exec(struct life *l, const struct session_order *order, struct buf *answer);
+void life_wait(struct life *l, const struct message *m, struct buf *answer);
 /* keep_clients: those that wait in an idle shim keep it, and it refuses. */
 void life_quit(struct life *l, bool keep_clients, struct buf *answer);

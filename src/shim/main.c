@@ -226,6 +226,13 @@ static void on_resize(struct shim *s, const struct kv *kv, struct buf *answer)
 	say(answer, r, &err);
 }
 
+static void on_quit(struct life *l, const struct kv *kv, struct buf *answer)
+{
+	life_quit(l, kv_int(kv, "keep-clients", 0), answer);
+	if (kv_get(kv, "code"))
+		waiters_set_last(&l->waiters, kv_int(kv, "code", 0), kv_get(kv, "error"));
+}
+
 static void on_message(void *arg, const struct message *m, struct buf *answer)
 {
 	struct shim *s = arg;
@@ -251,8 +258,10 @@ static void on_message(void *arg, const struct message *m, struct buf *answer)
 		on_attach(s, m, answer);
 	} else if (str_eq(m->name, "resize")) {
 		on_resize(s, m->kv, answer);
+	} else if (str_eq(m->name, "wait")) {
+		life_wait(l, m, answer);
 	} else if (str_eq(m->name, "quit")) {
-		life_quit(l, kv_int(m->kv, "keep-clients", 0), answer);
+		on_quit(l, m->kv, answer);
 	} else {
 		kv_add(answer, "msg", "error");
 		kv_add(answer, "text", "unknown message");
@@ -265,6 +274,7 @@ static void linger(struct shim *s)
 {
 	log_info("its life is over; %zu clients are still served", s->life.clients.n);
 	mounts_leave(&s->life.mounts);
+	waiters_await_removal(&s->life.waiters, SHIM_FD_DATA);
 	close_p(&(int){SHIM_FD_ALIVE});
 	control_close(&s->control);
 	stay_linger(&s->life.stay);
@@ -290,8 +300,9 @@ static int live(struct err *err)
 	if (control_open(&s.control, &s.loop, SHIM_FD_EXEC, SHIM_FD_CONN, on_message, &s, err) < 0)
 		return -1;
 	loop_run(&s.loop);
-	life_close(&s.life);
 	(void) unlinkat(SHIM_FD_EXEC, LAYOUT_SHIM_SOCK, 0);
+	control_end(&s.control);
+	life_close(&s.life);
 	if (s.life.clients.n > 0)
 		linger(&s);
 	return 0;

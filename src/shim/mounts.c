@@ -122,8 +122,23 @@ int mounts_up(struct mounts *m, const struct shim_config *c, struct err *err)
 	return 0;
 }
 
+/* Namespaces that a run has joined, its own network among them: the kernel keeps them as long. */
+static void let_namespaces_go(void)
+{
+	static const char *const joined[] = {"net", "pid", "ipc"};
+	char target[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(joined); i++) {
+		snprintf(target, sizeof target, LAYOUT_BUNDLE "/" LAYOUT_NS_PREFIX "%s", joined[i]);
+		while (umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
+			;
+	}
+}
+
 void mounts_down(struct mounts *m)
 {
+	if (m->own_namespace)
+		let_namespaces_go();
 	if (!m->mounted)
 		return;
 	if (umount2(ROOTFS, MNT_DETACH) < 0)
@@ -133,14 +148,7 @@ void mounts_down(struct mounts *m)
 
 void mounts_leave(struct mounts *m)
 {
-	static const char *const joined[] = {"net", "pid", "ipc"};
-	char target[32];
-
 	mounts_down(m);
-	for (size_t i = 0; m->own_namespace && i < ARRAY_SIZE(joined); i++) {
-		snprintf(target, sizeof target, LAYOUT_BUNDLE "/" LAYOUT_NS_PREFIX "%s", joined[i]);
-		(void) umount2(target, MNT_DETACH | UMOUNT_NOFOLLOW);
-	}
 	if (chdir("/") < 0)
 		log_warn("leave the exec directory: error %d", errno);
 }

@@ -21,7 +21,7 @@ struct mounts {
  * m->exec, and is so afterwards; m->data and m->exec then are the same directories seen in the new
  * namespace. */
 int mounts_up(struct mounts *m, const struct shim_config *c, struct err *err);
+/* Takes them down again, and the namespaces that are bound in the bundle. */
 void mounts_down(struct mounts *m);
-/* Takes down whatever there is below the exec directory, other containers' namespaces, too, and
- * leaves it: nothing that is there any more is held by us but the two descriptors. */
+/* That, and leaves the exec directory: it is held by nothing but the two descriptors. */
 void mounts_leave(struct mounts *m);

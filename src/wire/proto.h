@@ -19,14 +19,14 @@
  *						  directory. Older shims do not know it
  *  msg=attach stdin= stdout= stderr= stream= logs= framing= detach-keys= head= read=  + the client
  *						  msg=ok once it is the shim's
- *  msg=wait condition= head= chunked=  + the client
- *						  msg=ok once it is the shim's
+ *  msg=wait condition=not-running|next-exit|removed head= chunked= code= [error=]  + the client
+ *						  msg=ok once it is the shim's; code, error: of the last run
  *  msg=exec id= process= name= error= tty= stdin= stdout= stderr= framing= detach-keys= head= read=
  *						  with a client or without; msg=ok, then event exec-started, at its end
  *						  exec-ended. The session's directory is there (shim/session.h)
  *  msg=follow ...  + the client and its log	msg=ok once it is the shim's
  *  msg=resize h= w= [exec=]			msg=ok
- *  msg=quit [keep-clients=1]			msg=ok and end, where no run is alive; else msg=error. keep-clients:
+ *  msg=quit [keep-clients=1] [code= error=]	msg=ok and end, where no run is alive; else msg=error. keep-clients:
  *						  msg=error as well where clients wait for a start; it ends
  *						  with the last of them
  * shim -> daemon (events)

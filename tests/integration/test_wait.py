@@ -1,11 +1,13 @@
 """POST /containers/{id}/wait: all three conditions, and its head at once."""
 
 import json
+import socket
 
 import pytest
 
 from kit import host
 from kit.doomed import Doomed
+from kit.waiting import CONDITIONS, begin, code, shim, shims, wait_no_shim
 
 
 def test_head_comes_at_once_and_the_body_at_the_end(daemon, api):
@@ -156,3 +158,144 @@ def test_an_unreadable_record_is_no_trouble(daemon, api):
     cid = daemon.run("exit 17", host={"AutoRemove": True})
     gone(daemon, cid)
     assert api.post(f"/containers/{cid}/wait").status == 404
+
+
+# --- with the daemon dying
+
+@pytest.mark.parametrize("condition, before_start", [
+    *((condition, False) for condition in CONDITIONS), ("next-exit", True), ("removed", True)])
+def test_it_outlives_the_daemon(daemon, condition, before_start):
+    one = Doomed(daemon, "exit 21", AutoRemove=True) if not before_start else None
+    if one:
+        cid, waiting = one.id, begin(daemon, one.id, condition)
+    else:
+        cid = daemon.create("exit 21", host={"AutoRemove": True})
+        waiting = begin(daemon, cid, condition)
+        daemon.start_container(cid)
+    daemon.kill9()
+    if one:
+        one.strike()
+    if condition != "removed":
+        assert code(waiting) == 21, "the shim knows it, and no daemon is needed"
+        daemon.start()
+    else:
+        daemon.start()
+        assert code(waiting) == 21
+    wait_no_shim(cid)
+
+
+@pytest.mark.parametrize("state", ["restarting", "paused"])
+def test_in_other_states(daemon, state):
+    host_config = {"RestartPolicy": {"Name": "always"}} if state == "restarting" else {}
+    cid = daemon.run("exit 3" if state == "restarting" else "sleep 1000", host=host_config)
+    if state == "paused":
+        daemon.api.post(f"/containers/{cid}/pause", expect=204)
+    else:
+        daemon.wait_state(cid, "restarting")
+    waiting = begin(daemon, cid, "not-running")
+    daemon.kill9()
+    if state == "paused":
+        daemon.start()
+        daemon.api.post(f"/containers/{cid}/unpause", expect=204)
+        daemon.api.post(f"/containers/{cid}/kill", expect=204)
+        assert code(waiting) == 137
+    else:
+        assert code(waiting) == 3, "at the end of the next run, as docker has it"
+        daemon.start()
+
+
+def test_a_hundred_through_ten_deaths(daemon):
+    """Who waits needs no daemon; each learns the code of its own container."""
+    doomed = [Doomed(daemon, f"exit {30 + i}") for i in range(10)]
+    waiting = [(one, begin(daemon, one.id, CONDITIONS[i % 2])) for i in range(10) for one in doomed]
+    for one in doomed:
+        daemon.kill9()
+        one.strike()
+        daemon.start()
+    for one, stream in waiting:
+        assert code(stream) == one.code
+
+
+def test_a_lingering_shim_waits_for_the_removal(daemon):
+    """Its container ends, is started again in another shim, and goes at last."""
+    cid = daemon.run("test -e /again && exit 8; touch /again; exit 7")
+    assert daemon.wait(cid) == 7
+    waiting = begin(daemon, cid, "removed")
+    daemon.start_container(cid)
+    assert daemon.wait(cid) == 8
+    daemon.wait_state(cid, "exited")
+    lingers = shim(cid)
+    assert cid not in open(f"/proc/{lingers}/mountinfo").read(), "it holds a mount of the container's"
+    assert not (daemon.exec / "containers" / cid).exists()
+    daemon.restart()
+    daemon.start_container(cid)
+    assert daemon.wait(cid) == 8
+    daemon.wait_state(cid, "exited")
+    assert shims(cid) == [lingers]
+    daemon.api.delete(f"/containers/{cid}", expect=204)
+    assert code(waiting) == 8
+    wait_no_shim(cid)
+
+
+def test_a_lingering_shim_goes_with_its_client(daemon):
+    cid = daemon.run("exit 5")
+    waiting = begin(daemon, cid, "removed")
+    assert daemon.wait(cid) == 5
+    daemon.wait_state(cid, "exited")
+    waiting.close()
+    wait_no_shim(cid)
+
+
+def test_who_is_told_of_a_removal_may_use_the_name(daemon):
+    for i in range(10):
+        cid = daemon.create(f"exit {i}", host={"AutoRemove": True}, name="taken")
+        waiting = begin(daemon, cid, "removed")
+        daemon.start_container(cid)
+        assert code(waiting) == i
+
+
+def test_who_is_told_of_an_end_finds_it(daemon):
+    """The shim tells clients itself, perhaps before the daemon has looked."""
+    for i in range(10):
+        cid = daemon.create(f"exit {i}")
+        waiting = begin(daemon, cid)
+        daemon.start_container(cid)
+        assert code(waiting) == i
+        if i % 2:
+            assert daemon.state(cid)["ExitCode"] == i and not daemon.state(cid)["Running"]
+        daemon.api.delete(f"/containers/{cid}", expect=204)
+
+
+def test_a_killed_shim_tells_no_code(daemon):
+    cid = daemon.run("sleep 1000")
+    waiting = begin(daemon, cid)
+    host.kill(shim(cid))
+    assert code(waiting) is None
+
+
+@pytest.mark.one_runtime
+def test_http_1_0(daemon):
+    """No chunks: the body ends with the connection."""
+    cid = daemon.create("exit 6")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(30)
+        s.connect(str(daemon.sock))
+        s.sendall(f"POST /containers/{cid}/wait?condition=next-exit HTTP/1.0\r\n\r\n".encode())
+        got = s.recv(4096)
+        daemon.start_container(cid)
+        while piece := s.recv(4096):
+            got += piece
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert b" 200 " in head and b"chunked" not in head.lower()
+    assert json.loads(body) == {"StatusCode": 6, "Error": None}
+
+
+@pytest.mark.one_runtime
+def test_words_of_an_error_come_with_it(daemon):
+    """A restart in place that fails: 128, and why."""
+    cid = daemon.run(["sh", "-c", "rm /bin/sh; exit 1"], host={"RestartPolicy": {"Name": "on-failure",
+                                                                             "MaximumRetryCount": 1}})
+    daemon.wait_state(cid, "restarting")
+    with begin(daemon, cid) as waiting:
+        answer = waiting.json()
+    assert answer["StatusCode"] == 128 and "sh" in answer["Error"]["Message"]

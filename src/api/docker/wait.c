@@ -4,6 +4,8 @@
 
 #include "api/docker/docker.h"
 
+#define IGNORED_BODY_MAX (64 * 1024) /* some clients send {} */
+
 static int parse_condition(const char *s, enum wait_condition *ret, struct err *err)
 {
 	if (str_empty(s) || str_eq(s, "not-running"))
@@ -36,17 +38,31 @@ static int wait_for_end(struct call *c, struct engine_wait *w, int64_t *ret_code
 	return 1;
 }
 
-int container_wait(struct call *c, struct err *err)
+/* Says whether the container's shim has it now. */
+static bool hand_over(struct call *c, enum wait_condition condition)
 {
-	enum wait_condition condition = WAIT_NOT_RUNNING;
+	struct client_stream client = {.fd = http_fd(c->rq)};
+	autobuf head = {0};
+	int r;
+
+	http_hand_over_head(c->rq, 200, "application/json", HTTP_CHUNKED, &head, &client.chunked);
+	client.head = head.text;
+	http_unread(c->rq, &client.read, &client.n_read);
+	http_hand_over_begin(c->rq);
+	r = engine_wait_hand_over(c->e, c->name, condition, &client);
+	http_hand_over_end(c->rq, r > 0);
+	return r > 0;
+}
+
+/* What its shim cannot: the answer is known, or there is no shim. */
+static int wait_here(struct call *c, enum wait_condition condition, struct err *err)
+{
 	struct engine_wait *w;
 	const char *error = "";
 	autoout o = {0};
 	int64_t code;
 
-	if (parse_condition(c->version < 30 ? NULL : http_query(c->rq, "condition"), &condition,
-			    err) < 0 ||
-	    engine_wait_begin(c->e, c->name, condition, &w, err) < 0)
+	if (engine_wait_begin(c->e, c->name, condition, &w, err) < 0)
 		return -1;
 	/* The head at once: the CLI starts the container only when it has seen it. */
 	http_begin(c->rq, 200, "application/json");
@@ -68,4 +84,17 @@ int container_wait(struct call *c, struct err *err)
 	}
 	engine_wait_free(w);
 	return 0;
+}
+
+int container_wait(struct call *c, struct err *err)
+{
+	enum wait_condition condition = WAIT_NOT_RUNNING;
+	autofree char *body = NULL;
+	size_t n;
+
+	if (parse_condition(c->version < 30 ? NULL : http_query(c->rq, "condition"), &condition,
+			    err) < 0 ||
+	    http_read_all(c->rq, IGNORED_BODY_MAX, &body, &n, err) < 0)
+		return -1;
+	return hand_over(c, condition) ? 0 : wait_here(c, condition, err);
 }

@@ -1,0 +1,46 @@
+"""Clients of wait, and the shims they wait in."""
+
+from pathlib import Path
+
+from . import host
+
+CONDITIONS = ("not-running", "next-exit", "removed")
+
+
+def shims(cid):
+    """Pids of this container's shims: of the one that serves it, and of those that linger."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if len(words) > 2 and words[0].endswith(b"holdfast-shim") and words[2] == cid.encode():
+            found.append(int(entry.name))
+    return found
+
+
+def shim(cid):
+    only, = shims(cid)
+    return only
+
+
+def wait_no_shim(cid, timeout=20):
+    host.wait_for(lambda: not shims(cid), f"the shims of {cid[:12]} to end", timeout)
+
+
+def begin(daemon, ref, condition="next-exit"):
+    """A client whose head has come: it is waited for from here on."""
+    stream = daemon.api.stream("POST", f"/containers/{ref}/wait", condition=condition)
+    assert stream.status == 200
+    return stream
+
+
+def code(stream):
+    """What it is told; None where the connection just ends."""
+    with stream:
+        stream.set_timeout(60)
+        said = stream.json()
+    return said and said["StatusCode"]
