@@ -31,6 +31,7 @@ LAYERS = [
 # Programs beside the daemon: what each may see, itself apart. Nobody includes from a program.
 PROGRAMS = {
     "shim": {"wire", "base"},
+    "keeper": {"base"},
     "cli": {"wire", "config", "base"},
     "imagetool": {"wire", "config", "base", "image"},
 }

@@ -2,36 +2,25 @@
  * holdfastd: options, wiring, start-up and shut-down order. It may be killed at any instant; the
  * order below is for the clean end. Containers never end with it.
  */
-#include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "api/api.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
-#include "daemon/options.h"
-#include "engine/engine.h"
-#include "http/http.h"
+#include "daemon/daemon.h"
+#include "daemon/notify.h"
+#include "runtime/runtime.h"
 #include "spec/spec.h"
 
 #define REQUESTS_MAX 512   /* threads; each idle one ends by itself */
 #define GRACE_MS     10000 /* for requests in flight at a clean end */
-
-struct daemon {
-	struct options o;
-	struct engine *engine;
-	struct api *api;
-	struct http_server *server;
-	bool has_pidfile;
-};
+#define LAST_MS	     1000  /* for those then that have been told to come home */
 
 /* A light process: two heaps are enough, and freed memory goes back. */
 static void tune_process(void)
@@ -49,41 +38,6 @@ static void tune_process(void)
 	}
 }
 
-static int socket_group(const struct options *o, int *ret, struct err *err)
-{
-	const char *const names[] = {"holdfast", "docker"};
-	struct group *g = NULL;
-
-	*ret = -1;
-	if (o->group) {
-		g = getgrnam(o->group);
-		if (!g)
-			return err_set(err, ERR_INVALID, "group: there is no group '%s'", o->group);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(names) && !g; i++)
-		g = getgrnam(names[i]);
-	if (g)
-		*ret = (int) g->gr_gid;
-	return 0;
-}
-
-static int listen_all(struct daemon *d, struct err *err)
-{
-	int gid;
-
-	if (socket_group(&d->o, &gid, err) < 0)
-		return -1;
-	for (char **host = d->o.hosts; *host; host++) {
-		const char *path = *host + strlen("unix://");
-		int fd;
-
-		if (http_listen_unix(path, gid, &fd, err) < 0)
-			return -1;
-		http_server_add(d->server, fd);
-	}
-	return 0;
-}
-
 static int write_pidfile(struct daemon *d, struct err *err)
 {
 	char text[16];
@@ -95,6 +49,20 @@ static int write_pidfile(struct daemon *d, struct err *err)
 		return -1;
 	d->has_pidfile = true;
 	return 0;
+}
+
+static struct api_options api_options(struct daemon *d)
+{
+	return (struct api_options){
+		.engine = d->engine,
+		.seccomp_profile = spec_seccomp_profile_path(),
+		.init_path = spec_init_path(),
+		.started_ns = now_ns(),
+		.upgrade = upgrade_request,
+		.upgrade_arg = d,
+		.upgraded_from = d->heritage.from,
+		.upgrade_error = d->upgrade_error,
+	};
 }
 
 /* The sockets are bound late: who finds one finds all containers behind it. The pidfile comes
@@ -110,33 +78,50 @@ static int start(struct daemon *d, struct err *err)
 		.shim = d->o.shim,
 		.image_tool = d->o.image_tool,
 		.init = d->o.init,
+		.labels = d->o.labels,
 	};
-	struct api_options ao = {
-		.seccomp_profile = spec_seccomp_profile_path(),
-		.init_path = spec_init_path(),
-		.started_ns = now_ns(),
-	};
+	struct api_options ao;
 
 	if (engine_become_reaper(err) < 0 || engine_open(&eo, &d->engine, err) < 0 ||
 	    engine_restore_load(d->engine, err) < 0)
 		return -1;
-	ao.engine = d->engine;
+	ao = api_options(d);
 	d->api = api_new(&ao);
 	if (http_server_new(api_handle, d->api, REQUESTS_MAX, &d->server, err) < 0 ||
-	    listen_all(d, err) < 0 || write_pidfile(d, err) < 0)
+	    sockets_open(&d->o, &d->heritage, err) < 0 || write_pidfile(d, err) < 0)
 		return -1;
 	engine_restore_handle(d->engine);
+	heritage_make_shelf(&d->heritage);
+	http_server_use_shelf(d->server, d->heritage.shelf);
+	http_server_inherit(d->server, &d->heritage.left);
 	return http_server_start(d->server, err);
+}
+
+/* Streams get their end, and requests in flight may come to theirs. What takes longer goes home
+ * with what it has, for its intent is on disk and the next daemon goes on with it. */
+static void quiesce(struct daemon *d)
+{
+	http_server_pause(d->server);
+	engine_end_streams(d->engine);
+	if (!http_server_drain(d->server, GRACE_MS))
+		log_warn("requests are in flight still after %d s: they are cut short",
+			 GRACE_MS / 1000);
+	engine_end(d->engine);
+	(void) http_server_drain(d->server, LAST_MS);
+}
+
+static void close_engine(struct daemon *d)
+{
+	api_free(take(d->api));
+	engine_close(take(d->engine));
 }
 
 static void stop(struct daemon *d)
 {
-	if (d->engine)
-		engine_end(d->engine);
-	if (d->server)
-		http_server_stop(d->server, GRACE_MS);
-	api_free(d->api);
-	engine_close(d->engine);
+	if (d->server && d->engine)
+		quiesce(d);
+	http_server_stop(take(d->server), 0);
+	close_engine(d);
 	if (d->has_pidfile)
 		(void) unlink(d->o.pidfile);
 }
@@ -147,58 +132,139 @@ static int fail(const struct err *err)
 	return 1;
 }
 
-/* Until a signal says that this is the end: which one. */
+/* Where there is a new program it is the reason for the signal. */
+static void hang_up(struct daemon *d)
+{
+	struct err err = {0};
+
+	if (!program_has_changed(d))
+		reload(d);
+	else if (upgrade_request(d, &err) < 0)
+		log_error("%s; this program goes on", err.text);
+}
+
+/* Until a signal says that this is the end, or the upgrade: which one. */
 static int serve(struct daemon *d, const sigset_t *signals)
 {
 	int sig = 0;
 
 	for (;;) {
-		if (sigwait(signals, &sig) != 0 || sig == SIGHUP)
+		if (sigwait(signals, &sig) != 0)
 			continue;
-		if (sig != SIGCHLD)
+		if (sig == SIGTERM || sig == SIGINT || (sig == SIGNAL_UPGRADE && d->upgrading))
 			return sig;
-		engine_reap(d->engine);
+		if (sig == SIGCHLD)
+			engine_reap(d->engine);
+		else if (sig == SIGHUP)
+			hang_up(d);
 	}
+}
+
+/* Comes back where the new program cannot be started. */
+static void upgrade(struct daemon *d)
+{
+	log_info("upgrade to %s", d->program);
+	notify_reloading(d->heritage.notify_socket);
+	quiesce(d);
+	http_server_leave(take(d->server), &d->heritage.left);
+	close_engine(d);
+	upgrade_exec(d);
+}
+
+static void say_ready(const struct daemon *d)
+{
+	if (d->heritage.from)
+		log_info("holdfastd " HOLDFAST_VERSION " has taken over from %s", d->heritage.from);
+	log_info("holdfastd " HOLDFAST_VERSION " serves API " API_VERSION " on %s", d->o.hosts[0]);
+	notify_tell(d->heritage.notify_socket, "READY=1\nSTATUS=serves API " API_VERSION);
+}
+
+static int run(struct daemon *d)
+{
+	struct err err = {0};
+	sigset_t signals;
+	int sig;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGNAL_UPGRADE);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+
+	for (;;) {
+		if (start(d, &err) < 0)
+			return fail(&err);
+		say_ready(d);
+		sig = serve(d, &signals);
+		if (sig != SIGNAL_UPGRADE)
+			break;
+		upgrade(d);
+	}
+	log_info("%s: ending; the containers go on", strsignal(sig));
+	notify_tell(d->heritage.notify_socket, "STOPPING=1");
+	return 0;
+}
+
+/* --check: what would stop a start is said now. */
+static int check(const struct options *o)
+{
+	const struct runtime_options ro = {
+		.exec_root = o->exec_root,
+		.default_runtime = o->default_runtime,
+		.added = &o->runtimes,
+	};
+	autofree char *why = NULL;
+	struct err err = {0};
+
+	if (runtimes_check(&ro, &err) < 0) {
+		fprintf(stderr, "holdfastd: %s\n", err.text);
+		return 1;
+	}
+	puts("holdfastd " HOLDFAST_VERSION ": options and configuration are good");
+	return 0;
+}
+
+/* Help, version, check, keeper: without a daemon. -1: none of them. */
+static int run_aside(const struct options *o, char **argv)
+{
+	struct err err = {0};
+
+	if (o->show_help || o->show_version) {
+		fputs(o->show_help ? options_help : "holdfastd version " HOLDFAST_VERSION "\n",
+		      stdout);
+		return 0;
+	}
+	if (o->check)
+		return check(o);
+	if (!o->keeper)
+		return -1;
+	return become_keeper(o, argv, &err) < 0 ? fail(&err) : 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct daemon d = {0};
+	struct daemon d = {.argc = argc, .argv = argv, .program = program_path()};
 	struct err err = {0};
-	sigset_t signals;
 	int r;
 
 	if (options_parse(argc, argv, &d.o, &err) < 0) {
 		fprintf(stderr, "holdfastd: %s\n", err.text);
 		return 1;
 	}
-	if (d.o.show_help || d.o.show_version) {
-		fputs(d.o.show_help ? options_help : "holdfastd version " HOLDFAST_VERSION "\n",
-		      stdout);
-		options_free(&d.o);
-		return 0;
-	}
 	log_set_level(d.o.log_level);
 	log_set_journal(d.o.log_journal);
-	tune_process();
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	/* Waited for as well, and then passed over: a terminal that closes must not end the daemon.
-	 */
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGCHLD);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-
-	r = start(&d, &err);
-	if (r == 0) {
-		log_info("holdfastd " HOLDFAST_VERSION " serves API " API_VERSION " on %s",
-			 d.o.hosts[0]);
-		log_info("%s: ending; the containers go on", strsignal(serve(&d, &signals)));
-	} else {
-		r = fail(&err);
+	r = run_aside(&d.o, argv);
+	if (r < 0) {
+		tune_process();
+		pthread_mutex_init(&d.upgrade_lock, NULL);
+		r = heritage_take(&d.heritage, &err) < 0 ? fail(&err) : run(&d);
+		stop(&d);
+		heritage_free(&d.heritage);
 	}
-	stop(&d);
 	options_free(&d.o);
+	free(d.program);
+	free(d.upgrade_error);
 	return r;
 }

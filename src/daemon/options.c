@@ -26,6 +26,7 @@ const char options_help[] =
 	"\n"
 	"Options:\n"
 	"      --add-runtime NAME=PATH    Register a further OCI runtime (may be repeated)\n"
+	"      --check                    Only check the options and the configuration file\n"
 	"      --config-file FILE         Configuration file (default " CONFIG_DEFAULT
 	", where it exists)\n"
 	"      --data-root DIR            Images, containers, logs (default " DATA_ROOT ")\n"
@@ -35,10 +36,14 @@ const char options_help[] =
 	"  -G, --group NAME               Group of the sockets (default: holdfast or docker, where "
 	"one exists)\n"
 	"  -H, --host unix://PATH         Socket to listen on (may be repeated; default "
-	"unix://EXEC-ROOT/holdfast.sock)\n"
+	"unix://EXEC-ROOT/holdfast.sock); fd:// for those that systemd or the keeper passes\n"
 	"      --help                     Print this\n"
 	"      --image-tool PATH          The holdfast-image program (default: beside holdfastd, "
 	"or in " LIBEXEC ")\n"
+	"      --keeper                   Hold the sockets, start holdfastd and start it again "
+	"whenever "
+	"it dies (for hosts without systemd)\n"
+	"      --label KEY=VALUE          Label of this engine, shown by info (may be repeated)\n"
 	"      --init                     Run an init in each container that does not say\n"
 	"      --log-journal              Log lines with journald's level prefixes instead of time "
 	"and level\n"
@@ -46,10 +51,19 @@ const char options_help[] =
 	"  -p, --pidfile FILE             Write the daemon's pid there\n"
 	"      --shim PATH                The holdfast-shim program (default: beside holdfastd, or "
 	"in " LIBEXEC ")\n"
-	"  -v, --version                  Print the version\n";
+	"  -v, --version                  Print the version\n"
+	"\n"
+	"Signals:\n"
+	"  SIGTERM, SIGINT   End: streams get their end, requests in flight finish; containers go "
+	"on\n"
+	"  SIGHUP            Where the program on disk is another one: change to it, in place and "
+	"without losing a request. Else read the configuration file again: debug, log-level, "
+	"labels, "
+	"runtimes and default-runtime take effect at once\n";
 
 enum key {
 	KEY_ADD_RUNTIME = 256,
+	KEY_CHECK,
 	KEY_CONFIG_FILE,
 	KEY_DATA_ROOT,
 	KEY_DEFAULT_RUNTIME,
@@ -57,6 +71,8 @@ enum key {
 	KEY_HELP,
 	KEY_IMAGE_TOOL,
 	KEY_INIT,
+	KEY_KEEPER,
+	KEY_LABEL,
 	KEY_LOG_JOURNAL,
 	KEY_SHIM,
 	KEY_GROUP = 'G',
@@ -69,6 +85,7 @@ enum key {
 
 static const struct option long_options[] = {
 	{"add-runtime", required_argument, NULL, KEY_ADD_RUNTIME},
+	{"check", no_argument, NULL, KEY_CHECK},
 	{"config-file", required_argument, NULL, KEY_CONFIG_FILE},
 	{"data-root", required_argument, NULL, KEY_DATA_ROOT},
 	{"debug", no_argument, NULL, KEY_DEBUG},
@@ -79,6 +96,8 @@ static const struct option long_options[] = {
 	{"host", required_argument, NULL, KEY_HOST},
 	{"image-tool", required_argument, NULL, KEY_IMAGE_TOOL},
 	{"init", no_argument, NULL, KEY_INIT},
+	{"keeper", no_argument, NULL, KEY_KEEPER},
+	{"label", required_argument, NULL, KEY_LABEL},
 	{"log-journal", no_argument, NULL, KEY_LOG_JOURNAL},
 	{"log-level", required_argument, NULL, KEY_LOG_LEVEL},
 	{"pidfile", required_argument, NULL, KEY_PIDFILE},
@@ -103,12 +122,24 @@ static int set_absolute(char **s, const char *key, const char *value, struct err
 
 static int add_host(struct options *o, const char *value, struct err *err)
 {
-	if (!str_has_prefix(value, "unix://") || value[strlen("unix://")] != '/')
+	bool passed = str_eq(value, "fd://");
+
+	if (!passed && (!str_has_prefix(value, "unix://") || value[strlen("unix://")] != '/'))
 		return err_set(err, ERR_INVALID,
-			       "host: '%s' is not of the form unix:///path (other transports are "
-			       "not supported)",
+			       "host: '%s' is neither of the form unix:///path nor fd:// (other "
+			       "transports are not supported)",
 			       value);
 	strv_add(&o->hosts, value);
+	return 0;
+}
+
+static int add_label(struct options *o, const char *value, struct err *err)
+{
+	const char *eq = strchr(value, '=');
+
+	if (!eq || eq == value)
+		return err_set(err, ERR_INVALID, "label: '%s' is not of the form KEY=VALUE", value);
+	strv_add(&o->labels, value);
 	return 0;
 }
 
@@ -159,6 +190,14 @@ static int apply(struct options *o, int key, const char *value, struct err *err)
 		return add_host(o, value, err);
 	case KEY_IMAGE_TOOL:
 		return set_absolute(&o->image_tool, "image-tool", value, err);
+	case KEY_CHECK:
+		o->check = true;
+		return 0;
+	case KEY_KEEPER:
+		o->keeper = true;
+		return 0;
+	case KEY_LABEL:
+		return add_label(o, value, err);
 	case KEY_INIT:
 		o->init = true;
 		return 0;
@@ -213,20 +252,28 @@ static int load_runtimes(struct options *o, json_t *value, struct err *err)
 	return 0;
 }
 
-static int load_hosts(struct options *o, json_t *value, struct err *err)
+static int load_list(struct options *o, const char *key, json_t *value,
+		     int (*add)(struct options *, const char *, struct err *), struct err *err)
 {
 	json_t *item;
 	size_t i;
 
 	if (!json_is_array(value))
-		return err_set(err, ERR_INVALID, "hosts: must be an array of strings");
+		return err_set(err, ERR_INVALID, "%s: must be an array of strings", key);
 	json_array_foreach (value, i, item) {
 		if (!json_is_string(item))
-			return err_set(err, ERR_INVALID, "hosts[%zu]: must be a string", i);
-		if (add_host(o, json_string_value(item), err) < 0)
+			return err_set(err, ERR_INVALID, "%s[%zu]: must be a string", key, i);
+		if (add(o, json_string_value(item), err) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+static bool is_for_the_command_line(int key)
+{
+	return key == KEY_HELP || key == KEY_VERSION || key == KEY_CONFIG_FILE ||
+	       key == KEY_CHECK || key == KEY_KEEPER || key == KEY_HOST || key == KEY_LABEL ||
+	       key == KEY_ADD_RUNTIME;
 }
 
 static int load_key(struct options *o, const char *key, json_t *value, struct err *err)
@@ -236,9 +283,10 @@ static int load_key(struct options *o, const char *key, json_t *value, struct er
 	if (!strcmp(key, "runtimes"))
 		return load_runtimes(o, value, err);
 	if (!strcmp(key, "hosts"))
-		return load_hosts(o, value, err);
-	if (!p || p->val == KEY_HELP || p->val == KEY_VERSION || p->val == KEY_CONFIG_FILE ||
-	    p->val == KEY_HOST || p->val == KEY_ADD_RUNTIME)
+		return load_list(o, key, value, add_host, err);
+	if (!strcmp(key, "labels"))
+		return load_list(o, key, value, add_label, err);
+	if (!p || is_for_the_command_line(p->val))
 		return err_set(err, ERR_INVALID, "unknown key '%s'", key);
 	if (p->has_arg == no_argument) {
 		if (!json_is_boolean(value))
@@ -321,9 +369,11 @@ static int fill_defaults(struct options *o, struct err *err)
 		o->data_root = xstrdup(DATA_ROOT);
 	if (!o->exec_root)
 		o->exec_root = xstrdup(EXEC_ROOT);
+	o->hosts_by_default = !o->hosts;
 	if (!o->hosts)
 		strv_add_owned(&o->hosts, xasprintf("unix://%s/holdfast.sock", o->exec_root));
-	if (find_program(&o->shim, "holdfast-shim", err) < 0)
+	if (find_program(&o->shim, "holdfast-shim", err) < 0 ||
+	    (o->keeper && find_program(&o->keeper_path, "holdfast-keeper", err) < 0))
 		return -1;
 	return find_program(&o->image_tool, "holdfast-image", err);
 }
@@ -339,6 +389,8 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *err)
 		r = load_file(&o, cmd.config_file ?: CONFIG_DEFAULT, cmd.config_file != NULL, err);
 	if (r == 0 && cmd.hosts)
 		strv_free(take(o.hosts));
+	if (r == 0 && cmd.labels)
+		strv_free(take(o.labels));
 	if (r == 0)
 		r = parse_command_line(argc, argv, &o, err);
 	options_free(&cmd);
@@ -364,4 +416,6 @@ void options_free(struct options *o)
 	strv_free(o->runtimes.kv);
 	free(o->shim);
 	free(o->image_tool);
+	free(o->keeper_path);
+	strv_free(o->labels);
 }

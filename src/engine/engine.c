@@ -47,10 +47,15 @@ static int lock_after_the_dead(int fd)
 	}
 }
 
+char *engine_lock_path(const char *data_root)
+{
+	return xasprintf("%s/" LOCK_FILE, data_root);
+}
+
 /* One daemon per data root. The text in the lock file is for people; the lock is the truth. */
 static int lock_data_root(const char *root, int *ret, struct err *err)
 {
-	autofree char *path = xasprintf("%s/" LOCK_FILE, root);
+	autofree char *path = engine_lock_path(root);
 	autoclose int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	char text[32] = "";
 	int n;
@@ -135,6 +140,12 @@ static int open_parts(struct engine *e, struct err *err)
 	e->policy_starts = policy_starts_new();
 	e->log_follower = log_follower_new();
 	e->filters = spec_filters_new();
+	e->labels = strv_copy(e->o.labels);
+	shutdown_remember(e);
+	/* Runtimes and labels change by engine_reload(): nobody looks for them here. */
+	e->o.default_runtime = NULL;
+	e->o.runtimes = (struct strmap){0};
+	e->o.labels = NULL;
 	return 0;
 }
 
@@ -151,6 +162,7 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	pthread_mutex_init(&e->lingering_lock, NULL);
 	pthread_mutex_init(&e->volumes_lock, NULL);
 	pthread_mutex_init(&e->sweep_lock, NULL);
+	pthread_mutex_init(&e->labels_lock, NULL);
 	if (open_parts(e, err) < 0) {
 		engine_close(e);
 		return -1;
@@ -159,18 +171,49 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	return 0;
 }
 
+int engine_reload(struct engine *e, const char *default_runtime, const struct strmap *runtimes,
+		  char *const *labels, struct err *err)
+{
+	const struct runtime_options ro = {
+		.exec_root = e->o.exec_root,
+		.default_runtime = default_runtime,
+		.added = runtimes,
+	};
+	autofree char *why = NULL;
+
+	if (runtimes_reload(e->runtimes, &ro, &why, err) < 0)
+		return -1;
+	log_info("%s", why);
+	hold(&e->labels_lock);
+	strv_free(e->labels);
+	e->labels = strv_copy(labels);
+	return 0;
+}
+
+char **engine_labels(struct engine *e)
+{
+	hold(&e->labels_lock);
+
+	return strv_copy(e->labels);
+}
+
+void engine_end_streams(struct engine *e)
+{
+	(void) eventfd_write(e->end_fd, 1);
+	events_end(e->events);
+}
+
 void engine_end(struct engine *e)
 {
 	struct container **list;
 	size_t n;
 
 	__atomic_store_n(&e->ending, true, __ATOMIC_RELEASE);
-	(void) eventfd_write(e->end_fd, 1);
+	engine_end_streams(e);
 	{
 		hold(&e->report_lock);
 		pthread_cond_broadcast(&e->report_made);
 	}
-	events_end(e->events);
 	/* Verbs that wait for an end go home: their intent is on disk, and the next daemon goes on
 	 * with it. */
 	container_store_all(e->store, &list, &n);
@@ -249,6 +292,8 @@ void engine_close(struct engine *e)
 	free(e->lingering);
 	pthread_mutex_destroy(&e->volumes_lock);
 	pthread_mutex_destroy(&e->sweep_lock);
+	pthread_mutex_destroy(&e->labels_lock);
+	strv_free(e->labels);
 	free(e->report);
 	free(e);
 }

@@ -32,6 +32,7 @@ struct engine_options {
 	const char *shim;	     /* path of holdfast-shim */
 	const char *image_tool;	     /* path of holdfast-image */
 	bool init;		     /* --init for containers that do not say */
+	char *const *labels;	     /* of the engine, for info: key=value */
 };
 
 /* Opens data root and stores (no container is touched yet). The options' strings must outlive the
@@ -42,8 +43,22 @@ int engine_restore_load(struct engine *e, struct err *err);
 /* Phase 2, in the background on the workers: handles each container. A verb for a container that is
  * not yet handled waits for that container only. */
 void engine_restore_handle(struct engine *e);
-/* Ends listeners and waits with a clean end of stream (engine_ending() turns true), lets verbs in
- * flight finish, keeps the containers running. Then engine_close(). */
+/* Takes on what may change while it runs: runtimes, the default among them (NULL: chosen), and
+ * labels. Nothing changes where it fails. All is copied. */
+int engine_reload(struct engine *e, const char *default_runtime, const struct strmap *runtimes,
+		  char *const *labels, struct err *err);
+/* A copy; strv, caller's. */
+char **engine_labels(struct engine *e);
+/* The lock file of a data root: its holder is the daemon, whose pid is written in it. Caller frees.
+ */
+char *engine_lock_path(const char *data_root);
+
+/* Ends listeners and waits with a clean end of stream: engine_end_fd() becomes readable. Verbs go
+ * on. */
+void engine_end_streams(struct engine *e);
+/* That, and sends verbs home that wait for something (engine_ending() turns true): their intent is
+ * on disk, and the next daemon goes on with it. Keeps the containers running. Then engine_close().
+ */
 void engine_end(struct engine *e);
 void engine_close(struct engine *e);
 bool engine_ending(const struct engine *e);
@@ -52,8 +67,8 @@ bool engine_ending(const struct engine *e);
  * its own, for it takes its own only. */
 void engine_reap(struct engine *e);
 int engine_become_reaper(struct err *err);
-/* An eventfd that becomes readable when the engine ends, for those who wait for something else with
- * poll(2). */
+/* An eventfd that becomes readable when streams are to end, for those who wait for something else
+ * with poll(2). */
 int engine_end_fd(const struct engine *e);
 
 struct images *engine_images(struct engine *e);
@@ -101,6 +116,11 @@ int engine_restart(struct engine *e, const char *ref, int64_t timeout_s, const c
 		   struct err *err);
 /* signal NULL: KILL. ERR_CONFLICT where it does not run. */
 int engine_kill(struct engine *e, const char *ref, const char *signal, struct err *err);
+/* The host is about to go down: stops all containers, each within its own time, without changing
+ * what users want of them, so that their policies start them after the boot. Until then, or until
+ * it is cancelled, no policy of the daemon's starts anything. */
+int engine_shutdown(struct engine *e, struct err *err);
+int engine_shutdown_cancel(struct engine *e, struct err *err);
 int engine_pause(struct engine *e, const char *ref, struct err *err);
 int engine_unpause(struct engine *e, const char *ref, struct err *err);
 int engine_rename(struct engine *e, const char *ref, const char *name, struct err *err);

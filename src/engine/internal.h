@@ -44,7 +44,10 @@ struct engine {
 					 the containers' locks */
 	char **volume_claims; /* by volumes_lock: name, id of the container being made, ... */
 	int end_fd;
-	bool ending; /* atomic */
+	bool ending;	/* atomic */
+	bool host_ends; /* atomic; see engine_shutdown() */
+	pthread_mutex_t labels_lock;
+	char **labels;
 	pthread_mutex_t report_lock;
 	char *report;
 	pthread_cond_t report_made;    /* or the end */
@@ -187,6 +190,9 @@ int signal_init(struct container *c, int sig);
 /* Ends it by force and waits until its resources are released; claimed. */
 int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig,
 		 struct err *err);
+/* Stops it, waits until it rests, says so; claimed. */
+int stop_and_tell(struct engine *e, struct container *c, int64_t timeout_s, int sig,
+		  struct err *err);
 /* Is there, or may there soon be, what a stop would end? */
 bool has_processes(struct container *c);
 /* Stops and starts it, whatever it does now; claimed. */
@@ -203,6 +209,11 @@ int save_wish_locked(struct engine *e, struct container *c, enum wanted wish, st
 /* Waits until nothing of it is left to release: 0, or ERR_CONFLICT after timeout_s with what is in
  * the way. */
 int wait_rested(struct engine *e, struct container *c, int64_t timeout_s, struct err *err);
+
+/* shutdown.c: has the host's end been announced in this boot? */
+bool shutdown_is_announced(const struct engine *e);
+/* By a former daemon of this boot. */
+void shutdown_remember(struct engine *e);
 
 /* update.c: tells the living what an update saved, where that was cut short; claimed. */
 void update_resume_claimed(struct engine *e, struct container *c);

@@ -140,7 +140,8 @@ static bool is_case(const struct container *c)
 
 static bool plan_new(struct engine *e, struct container *c)
 {
-	struct restart_output next = is_case(c) ? decide(c) : (struct restart_output){0};
+	struct restart_output next =
+		is_case(c) && !shutdown_is_announced(e) ? decide(c) : (struct restart_output){0};
 	bool after_boot = container_is_of_old_boot(c);
 
 	if (!next.restart)
@@ -175,7 +176,8 @@ static bool keep_plan(struct engine *e, struct container *c)
 
 	if (c->state.restart_due_ns == 0)
 		c->state.restart_due_ns = now_ns();
-	if (c->state.wanted != WANTED_GONE && restart_next(&in).restart)
+	if (c->state.wanted != WANTED_GONE && restart_next(&in).restart &&
+	    !shutdown_is_announced(e))
 		return true;
 	c->state.restart_due_ns = 0;
 	save(e, c);

@@ -166,6 +166,7 @@ static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s,
 {
 	enum wanted wish, former;
 	enum phase was;
+	bool keeps_wish = false;
 
 	{
 		hold(&c->lock);
@@ -174,8 +175,10 @@ static int intend_stop(struct engine *e, struct container *c, int64_t timeout_s,
 		wish = former == WANTED_GONE ? WANTED_GONE
 		       : c->keep	     ? WANTED_RESTART
 					     : WANTED_STOPPED;
+		/* With the host it goes down, and comes up again. */
+		keeps_wish = wish == WANTED_STOPPED && c->stop_keeps_wish;
 		note_stop_locked(e, c, timeout_s, sig);
-		if (wish != former && save_wish_locked(e, c, wish, err) < 0) {
+		if (wish != former && !keeps_wish && save_wish_locked(e, c, wish, err) < 0) {
 			free(take(c->disk.verb));
 			container_move_locked(e->store, c, was, "the stop cannot be saved");
 			return -1;
@@ -289,8 +292,8 @@ bool has_processes(struct container *c)
 	return phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING;
 }
 
-static int stop_and_tell(struct engine *e, struct container *c, int64_t timeout_s, int sig,
-			 struct err *err)
+int stop_and_tell(struct engine *e, struct container *c, int64_t timeout_s, int sig,
+		  struct err *err)
 {
 	if (stop_claimed(e, c, timeout_s, sig, err) < 0)
 		return -1;

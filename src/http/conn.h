@@ -4,6 +4,7 @@
 
 #include "http/head.h"
 #include "http/http.h"
+#include "http/shelf.h"
 
 /* Owned by the epoll thread while !busy, else by one worker. An idle one holds no buffer. */
 struct conn {
@@ -17,7 +18,10 @@ struct conn {
 	bool in_epoll; /* was registered once */
 	bool handing;  /* being given away: not to be shut down; the server's lock */
 	struct head_scan scan;
-	struct buf in; /* read, but not yet understood */
+	struct buf in;		  /* read, but not yet understood */
+	struct http_shelf *shelf; /* the server's; NULL: it has none */
+	int slot;		  /* on the shelf; -1: not there */
+	size_t peeked; /* so many bytes of `in` are in the socket still: on the shelf only */
 };
 
 struct http_request {
@@ -32,6 +36,7 @@ struct http_request {
 	bool broken; /* the client is gone, or nothing sensible can follow */
 	bool handed; /* somebody else has the connection */
 	struct buf out_headers;
+	char *next; /* served in its place, see http_serve_next() */
 
 	char *out; /* of the http_read() in progress */
 	size_t out_len;
@@ -44,6 +49,13 @@ bool request_serve(struct conn *c, size_t head_len, http_handler *fn, void *arg,
 
 /* Sets c->handing; see http_hand_over_begin(). */
 void conn_set_handing(struct conn *c, bool handing);
+
+/* From here on the request is ours alone: it is taken out of the socket, and the connection off the
+ * shelf. Before anything that must not be done twice. */
+void conn_commit(struct conn *c);
+
+/* The other way: an answer that ends the request is about to be sent, in one call. */
+void conn_answer(struct conn *c);
 
 /* Answers what never became a request; tries to send, does not wait. */
 void conn_refuse(struct conn *c, int status, const char *why);

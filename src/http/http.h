@@ -27,9 +27,56 @@ int http_server_new(http_handler *fn, void *arg, unsigned max_threads, struct ht
  */
 void http_server_add(struct http_server *s, int listen_fd);
 int http_server_start(struct http_server *s, struct err *err);
-/* Stops accepting, closes idle connections, waits up to grace_ms for requests in flight, then hangs up
- * on the rest: their reads and writes fail, http_fd() polls as hung up. Returns when all handlers have. */
+/* Stops accepting, closes idle connections, waits up to grace_ms for requests in flight, then hangs
+ * up on the rest: their reads and writes fail, http_fd() polls as hung up. Returns when all
+ * handlers have. */
 void http_server_stop(struct http_server *s, int grace_ms);
+
+/* Begins no further request, at once: nothing is accepted or read, clients wait. Any thread, also a
+ * handler. What follows is the end, one way or the other: */
+void http_server_pause(struct http_server *s);
+/* After a pause: waits up to grace_ms for the requests in flight; true where none is left. */
+bool http_server_drain(struct http_server *s, int grace_ms);
+
+/* What a server leaves to the one that comes after it, in this process or across an exec. */
+struct http_left {
+	int *listen_fds;
+	size_t n_listen;
+	struct http_left_conn {
+		int fd;
+		struct buf in; /* read of its next request */
+	} * conns;
+	size_t n_conns;
+};
+/* After a pause: hangs up on requests that are still in flight, then gives away the listening
+ * sockets and the connections (what is on the shelf stays there), and frees s. */
+void http_server_leave(struct http_server *s, struct http_left *ret);
+/* Takes all of it over; before http_server_start(). *left is empty then. */
+void http_server_inherit(struct http_server *s, struct http_left *left);
+
+/*
+ * The shelf: connections whose next request has not been answered lie there, in queues of the
+ * kernel that outlive the process as long as somebody else holds their descriptors (the keeper, or
+ * systemd). A GET or HEAD is read without taking it out of the socket until its answer begins; so
+ * if the process is killed before, the next one finds the connection on the shelf and the request
+ * in it, and the client learns nothing but the answer. Whatever else a request does begins by
+ * taking the connection off the shelf: it is never done twice, its client sees the end of the
+ * process at once.
+ */
+#define HTTP_SHELF_MAX 64
+struct http_shelf;
+/* state_fd: of an earlier process, or -1 for the first; owned. NULL where the kernel refuses. */
+struct http_shelf *http_shelf_new(int state_fd);
+/* A slot: two connected sockets (SOCK_SEQPACKET), which the shelf then owns. */
+void http_shelf_add(struct http_shelf *h, const int pair[2]);
+/* Its descriptors, to pass on; false behind the last. */
+bool http_shelf_pair(const struct http_shelf *h, unsigned i, int ret[2]);
+int http_shelf_state_fd(const struct http_shelf *h);
+/* Closes our descriptors. NULL is fine. */
+void http_shelf_free(struct http_shelf *h);
+/* Before http_server_start(), which goes on with the connections that lie there. h must outlive s.
+ */
+void http_server_use_shelf(struct http_server *s, struct http_shelf *h);
 
 /* Makes a listening unix socket: removes a dead one, refuses where somebody answers on it, mode
  * 0660, group by name (gid -1: as it is). */
@@ -60,6 +107,11 @@ void http_begin(struct http_request *rq, int status, const char *content_type);
 bool http_begun(const struct http_request *rq);
 int http_write(struct http_request *rq, const void *data, size_t n); /* 0 or -errno (client gone) */
 void http_abort(struct http_request *rq);
+
+/* Instead of an answer: lets the request `text` (a head without a body) stand in this one's place,
+ * to be served by whoever has the connection next, after a pause the server that inherits it. The
+ * handler must have paused the server, and read the body. */
+void http_serve_next(struct http_request *rq, const char *text);
 
 /* For handlers that wait for something else meanwhile: the connection's descriptor to poll for
  * POLLRDHUP|POLLHUP. */

@@ -22,6 +22,8 @@
 /* What is read and thrown away of a body that the handler did not want, to keep the connection. */
 #define DRAIN_MAX (256 * 1024)
 #define DRAIN_MS  500
+/* So much goes into a socket in one call whose client has read all before. */
+#define AT_ONCE_MAX (64 * 1024)
 
 const char *http_method(const struct http_request *rq)
 {
@@ -68,18 +70,52 @@ bool http_begun(const struct http_request *rq)
 
 /* Out ---------------------------------------- */
 
-/* Sends all, waiting for a slow client as long as it is there. */
-static int send_all(int fd, struct iovec *iov, int n)
+static void take_out_of_socket(struct conn *c)
+{
+	char junk[4096];
+
+	while (c->peeked) {
+		ssize_t r = recv(c->fd, junk, c->peeked < sizeof junk ? c->peeked : sizeof junk, 0);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			break;
+		c->peeked -= (size_t) r;
+	}
+	c->peeked = 0;
+}
+
+void conn_commit(struct conn *c)
+{
+	take_out_of_socket(c);
+	shelf_drop(c->shelf, c->slot);
+	c->slot = -1;
+}
+
+void conn_answer(struct conn *c)
+{
+	if (c->slot < 0)
+		c->slot = shelf_put(c->shelf, c->fd);
+	if (c->slot >= 0)
+		shelf_mark_answering(c->shelf, c->slot);
+	take_out_of_socket(c);
+}
+
+/* Sends all, waiting for a slow client as long as it is there. An answer that does not go out in
+ * one call is the business of this process only. */
+static int send_all(struct conn *c, struct iovec *iov, int n)
 {
 	for (;;) {
 		struct msghdr m = {.msg_iov = iov, .msg_iovlen = n};
-		ssize_t r = sendmsg(fd, &m, MSG_NOSIGNAL);
+		ssize_t r = sendmsg(c->fd, &m, MSG_NOSIGNAL);
 
 		if (r < 0) {
-			struct pollfd p = {.fd = fd, .events = POLLOUT};
+			struct pollfd p = {.fd = c->fd, .events = POLLOUT};
 
 			if (errno == EINTR)
 				continue;
+			conn_commit(c);
 			if (errno != EAGAIN)
 				return -errno;
 			(void) poll(&p, 1, -1);
@@ -92,9 +128,26 @@ static int send_all(int fd, struct iovec *iov, int n)
 		}
 		if (!n)
 			return 0;
+		conn_commit(c);
 		iov->iov_base = (char *) iov->iov_base + r;
 		iov->iov_len -= r;
 	}
+}
+
+/* Sends the end of an answer. */
+static void send_end(struct http_request *rq, struct iovec *iov, int n)
+{
+	struct conn *c = rq->conn;
+	size_t total = 0;
+
+	for (int i = 0; i < n; i++)
+		total += iov[i].iov_len;
+	if (rq->keep_alive && rq->body_done && !c->in.len && total <= AT_ONCE_MAX)
+		conn_answer(c);
+	else
+		conn_commit(c);
+	if (send_all(c, iov, n) < 0)
+		rq->broken = true;
 }
 
 static const char *reason(int status)
@@ -192,8 +245,7 @@ void http_respond(struct http_request *rq, int status, const char *content_type,
 
 	iov[0] = (struct iovec){.iov_base = b.text, .iov_len = b.len};
 	iov[1] = (struct iovec){.iov_base = (void *) body, .iov_len = rq->no_body ? 0 : n};
-	if (send_all(rq->conn->fd, iov, iov[1].iov_len ? 2 : 1) < 0)
-		rq->broken = true;
+	send_end(rq, iov, iov[1].iov_len ? 2 : 1);
 }
 
 void http_begin(struct http_request *rq, int status, const char *content_type)
@@ -203,6 +255,7 @@ void http_begin(struct http_request *rq, int status, const char *content_type)
 
 	if (rq->begun)
 		return;
+	conn_commit(rq->conn);
 	rq->chunked = rq->head.parser.http_minor >= 1;
 	if (!rq->chunked)
 		rq->keep_alive = false;
@@ -212,7 +265,7 @@ void http_begin(struct http_request *rq, int status, const char *content_type)
 	end_head(rq, &b);
 
 	iov = (struct iovec){.iov_base = b.text, .iov_len = b.len};
-	if (send_all(rq->conn->fd, &iov, 1) < 0)
+	if (send_all(rq->conn, &iov, 1) < 0)
 		rq->broken = true;
 	if (rq->no_body)
 		rq->chunked = false;
@@ -232,7 +285,7 @@ int http_write(struct http_request *rq, const void *data, size_t n)
 	iov[0].iov_len = rq->chunked ? snprintf(size, sizeof size, "%zx\r\n", n) : 0;
 	iov[1] = (struct iovec){.iov_base = (void *) data, .iov_len = n};
 	iov[2] = (struct iovec){.iov_base = (void *) "\r\n", .iov_len = rq->chunked ? 2 : 0};
-	r = rq->chunked ? send_all(rq->conn->fd, iov, 3) : send_all(rq->conn->fd, iov + 1, 1);
+	r = rq->chunked ? send_all(rq->conn, iov, 3) : send_all(rq->conn, iov + 1, 1);
 	if (r < 0)
 		rq->broken = true;
 	return r;
@@ -260,6 +313,7 @@ void http_unread(const struct http_request *rq, const char **ret, size_t *ret_n)
 
 void http_hand_over_begin(struct http_request *rq)
 {
+	conn_commit(rq->conn);
 	conn_set_handing(rq->conn, true);
 }
 
@@ -281,14 +335,15 @@ static void finish_response(struct http_request *rq)
 
 	if (!rq->begun)
 		http_respond(rq, 500, "text/plain; charset=utf-8", "no answer\n", 10);
-	if (rq->chunked && !rq->broken && send_all(rq->conn->fd, &last, 1) < 0)
-		rq->broken = true;
+	if (rq->chunked && !rq->broken)
+		send_end(rq, &last, 1);
 }
 
 void conn_refuse(struct conn *c, int status, const char *why)
 {
 	autobuf b = {0};
 
+	conn_commit(c);
 	add_head(&b, status, "text/plain; charset=utf-8");
 	buf_addf(&b, "Content-Length: %zu\r\nConnection: close\r\n\r\n%s\n", strlen(why) + 1, why);
 	(void) send(c->fd, b.text, b.len, MSG_NOSIGNAL);
@@ -365,7 +420,7 @@ static ssize_t read_body(struct http_request *rq, void *data, size_t n, int64_t 
 				    .iov_len = 25};
 
 		rq->must_continue = false;
-		if (!rq->conn->in.len && !rq->begun && send_all(rq->conn->fd, &iov, 1) < 0)
+		if (!rq->conn->in.len && !rq->begun && send_all(rq->conn, &iov, 1) < 0)
 			rq->broken = true;
 	}
 
@@ -460,6 +515,43 @@ static void linger(struct http_request *rq)
 		;
 }
 
+/* May be served twice: by a process that is killed in it, and by the next. */
+static bool is_repeatable(const char *method)
+{
+	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+void http_serve_next(struct http_request *rq, const char *text)
+{
+	rq->next = xstrdup(text);
+}
+
+/* The other request first, then what has come behind this one. */
+static void serve_in_place(struct http_request *rq)
+{
+	struct conn *c = rq->conn;
+	struct buf in = {0};
+
+	conn_commit(c);
+	buf_adds(&in, rq->next);
+	if (c->in.len)
+		buf_add(&in, c->in.text, c->in.len);
+	buf_free(&c->in);
+	c->in = in;
+	free(take(rq->next));
+}
+
+/* Says whether another request may follow. */
+static bool end_response(struct http_request *rq)
+{
+	finish_response(rq);
+	if (!rq->body_done && rq->keep_alive && !rq->broken)
+		drain(rq);
+	if (!rq->broken && !rq->body_done)
+		linger(rq);
+	return rq->keep_alive && !rq->broken && rq->body_done;
+}
+
 bool request_serve(struct conn *c, size_t head_len, http_handler *fn, void *arg,
 		   const bool *closing)
 {
@@ -483,14 +575,14 @@ bool request_serve(struct conn *c, size_t head_len, http_handler *fn, void *arg,
 	rq.must_continue = rq.head.expect_continue && !rq.body_done;
 	rq.keep_alive = http_should_keep_alive(&rq.head.parser) &&
 			!__atomic_load_n(closing, __ATOMIC_ACQUIRE);
+	if (!rq.body_done || !is_repeatable(rq.head.method))
+		conn_commit(c);
 	fn(arg, &rq);
-	if (!rq.handed) {
-		finish_response(&rq);
-		if (!rq.body_done && rq.keep_alive && !rq.broken)
-			drain(&rq);
-		if (!rq.broken && !rq.body_done)
-			linger(&rq);
-		again = rq.keep_alive && !rq.broken && rq.body_done;
+	if (rq.next) {
+		serve_in_place(&rq);
+		again = true;
+	} else if (!rq.handed) {
+		again = end_response(&rq);
 	}
 	buf_free(&rq.out_headers);
 	head_free(&rq.head);

@@ -14,43 +14,13 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "base/thread.h"
 #include "base/time.h"
-#include "http/conn.h"
+#include "http/server.h"
 
 #define CONNECTIONS_MAX 16384
 #define HEAD_TIMEOUT_NS (30 * NSEC_PER_SEC)
+#define DOUBT_NS	NSEC_PER_SEC /* for a client to show that it was answered */
 #define READ_SIZE	16384
-#define LISTEN_MAX	16
-
-struct http_server {
-	http_handler *fn;
-	void *arg;
-	struct workers *workers;
-	pthread_t thread;
-	bool started;
-	int epoll_fd;
-	int wake_fd; /* look again: stopping, or there is room for connections */
-	int listen_fds[LISTEN_MAX];
-	unsigned n_listen;
-
-	/* the epoll thread's */
-	bool accepting;
-	int64_t accept_again_ns; /* 0: when a connection closes */
-	struct conn *heads_first, *heads_last;
-
-	pthread_mutex_t lock; /* below */
-	pthread_cond_t changed;
-	struct conn *conns;
-	unsigned n_conns;
-	bool full; /* the epoll thread wants to be woken when a connection closes */
-	bool stopping;
-};
-
-static void wake(struct http_server *s)
-{
-	(void) eventfd_write(s->wake_fd, 1);
-}
 
 static void set_accepting(struct http_server *s, bool on)
 {
@@ -65,12 +35,14 @@ static void set_accepting(struct http_server *s, bool on)
 
 /* Connections ---------------------------------------- */
 
-static struct conn *conn_new(struct http_server *s, int fd)
+struct conn *conn_new(struct http_server *s, int fd, int slot)
 {
 	struct conn *c = xnew(struct conn);
 
 	c->server = s;
 	c->fd = fd;
+	c->shelf = s->shelf;
+	c->slot = slot;
 	hold(&s->lock);
 	c->next = s->conns;
 	if (c->next)
@@ -80,8 +52,7 @@ static struct conn *conn_new(struct http_server *s, int fd)
 	return c;
 }
 
-/* By whoever owns it, lock held. */
-static void conn_free_locked(struct conn *c)
+void conn_free_locked(struct conn *c)
 {
 	struct http_server *s = c->server;
 
@@ -94,14 +65,15 @@ static void conn_free_locked(struct conn *c)
 		(void) epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
 	/* Closed under the lock, because http_server_stop() shuts down the descriptors it sees in
 	 * the list. */
-	(void) close(c->fd);
+	shelf_drop(c->shelf, c->slot);
+	close_p(&c->fd);
 	buf_free(&c->in);
 	free(c);
 	if (s->full) {
 		s->full = false;
-		wake(s);
+		(void) eventfd_write(s->wake_fd, 1);
 	}
-	if (s->stopping)
+	if (s->stopping || s->paused)
 		pthread_cond_broadcast(&s->changed);
 }
 
@@ -130,25 +102,36 @@ static void heads_remove(struct http_server *s, struct conn *c)
 	c->head_deadline_ns = 0;
 }
 
-/* Gives the connection (back) to the epoll thread. */
-static void conn_watch(struct conn *c)
+void conn_watch(struct conn *c)
 {
 	struct http_server *s = c->server;
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = c};
 	bool added = c->in_epoll;
 
+	if (!c->in.len && c->slot < 0)
+		c->slot = shelf_put(c->shelf, c->fd);
 	/* Half a head is there already: let the epoll thread see to its time. */
 	if (c->in.len && !c->head_deadline_ns)
 		ev.events |= EPOLLOUT;
 
 	hold(&s->lock);
 	c->busy = false;
+	if (s->paused && !s->stopping) {
+		pthread_cond_broadcast(&s->changed);
+		return;
+	}
 	c->in_epoll = true;
 	if (s->stopping ||
 	    epoll_ctl(s->epoll_fd, added ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, c->fd, &ev) < 0) {
 		heads_remove(s, c);
 		conn_free_locked(c);
 	}
+}
+
+static bool is_paused(struct http_server *s)
+{
+	hold(&s->lock);
+	return s->paused;
 }
 
 static const struct {
@@ -169,12 +152,15 @@ static void serve(void *arg)
 	size_t len = 0;
 
 	while ((state = head_scan(&c->scan, c->in.text, c->in.len, &len)) == HEAD_DONE) {
+		if (is_paused(s))
+			break;
 		if (!request_serve(c, len, s->fn, s->arg, &s->stopping)) {
 			conn_free(c);
 			return;
 		}
+		shelf_mark_idle(c->shelf, c->slot);
 	}
-	if (state != HEAD_MORE) {
+	if (state != HEAD_MORE && state != HEAD_DONE) {
 		conn_refuse(c, refusals[state].status, refusals[state].why);
 		conn_free(c);
 		return;
@@ -184,12 +170,12 @@ static void serve(void *arg)
 
 /* The epoll thread ---------------------------------------- */
 
-/* All have the same time, so the list is in order. */
-static void heads_add(struct http_server *s, struct conn *c)
+/* All have the same time, so the list is in order; those with less come first. */
+static void heads_add(struct http_server *s, struct conn *c, int64_t ns)
 {
 	if (c->head_deadline_ns)
 		return;
-	c->head_deadline_ns = monotonic_ns() + HEAD_TIMEOUT_NS;
+	c->head_deadline_ns = monotonic_ns() + ns;
 	c->head_prev = s->heads_last;
 	*(s->heads_last ? &s->heads_last->head_next : &s->heads_first) = c;
 	s->heads_last = c;
@@ -201,45 +187,76 @@ static void conn_drop(struct http_server *s, struct conn *c)
 	conn_free(c);
 }
 
-/* Reads what has come; when the head is whole, a worker gets the connection. */
+/* A GET or HEAD and nothing else: it can be left in the socket until it is answered. */
+static bool is_one_repeatable(const char *data, size_t n)
+{
+	struct head_scan scan = {0};
+	size_t len;
+
+	return ((n > 4 && memcmp(data, "GET ", 4) == 0) ||
+		(n > 5 && memcmp(data, "HEAD ", 5) == 0)) &&
+	       head_scan(&scan, data, n, &len) == HEAD_DONE && len == n;
+}
+
+/* Receives what there is. On the shelf it is not taken out of the socket, or the connection is
+ * taken off the shelf first. */
+static ssize_t conn_receive(struct conn *c, char *data, size_t size)
+{
+	ssize_t r;
+
+	if (c->slot < 0)
+		return recv(c->fd, data, size, 0);
+	r = recv(c->fd, data, size, MSG_PEEK);
+	if (r <= 0)
+		return r;
+	c->peeked = (size_t) r;
+	if (!is_one_repeatable(data, (size_t) r))
+		conn_commit(c);
+	return r;
+}
+
+static void give_to_worker(struct http_server *s, struct conn *c)
+{
+	heads_remove(s, c);
+	/* The worker scans again from the start of the buffer. */
+	c->scan = (struct head_scan){0};
+	pthread_mutex_lock(&s->lock);
+	c->busy = true;
+	pthread_mutex_unlock(&s->lock);
+	workers_submit(s->workers, NULL, serve, c);
+}
+
+/* Reads what has come; when the head is whole, a worker gets the connection. What an earlier server
+ * has left may be a whole head already. */
 static void conn_readable(struct http_server *s, struct conn *c)
 {
 	enum head_state state;
 	size_t len = 0;
 
-	for (;;) {
+	while ((state = head_scan(&c->scan, c->in.text, c->in.len, &len)) == HEAD_MORE) {
 		char piece[READ_SIZE];
-		ssize_t r = recv(c->fd, piece, sizeof piece, 0);
+		ssize_t r = conn_receive(c, piece, sizeof piece);
 
 		if (r < 0 && errno == EINTR)
 			continue;
-		if (r < 0 && errno == EAGAIN)
-			break;
+		if (r < 0 && errno == EAGAIN) {
+			if (c->in.len)
+				heads_add(s, c, HEAD_TIMEOUT_NS);
+			conn_watch(c);
+			return;
+		}
 		if (r <= 0) {
 			conn_drop(s, c);
 			return;
 		}
 		buf_add(&c->in, piece, r);
-		state = head_scan(&c->scan, c->in.text, c->in.len, &len);
-		if (state == HEAD_DONE) {
-			heads_remove(s, c);
-			/* The worker scans again from the start of the buffer. */
-			c->scan = (struct head_scan){0};
-			pthread_mutex_lock(&s->lock);
-			c->busy = true;
-			pthread_mutex_unlock(&s->lock);
-			workers_submit(s->workers, NULL, serve, c);
-			return;
-		}
-		if (state != HEAD_MORE) {
-			conn_refuse(c, refusals[state].status, refusals[state].why);
-			conn_drop(s, c);
-			return;
-		}
 	}
-	if (c->in.len)
-		heads_add(s, c);
-	conn_watch(c);
+	if (state == HEAD_DONE) {
+		give_to_worker(s, c);
+		return;
+	}
+	conn_refuse(c, refusals[state].status, refusals[state].why);
+	conn_drop(s, c);
 }
 
 static void accept_some(struct http_server *s, int listen_fd)
@@ -260,8 +277,11 @@ static void accept_some(struct http_server *s, int listen_fd)
 
 		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
+			/* Between these two lines a connection can be lost with the process. */
+			int slot = shelf_put(s->shelf, fd);
+
 			/* Most often the request is there already. */
-			conn_readable(s, conn_new(s, fd));
+			conn_readable(s, conn_new(s, fd, slot));
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
@@ -294,7 +314,8 @@ static void expire(struct http_server *s)
 	while (s->heads_first && s->heads_first->head_deadline_ns <= now) {
 		struct conn *c = s->heads_first;
 
-		conn_refuse(c, 408, "the request's head did not come in time");
+		if (c->in.len)
+			conn_refuse(c, 408, "the request's head did not come in time");
 		conn_drop(s, c);
 	}
 	if (s->accept_again_ns && s->accept_again_ns <= now)
@@ -304,22 +325,6 @@ static void expire(struct http_server *s)
 static bool is_listener(const struct http_server *s, const void *p)
 {
 	return (const int *) p >= s->listen_fds && (const int *) p < s->listen_fds + s->n_listen;
-}
-
-/* Accepting has ended; what is idle goes. What a worker has is freed by it. */
-static void end_idle(struct http_server *s)
-{
-	for (unsigned i = 0; i < s->n_listen; i++)
-		(void) close(s->listen_fds[i]);
-	s->n_listen = 0;
-
-	hold(&s->lock);
-	for (struct conn *c = s->conns, *next; c; c = next) {
-		next = c->next;
-		if (!c->busy)
-			conn_free_locked(c);
-	}
-	s->heads_first = s->heads_last = NULL;
 }
 
 static void *epoll_main(void *arg)
@@ -348,16 +353,14 @@ static void *epoll_main(void *arg)
 			}
 		}
 		pthread_mutex_lock(&s->lock);
-		bool stop = s->stopping, full = s->full;
+		bool over = s->stopping || s->paused, full = s->full;
 		pthread_mutex_unlock(&s->lock);
-		if (stop)
-			break;
+		if (over)
+			return NULL;
 		if (!s->accepting && !full && !s->accept_again_ns)
 			set_accepting(s, true);
 		expire(s);
 	}
-	end_idle(s);
-	return NULL;
 }
 
 /* Life ---------------------------------------- */
@@ -401,6 +404,21 @@ void http_server_add(struct http_server *s, int listen_fd)
 	s->listen_fds[s->n_listen++] = listen_fd;
 }
 
+void http_server_use_shelf(struct http_server *s, struct http_shelf *h)
+{
+	s->shelf = h;
+}
+
+/* A client that may wait for an answer that never comes is better told so. */
+static void go_on_with(void *arg, int fd, int slot, bool doubtful)
+{
+	struct conn *c = conn_new(arg, fd, slot);
+
+	if (doubtful)
+		heads_add(arg, c, DOUBT_NS);
+	conn_watch(c);
+}
+
 int http_server_start(struct http_server *s, struct err *err)
 {
 	int r;
@@ -412,46 +430,10 @@ int http_server_start(struct http_server *s, struct err *err)
 			return err_sys(err, errno, "http: watch the listening socket");
 	}
 	s->accepting = true;
+	shelf_find(s->shelf, go_on_with, s);
 	r = thread_start(&s->thread, "http-epoll", epoll_main, s);
 	if (r < 0)
 		return err_sys(err, -r, "http: start the thread");
 	s->started = true;
 	return 0;
-}
-
-/* Waits for the requests in flight, then hangs up on those that are left: reads and writes of their
- * handlers fail, and handlers that wait see it on http_fd(). */
-static void end_busy(struct http_server *s, int grace_ms)
-{
-	struct timespec deadline = deadline_in(grace_ms * NSEC_PER_MSEC);
-	int r = 0;
-
-	hold(&s->lock);
-	while (s->conns && r == 0)
-		r = pthread_cond_clockwait(&s->changed, &s->lock, CLOCK_MONOTONIC, &deadline);
-	for (struct conn *c = s->conns; c; c = c->next)
-		if (!c->handing)
-			(void) shutdown(c->fd, SHUT_RDWR);
-}
-
-void http_server_stop(struct http_server *s, int grace_ms)
-{
-	if (!s)
-		return;
-	pthread_mutex_lock(&s->lock);
-	__atomic_store_n(&s->stopping, true, __ATOMIC_RELEASE);
-	pthread_mutex_unlock(&s->lock);
-	if (s->started) {
-		wake(s);
-		pthread_join(s->thread, NULL);
-		end_busy(s, grace_ms);
-	} else {
-		end_idle(s);
-	}
-	workers_free(s->workers);
-	(void) close(s->epoll_fd);
-	(void) close(s->wake_fd);
-	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->changed);
-	free(s);
 }

@@ -30,11 +30,18 @@
 #define MAX_STATE   (256 << 10)
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
-struct runtimes {
+/* What there is, at one time. */
+struct table {
 	struct runtime **items;
 	size_t n;
 	const struct runtime *fallback;
-	pthread_mutex_t lock; /* over the versions, which are asked for late */
+	struct table *former; /* replaced by this one; what it lent is still in use */
+};
+
+struct runtimes {
+	pthread_mutex_t lock; /* over the table */
+	struct table *table;
+	pthread_mutex_t version_lock; /* over the versions, which are asked for late */
 };
 
 char *runtime_last_message(const char *text)
@@ -238,16 +245,24 @@ static void runtime_free(struct runtime *rt)
 	free(rt);
 }
 
-static void add_runtime(struct runtimes *rs, const char *exec_root, const char *name,
-			const char *path)
+static void add_runtime(struct table *t, const char *exec_root, const char *name, const char *path)
 {
 	struct runtime *rt = xnew(struct runtime);
 
 	rt->name = xstrdup(name);
 	rt->path = xstrdup(path);
 	rt->root = xasprintf("%s/runtime/%s", exec_root, name);
-	rs->items = xreallocarray(rs->items, rs->n + 1, sizeof *rs->items);
-	rs->items[rs->n++] = rt;
+	t->items = xreallocarray(t->items, t->n + 1, sizeof *t->items);
+	t->items[t->n++] = rt;
+}
+
+static const struct runtime *by_name(struct table *t, const char *name)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (strcmp(t->items[i]->name, name) == 0)
+			return t->items[i];
+	}
+	return NULL;
 }
 
 static bool name_is_good(const char *name)
@@ -260,7 +275,7 @@ static bool name_is_good(const char *name)
 
 /* --add-runtime NAME=PATH; a bare program name is looked up now, so that the start says what is
  * missing. */
-static int add_added(struct runtimes *rs, const struct runtime_options *o, struct err *err)
+static int add_added(struct table *t, const struct runtime_options *o, struct err *err)
 {
 	const char *name, *path;
 
@@ -278,72 +293,63 @@ static int add_added(struct runtimes *rs, const struct runtime_options *o, struc
 		if (!found)
 			return err_set(err, ERR_INVALID, "runtime %s: no such program: '%s'", name,
 				       path);
-		add_runtime(rs, o->exec_root, name, found);
+		add_runtime(t, o->exec_root, name, found);
 	}
 	return 0;
 }
 
-static void add_known(struct runtimes *rs, const struct runtime_options *o)
+static void add_known(struct table *t, const struct runtime_options *o)
 {
 	static const char *const known[] = {"crun", "runc"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		autofree char *path = NULL;
 
-		if (rs->n && runtime_find(rs, known[i]))
+		if (t->n && by_name(t, known[i]))
 			continue; /* the user named another program so */
 		path = find_in_path(known[i]);
 		if (path)
-			add_runtime(rs, o->exec_root, known[i], path);
+			add_runtime(t, o->exec_root, known[i], path);
 	}
 }
 
-static const struct runtime *by_name(struct runtimes *rs, const char *name)
+static int choose_default(struct table *t, const char *wanted, char **ret_why, struct err *err)
 {
-	for (size_t i = 0; i < rs->n; i++) {
-		if (strcmp(rs->items[i]->name, name) == 0)
-			return rs->items[i];
-	}
-	return NULL;
-}
-
-static int choose_default(struct runtimes *rs, const char *wanted, char **ret_why, struct err *err)
-{
-	const struct runtime *crun = by_name(rs, "crun"), *runc = by_name(rs, "runc");
+	const struct runtime *crun = by_name(t, "crun"), *runc = by_name(t, "runc");
 	const char *refusal = crun ? why_crun_refuses() : NULL;
 
 	if (!str_empty(wanted)) {
-		rs->fallback = by_name(rs, wanted);
-		if (!rs->fallback)
+		t->fallback = by_name(t, wanted);
+		if (!t->fallback)
 			return err_set(err, ERR_INVALID,
 				       "default runtime '%s' is neither installed nor added by "
 				       "--add-runtime",
 				       wanted);
 		*ret_why =
-			refusal && rs->fallback == crun
+			refusal && t->fallback == crun
 				? xasprintf("%s (%s), as configured, although it does not work on "
 					    "this host: %s",
 					    wanted, crun->path, refusal)
-				: xasprintf("%s (%s), as configured", wanted, rs->fallback->path);
+				: xasprintf("%s (%s), as configured", wanted, t->fallback->path);
 		return 0;
 	}
 	if (crun && !refusal) {
-		rs->fallback = crun;
+		t->fallback = crun;
 		*ret_why = xasprintf("crun (%s): it works on this host and is the fastest",
 				     crun->path);
 		return 0;
 	}
 	if (runc) {
-		rs->fallback = runc;
+		t->fallback = runc;
 		*ret_why = xasprintf("runc (%s): crun %s%s", runc->path,
 				     crun ? "refuses this host: " : "is not installed",
 				     crun ? refusal : "");
 		return 0;
 	}
-	if (rs->n && !crun) {
-		rs->fallback = rs->items[0];
-		*ret_why = xasprintf("%s (%s): the only one there is", rs->fallback->name,
-				     rs->fallback->path);
+	if (t->n && !crun) {
+		t->fallback = t->items[0];
+		*ret_why = xasprintf("%s (%s): the only one there is", t->fallback->name,
+				     t->fallback->path);
 		return 0;
 	}
 	if (crun)
@@ -354,79 +360,129 @@ static int choose_default(struct runtimes *rs, const char *wanted, char **ret_wh
 	return err_set(err, ERR_SYSTEM, "no OCI runtime: neither crun nor runc is in PATH");
 }
 
+static void table_free(struct table *t)
+{
+	while (t) {
+		struct table *former = t->former;
+
+		for (size_t i = 0; i < t->n; i++)
+			runtime_free(t->items[i]);
+		free(t->items);
+		free(t);
+		t = former;
+	}
+}
+DEFINE_AUTO(struct table *, table_free);
+
+static int find_all(const struct runtime_options *o, struct table **ret, char **ret_why,
+		    struct err *err)
+{
+	auto_(table_free_p) struct table *t = xnew(struct table);
+
+	if (add_added(t, o, err) < 0)
+		return -1;
+	add_known(t, o);
+	if (choose_default(t, o->default_runtime, ret_why, err) < 0)
+		return -1;
+	*ret = take(t);
+	return 0;
+}
+
+static int make_roots(const struct table *t, struct err *err)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		int r = mkdir_p(t->items[i]->root, 0700);
+
+		if (r < 0)
+			return err_sys(err, -r, "create %s", t->items[i]->root);
+	}
+	return 0;
+}
+
+int runtimes_check(const struct runtime_options *o, struct err *err)
+{
+	auto_(table_free_p) struct table *t = NULL;
+	autofree char *why = NULL;
+
+	return find_all(o, &t, &why, err);
+}
+
+int runtimes_reload(struct runtimes *rs, const struct runtime_options *o, char **ret_why,
+		    struct err *err)
+{
+	auto_(table_free_p) struct table *t = NULL;
+	autofree char *why = NULL;
+
+	if (find_all(o, &t, &why, err) < 0 || make_roots(t, err) < 0)
+		return -1;
+	hold(&rs->lock);
+	t->former = rs->table;
+	rs->table = take(t);
+	*ret_why = take(why);
+	return 0;
+}
+
 int runtimes_open(const struct runtime_options *o, struct runtimes **ret, char **ret_why,
 		  struct err *err)
 {
 	struct runtimes *rs = xnew(struct runtimes);
-	autofree char *why = NULL;
 
 	pthread_mutex_init(&rs->lock, NULL);
-	if (add_added(rs, o, err) < 0)
-		goto fail;
-	add_known(rs, o);
-	if (choose_default(rs, o->default_runtime, &why, err) < 0)
-		goto fail;
-
-	for (size_t i = 0; i < rs->n; i++) {
-		int r = mkdir_p(rs->items[i]->root, 0700);
-
-		if (r < 0) {
-			err_sys(err, -r, "create %s", rs->items[i]->root);
-			goto fail;
-		}
+	pthread_mutex_init(&rs->version_lock, NULL);
+	if (runtimes_reload(rs, o, ret_why, err) < 0) {
+		runtimes_close(rs);
+		return -1;
 	}
 	*ret = rs;
-	*ret_why = take(why);
 	return 0;
-fail:
-	runtimes_close(rs);
-	return -1;
 }
 
 void runtimes_close(struct runtimes *rs)
 {
 	if (!rs)
 		return;
-	for (size_t i = 0; i < rs->n; i++)
-		runtime_free(rs->items[i]);
-	free(rs->items);
+	table_free(rs->table);
 	pthread_mutex_destroy(&rs->lock);
+	pthread_mutex_destroy(&rs->version_lock);
 	free(rs);
 }
 
 const struct runtime *runtime_find(struct runtimes *rs, const char *name)
 {
-	return str_empty(name) ? rs->fallback : by_name(rs, name);
+	hold(&rs->lock);
+
+	return str_empty(name) ? rs->table->fallback : by_name(rs->table, name);
 }
 
 const struct runtime *runtime_default(struct runtimes *rs)
 {
-	return rs->fallback;
+	return runtime_find(rs, NULL);
 }
 
+/* A caller has only what we have lent: it is one of ours, and may be filled in. */
 const char *runtime_version(struct runtimes *rs, const struct runtime *rt)
 {
-	hold(&rs->lock);
-	for (size_t i = 0; i < rs->n; i++) {
-		struct runtime *r = rs->items[i];
-		const char *argv[] = {r->path, "--version", NULL};
-		struct spawn_result res = {0};
+	struct runtime *r = (struct runtime *) rt;
+	const char *argv[] = {r->path, "--version", NULL};
+	struct spawn_result res = {0};
 
-		if (r != rt || r->version)
-			continue;
-		r->version = xstrdup("");
-		if (spawn_run(&(struct spawn){.argv = argv}, VERSION_MS, 4096, &res, NULL) < 0)
-			break;
-		if (res.code == 0 && res.out) {
-			free(r->version);
-			r->version = xstrndup(res.out, strcspn(res.out, "\n"));
-		}
-		spawn_result_free(&res);
+	hold(&rs->version_lock);
+	if (r->version)
+		return r->version;
+	r->version = xstrdup("");
+	if (spawn_run(&(struct spawn){.argv = argv}, VERSION_MS, 4096, &res, NULL) < 0)
+		return r->version;
+	if (res.code == 0 && res.out) {
+		free(r->version);
+		r->version = xstrndup(res.out, strcspn(res.out, "\n"));
 	}
-	return rt->version ? rt->version : "";
+	spawn_result_free(&res);
+	return r->version;
 }
 
 const struct runtime *runtime_at(struct runtimes *rs, size_t i)
 {
-	return i < rs->n ? rs->items[i] : NULL;
+	hold(&rs->lock);
+
+	return i < rs->table->n ? rs->table->items[i] : NULL;
 }

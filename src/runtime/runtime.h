@@ -1,8 +1,8 @@
 /*
  * OCI runtimes: which are there, which is the default, and the few calls that the engine makes
  * itself (the shim runs, restarts and deletes; the engine needs the rest, and all of it where a
- * shim is dead). Each call runs the program with its --root below the exec root. Thread-safe:
- * nothing changes after runtimes_open().
+ * shim is dead). Each call runs the program with its --root below the exec root. Thread-safe; what
+ * was lent stays valid through a reload.
  */
 #pragma once
 
@@ -33,6 +33,12 @@ struct runtime_options {
  * (caller frees). */
 int runtimes_open(const struct runtime_options *o, struct runtimes **ret, char **ret_why,
 		  struct err *err);
+/* Says what runtimes_open() would fail for, without any effect. */
+int runtimes_check(const struct runtime_options *o, struct err *err);
+/* Puts other runtimes, and another default, in the place of these; nothing changes where it fails.
+ */
+int runtimes_reload(struct runtimes *rs, const struct runtime_options *o, char **ret_why,
+		    struct err *err);
 void runtimes_close(struct runtimes *rs);
 /* By name; "" and NULL give the default. NULL where unknown. Borrowed, lives as long as rs. */
 const struct runtime *runtime_find(struct runtimes *rs, const char *name);

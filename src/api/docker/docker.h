@@ -89,6 +89,7 @@ void out_container_mounts(struct out *o, const struct objects *mounts);
 const char *container_command(const struct config *config, char *const **ret_args);
 
 docker_handler ping, version, info, restore_report;
+docker_handler upgrade_begin, upgrade_report, shutdown_begin, shutdown_cancel;
 docker_handler container_list, container_create, container_inspect, container_logs, container_wait;
 docker_handler container_start, container_stop, container_restart, container_kill, container_pause;
 docker_handler container_unpause, container_rename, container_update, container_remove;

@@ -15,6 +15,10 @@ const struct route docker_routes[] = {
 	{"GET", "/info", info},
 	{"GET", "/events", events_stream},
 	{"GET", "/holdfast/restore", restore_report},
+	{"GET", "/holdfast/upgrade", upgrade_report},
+	{"POST", "/holdfast/upgrade", upgrade_begin},
+	{"POST", "/holdfast/shutdown", shutdown_begin},
+	{"DELETE", "/holdfast/shutdown", shutdown_cancel},
 
 	{"GET", "/containers/json", container_list},
 	{"POST", "/containers/create", container_create},

@@ -232,6 +232,7 @@ static void out_host(struct out *o, const struct host *h)
 int info(struct call *c, struct err *err)
 {
 	const struct engine_options *opts = engine_opts(c->e);
+	autostrv char **labels = engine_labels(c->e);
 	const char *init = c->o->init_path ? strrchr(c->o->init_path, '/') : NULL;
 	char id[37];
 	autoout o = {0};
@@ -257,8 +258,7 @@ int info(struct call *c, struct err *err)
 	out_str(&o, "HttpProxy", "");
 	out_str(&o, "HttpsProxy", "");
 	out_str(&o, "NoProxy", "");
-	out_array(&o, "Labels");
-	out_array_end(&o);
+	out_strv(&o, "Labels", labels);
 	out_bool(&o, "ExperimentalBuild", false);
 	out_str(&o, "ServerVersion", HOLDFAST_VERSION);
 	out_runtimes(&o, engine_runtimes(c->e));

@@ -1115,3 +1115,18 @@ void fake_engine_exit(struct engine *e, const char *ref, int code)
 	if (f)
 		end(e, f, code);
 }
+
+char **engine_labels(struct engine *e)
+{
+	return NULL;
+}
+
+int engine_shutdown(struct engine *e, struct err *err)
+{
+	return err_set(err, ERR_NOT_SUPPORTED, "an engine of straw stops nothing");
+}
+
+int engine_shutdown_cancel(struct engine *e, struct err *err)
+{
+	return 0;
+}
