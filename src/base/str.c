@@ -43,7 +43,11 @@ void buf_adds(struct buf *b, const char *s)
 
 void buf_addc(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	char *to = buf_reserve(b, 1);
+
+	to[0] = c;
+	to[1] = '\0';
+	b->len++;
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...)
@@ -66,8 +70,7 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 	b->len += (size_t) n;
 }
 
-/* Length of the UTF-8 character at s, 0 where it is not one (too long, a surrogate, cut short). */
-static size_t utf8_len(const unsigned char *s, size_t n)
+size_t utf8_len(const unsigned char *s, size_t n)
 {
 	unsigned char lo = 0x80, hi = 0xbf;
 	size_t len;
@@ -113,16 +116,27 @@ static void add_json_escape(struct buf *b, unsigned char c)
 		buf_addf(b, "\\u%04x", c);
 }
 
+const bool json_plain[256] = {
+	[0x20 ... '"' - 1] = true,
+	['"' + 1 ... '\\' - 1] = true,
+	['\\' + 1 ... 0x7f] = true,
+};
+
 void buf_add_json(struct buf *b, const char *s, size_t n)
 {
 	const unsigned char *u = (const unsigned char *) s;
 	size_t plain = 0; /* start of what can be copied as it is */
 	size_t i = 0;
 
-	while (i < n) {
-		size_t len = utf8_len(u + i, n - i);
+	for (;;) {
+		size_t len;
 
-		if (len > 1 || (len == 1 && u[i] >= 0x20 && u[i] != '"' && u[i] != '\\')) {
+		while (i < n && json_plain[u[i]])
+			i++;
+		if (i == n)
+			break;
+		len = utf8_len(u + i, n - i);
+		if (len > 1) {
 			i += len;
 			continue;
 		}
