@@ -107,6 +107,19 @@ int read_file_at(int dir, const char *name, size_t max, char **ret_text, size_t 
 	return 0;
 }
 
+ssize_t read_once_at(int dir, const char *name, void *buf, size_t size)
+{
+	autoclose int fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	do {
+		n = read(fd, buf, size);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
 int read_small_at(int dir, const char *name, char *buf, size_t size)
 {
 	autoclose int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);

@@ -21,6 +21,10 @@ ssize_t read_full(int fd, void *data, size_t n);
  * (its opening never blocks). *ret_text is NUL-terminated and the caller's; ret_len may be NULL. */
 int read_file_at(int dir, const char *name, size_t max, char **ret_text, size_t *ret_len);
 
+/* Opens without ever waiting for a writer, and reads once: three system calls for a small regular
+ * file. Returns the count; size itself says that there may be more. */
+ssize_t read_once_at(int dir, const char *name, void *buf, size_t size);
+
 /* Reads a small file of /proc or /sys into buf, NUL-terminated, trailing newline cut. -EFBIG where
  * it does not fit. */
 int read_small_at(int dir, const char *name, char *buf, size_t size);

@@ -226,6 +226,8 @@ int container_name_index_add(struct container_store *s, const char *name, struct
 void container_name_index_remove(struct container_store *s, const char *name,
 				 const struct container *c);
 void container_store_add(struct container_store *s, struct container *c);
+/* All at once, oldest first, into an empty store. */
+void container_store_fill(struct container_store *s, struct container *const *list, size_t n);
 void container_store_remove(struct container_store *s, struct container *c);
 /* By full id, name (with or without '/'), or unique id prefix. ERR_NOT_FOUND "No such container:
  * x". */
@@ -264,10 +266,13 @@ int container_replace_config(struct container_store *s, const struct container_c
 int container_save_state_locked(struct container_store *s, struct container *c, struct err *err);
 int container_save_phase_locked(struct container_store *s, struct container *c, struct err *err);
 /* container_load: reads the files of one directory into a new container, which may come out dead
- * with its problem set; < 0 only where the directory is not a container's at all (unfinished
- * create). */
-int container_load(struct container_store *s, const char *id, struct container **ret,
+ * with its problem set; has_exec: it has an exec directory, too. < 0 only where the directory is not
+ * a container's at all (unfinished create). */
+int container_load(struct container_store *s, const char *id, bool has_exec, struct container **ret,
 		   struct err *err);
+/* Removes what saves of its files that a death cut short have left, for the next save of the same
+ * file may be far. Not while a verb has it claimed. */
+void container_tidy(struct container_store *s, struct container *c);
 
 /* Moves to the phase: checks the edge, saves phase.json, wakes who waits, logs one line with the
  * cause. An edge that the table does not know is our own mistake and is refused with a log line. */

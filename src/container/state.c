@@ -7,13 +7,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #define STATE_FILE_MAX (4 << 20)
+#define OWN_FILE_MAX   16384 /* larger ones are read with more ado */
 
 static const struct field health_result_fields[] = {
 	FIELD(struct health_result, "Start", FIELD_TIME, start_ns),
@@ -163,24 +167,66 @@ int container_save_phase_locked(struct container_store *s, struct container *c, 
 	return json_save_at(dir, LAYOUT_PHASE, json, SAVE_ATOMIC, err);
 }
 
-/* Reads one file into obj: 1 read, 0 not there, < 0 with err naming file and fault. */
-static int load_fields(int dir, const char *name, const struct field *fields, void *obj,
-		       struct err *err)
+/* Where one file of a container is: by path, for a directory that is opened has to be closed. */
+struct place {
+	int top; /* the directory of all containers */
+	const char *id;
+	char path[CONTAINER_ID_LEN + 1 + NAME_MAX + 1];
+};
+
+static const char *at(struct place *p, const char *name)
 {
+	snprintf(p->path, sizeof p->path, "%s/%s", p->id, name);
+	return p->path;
+}
+
+/* Nearly every file is as we wrote it: three system calls and one pass over its bytes. */
+static bool load_own(const char *text, size_t len, const struct field *fields, void *obj)
+{
+	static const char begin[] = "{\"Version\":1,";
+
+	_Static_assert(CONTAINER_FORMAT == 1, "the beginning above");
+	return len > strlen(begin) && !memcmp(text, begin, strlen(begin)) &&
+	       fields_load_own(fields, obj, text, len);
+}
+
+/* Any JSON, from any file; says what is wrong with what is none. */
+static int load_any(struct place *p, const char *name, const struct field *fields, void *obj,
+		    struct err *err)
+{
+	autoclose int dir = open_dir_at(p->top, p->id);
 	autojson json_t *json = NULL;
 	int64_t version;
 
-	/* A link that leads nowhere is there all the same. */
+	if (dir < 0)
+		return err_sys(err, -dir, "open directory of container %s", p->id);
 	if (json_read_at(dir, name, STATE_FILE_MAX, &json, err) < 0)
-		return err->errnum == ENOENT && !exists_at(dir, name) ? 0 : -1;
+		return -1;
 	version = json_int(json, "Version", -1);
 	if (version != CONTAINER_FORMAT)
 		return err_set(err, ERR_SYSTEM,
 			       "%s: format version %lld is not known to this holdfastd", name,
 			       (long long) version);
-	if (fields_load(fields, obj, json, err) < 0)
-		return err_wrap(err, "%s", name);
-	return 1;
+	return fields_load(fields, obj, json, err) < 0 ? err_wrap(err, "%s", name) : 1;
+}
+
+/* Reads one file into obj, which is as fields_init() leaves it: 1 read, 0 not there, < 0 with err
+ * naming file and fault. */
+static int load_fields(struct place *p, const char *name, const struct field *fields, void *obj,
+		       struct err *err)
+{
+	char text[OWN_FILE_MAX + 1];
+	ssize_t n = read_once_at(p->top, at(p, name), text, OWN_FILE_MAX);
+
+	/* A link that leads nowhere is there all the same. */
+	if (n == -ENOENT && !exists_at(p->top, p->path))
+		return 0;
+	if (n > 0 && n < OWN_FILE_MAX) {
+		text[n] = '\0';
+		if (load_own(text, (size_t) n, fields, obj))
+			return 1;
+	}
+	return load_any(p, name, fields, obj, err);
 }
 
 static void set_dead(struct container *c, const char *text)
@@ -191,13 +237,13 @@ static void set_dead(struct container *c, const char *text)
 }
 
 /* 1 loaded, 0 there is none, < 0 the container is dead. */
-static int load_config(int dir, struct container *c)
+static int load_config(struct place *p, struct container *c)
 {
 	auto_(container_config_unref_p) struct container_config *config = container_config_new();
 	struct err err = {0};
 	int r;
 
-	r = load_fields(dir, LAYOUT_CONFIG, container_config_fields, config, &err);
+	r = load_fields(p, LAYOUT_CONFIG, container_config_fields, config, &err);
 	if (r > 0 && !str_eq(config->id, c->id))
 		r = err_set(&err, ERR_SYSTEM, LAYOUT_CONFIG ": it is of container %s", config->id);
 	if (r > 0 && str_empty(config->name))
@@ -243,11 +289,11 @@ static enum phase written_phase(const struct container *c, bool have_phase)
 }
 
 /* The record of runs is made empty, by create. What is no file may hide anything. */
-static bool has_run(int dir, struct err *err)
+static bool has_run(struct place *p, struct err *err)
 {
 	struct stat st;
 
-	if (fstatat(dir, LAYOUT_RUNS, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(p->top, at(p, LAYOUT_RUNS), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	if (!S_ISREG(st.st_mode))
 		err_set(err, ERR_SYSTEM, LAYOUT_RUNS ": is not a file");
@@ -281,18 +327,20 @@ static bool is_at_rest(const struct container *c)
 	       (c->phase == PHASE_EXITED && !c->config->host.auto_remove);
 }
 
-static void load_state_and_phase(int dir, int exec, struct container *c)
+static void load_state_and_phase(struct container_store *s, struct container *c, bool has_exec)
 {
+	struct place data = {.top = container_store_data_dir(s), .id = c->id};
+	struct place exec = {.top = container_store_exec_dir(s), .id = c->id};
 	struct err err = {0};
 	int r, p = 0;
 
-	r = load_fields(dir, LAYOUT_STATE, container_state_fields, &c->state, &err);
-	if (r < 0 || (r == 0 && has_run(dir, &err))) {
+	r = load_fields(&data, LAYOUT_STATE, container_state_fields, &c->state, &err);
+	if (r < 0 || (r == 0 && has_run(&data, &err))) {
 		set_dead(c, err.text);
 		return;
 	}
-	if (exec >= 0) {
-		p = load_fields(exec, LAYOUT_PHASE, container_phase_fields, &c->disk, &err);
+	if (has_exec) {
+		p = load_fields(&exec, LAYOUT_PHASE, container_phase_fields, &c->disk, &err);
 		if (p < 0) { /* volatile: the shim and its record tell the same */
 			log_warn("container %.12s: %s; asking its shim instead", c->id, err.text);
 			fields_free(container_phase_fields, &c->disk);
@@ -304,39 +352,52 @@ static void load_state_and_phase(int dir, int exec, struct container *c)
 		c->state.started_ns = c->disk.started_ns;
 	if (c->phase != PHASE_REMOVING)
 		c->resume = verb_to_resume(c);
-	c->handled = exec < 0 && !c->resume && is_at_rest(c) && !awaits_policy(c);
+	c->handled = !has_exec && !c->resume && is_at_rest(c) && !awaits_policy(c);
 }
 
-/* What saves that a death cut short have left; the next save of the same file may be far. */
-static void tidy(int dir, int exec)
-{
-	save_tidy_at(dir, LAYOUT_CONFIG);
-	save_tidy_at(dir, LAYOUT_STATE);
-	if (exec >= 0)
-		save_tidy_at(exec, LAYOUT_PHASE);
-}
-
-int container_load(struct container_store *s, const char *id, struct container **ret,
+int container_load(struct container_store *s, const char *id, bool has_exec, struct container **ret,
 		   struct err *err)
 {
-	auto_(container_unref_p) struct container *c = NULL;
-	autoclose int dir = container_open_data(s, id);
-	autoclose int exec = dir < 0 ? dir : container_open_exec(s, id);
-	int r;
+	auto_(container_unref_p) struct container *c = container_new(id);
+	struct place data = {.top = container_store_data_dir(s), .id = id};
+	autoclose int dir = -1;
+	int r = load_config(&data, c);
 
-	if (dir < 0)
+	if (r <= 0)
+		dir = container_open_data(s, id);
+	if (r <= 0 && dir < 0)
 		return err_sys(err, -dir, "open directory of container %s", id);
-	tidy(dir, exec);
-	c = container_new(id);
-	r = load_config(dir, c);
-	if (r == 0 && !exists_at(dir, LAYOUT_STATE) && !has_run(dir, NULL))
+	if (r == 0 && !exists_at(dir, LAYOUT_STATE) && !has_run(&data, NULL))
 		return err_set(err, ERR_NOT_FOUND, "%s was not created to its end", id);
 	if (r == 0)
 		set_dead(c, LAYOUT_CONFIG ": missing");
 	if (c->phase != PHASE_DEAD)
-		load_state_and_phase(dir, exec, c);
+		load_state_and_phase(s, c, has_exec);
 	if (c->phase == PHASE_DEAD)
 		c->handled = true;
 	*ret = take(c);
 	return 0;
+}
+
+static void tidy(struct place *p, const char *name)
+{
+	char tmp[NAME_MAX];
+
+	snprintf(tmp, sizeof tmp, ".%s.new", name);
+	(void) unlinkat(p->top, at(p, tmp), 0);
+}
+
+void container_tidy(struct container_store *s, struct container *c)
+{
+	struct place data = {.top = container_store_data_dir(s), .id = c->id};
+	struct place exec = {.top = container_store_exec_dir(s), .id = c->id};
+
+	hold(&c->lock);
+	/* Nobody saves now, unless it is claimed: then there is a save that sees to its own. */
+	if (c->claimed || c->gone)
+		return;
+	tidy(&data, LAYOUT_CONFIG);
+	tidy(&data, LAYOUT_STATE);
+	if (c->phase != PHASE_CREATED && c->phase != PHASE_EXITED)
+		tidy(&exec, LAYOUT_PHASE);
 }

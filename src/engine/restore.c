@@ -38,6 +38,8 @@ struct restore {
 	int64_t opened_ns;  /* the sockets are there */
 	int64_t handled_ns; /* each container once */
 	char **ids;
+	char **exec_ids; /* sorted: those that have an exec directory */
+	size_t n_exec;
 	struct container **loaded; /* one per id, NULL: not a container */
 	struct handled *items;	   /* those that need handling */
 	size_t n_items;
@@ -81,12 +83,19 @@ static char **read_ids(int dir, char ***ret_others)
 	return ids;
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
 static void load_one(void *arg, size_t i)
 {
 	struct restore *r = arg;
+	bool has_exec = r->exec_ids &&
+			bsearch(&r->ids[i], r->exec_ids, r->n_exec, sizeof *r->exec_ids, by_text);
 	struct err err = {0};
 
-	if (container_load(r->e->store, r->ids[i], &r->loaded[i], &err) < 0 &&
+	if (container_load(r->e->store, r->ids[i], has_exec, &r->loaded[i], &err) < 0 &&
 	    err.kind != ERR_NOT_FOUND)
 		log_warn("restore: %s", err.text);
 }
@@ -145,49 +154,39 @@ static void index_name(struct restore *r, struct container *c)
 	(void) container_name_index_add(r->e->store, c->name, c, NULL);
 }
 
+/* To be sorted by what is at hand, without a look at each container for each comparison. */
+struct by_age {
+	int64_t created_ns;
+	struct container *c;
+};
+
 static int oldest_first(const void *a, const void *b)
 {
-	const struct container *x = *(struct container *const *) a,
-			       *y = *(struct container *const *) b;
+	const struct by_age *x = a, *y = b;
 
-	return x->created_ns < y->created_ns ? -1 : x->created_ns > y->created_ns;
+	if (x->created_ns == y->created_ns)
+		return strcmp(y->c->id, x->c->id);
+	return x->created_ns < y->created_ns ? -1 : 1;
 }
 
-static int by_name(const void *a, const void *b)
+static void sort_by_age(struct container **list, size_t n)
 {
-	const struct container *x = *(struct container *const *) a,
-			       *y = *(struct container *const *) b;
-	int r = strcmp(x->name ?: "", y->name ?: "");
+	autofree struct by_age *sorted = xcalloc(n, sizeof *sorted);
 
-	return r != 0 ? r : oldest_first(a, b);
-}
-
-static int by_id(const void *a, const void *b)
-{
-	const struct container *x = *(struct container *const *) a,
-			       *y = *(struct container *const *) b;
-
-	return strcmp(x->id, y->id);
-}
-
-/* Both indexes are sorted arrays: fed in their order, nothing in them has to move. */
-static void add_to_store(struct restore *r, struct container **list, size_t n)
-{
-	qsort(list, n, sizeof *list, by_name);
 	for (size_t i = 0; i < n; i++)
-		index_name(r, list[i]);
-	qsort(list, n, sizeof *list, by_id);
+		sorted[i] = (struct by_age){list[i]->created_ns, list[i]};
+	qsort(sorted, n, sizeof *sorted, oldest_first);
 	for (size_t i = 0; i < n; i++)
-		container_store_add(r->e->store, list[i]);
+		list[i] = sorted[i].c;
 }
 
 static void sort_out(struct restore *r, struct container **list, size_t n)
 {
-	qsort(list, n, sizeof *list, oldest_first);
 	r->items = xcalloc(n, sizeof *r->items);
 	for (size_t i = 0; i < n; i++) {
 		struct container *c = list[i];
 
+		index_name(r, c);
 		networks_claim(r->e, c);
 		check_image(r, c);
 		if (c->phase == PHASE_DEAD)
@@ -198,6 +197,7 @@ static void sort_out(struct restore *r, struct container **list, size_t n)
 		else
 			r->items[r->n_items++] = (struct handled){.c = container_ref(c)};
 	}
+	container_store_fill(r->e->store, list, n);
 }
 
 /* A directory whose create did not come to its end: config.json was never there, so nobody was told
@@ -226,7 +226,7 @@ static void collect_loaded(struct restore *r)
 			list[found++] = r->loaded[i];
 		else
 			sweep_unfinished(r, r->ids[i]);
-	add_to_store(r, list, found);
+	sort_by_age(list, found);
 	sort_out(r, list, found);
 	container_list_free(list, found);
 	free(take(r->loaded));
@@ -247,10 +247,14 @@ static void sweep_gone(struct restore *r, int dir, char *const *names)
 int engine_restore_load(struct engine *e, struct err *err)
 {
 	struct restore *r = xnew(struct restore);
-	autostrv char **others = NULL;
+	autostrv char **others = NULL, **exec_others = NULL;
 
 	*r = (struct restore){.e = e, .begun_ns = now_ns()};
 	r->ids = read_ids(container_store_data_dir(e->store), &others);
+	r->exec_ids = read_ids(container_store_exec_dir(e->store), &exec_others);
+	r->n_exec = strv_len(r->exec_ids);
+	if (r->n_exec > 0)
+		qsort(r->exec_ids, r->n_exec, sizeof *r->exec_ids, by_text);
 	r->loaded = xcalloc(strv_len(r->ids), sizeof *r->loaded);
 	parallel_for(strv_len(r->ids), LOAD_THREADS, load_one, r);
 	collect_loaded(r);
@@ -402,6 +406,7 @@ static void restore_free(struct restore *r)
 	free(r->items);
 	strv_free(r->ids);
 	strv_free(r->volumes_gone);
+	strv_free(r->exec_ids);
 	strv_free(r->swept);
 	strv_free(r->left);
 	free(r);
@@ -422,11 +427,23 @@ static void sweep_volumes(struct restore *r)
 	}
 }
 
+static void tidy_all(struct engine *e)
+{
+	struct container **list;
+	size_t n;
+
+	container_store_all(e->store, &list, &n);
+	for (size_t i = 0; i < n; i++)
+		container_tidy(e->store, list[i]);
+	container_list_free(list, n);
+}
+
 static void finish(void *arg)
 {
 	struct restore *r = arg;
 
 	r->handled_ns = now_ns();
+	tidy_all(r->e);
 	sweep_exec(r);
 	sweep_volumes(r);
 	images_sweep(r->e->images, r->image_missing);

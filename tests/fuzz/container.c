@@ -50,6 +50,25 @@ static void put(int dir, const char *name, const char *text, size_t len)
 	fuzz_write(dir, name, b.text, b.len);
 }
 
+/* What the reader of our own text takes it reads as jansson and the table do. */
+static void check_own(const struct field *fields, size_t size, const char *data, size_t len)
+{
+	autofree char *text = xstrndup(data, len);
+	autofree char *own = xcalloc(1, size), *any = xcalloc(1, size);
+	autojson json_t *json = NULL;
+
+	fields_init(fields, own);
+	fields_init(fields, any);
+	if (strlen(text) == len && fields_load_own(fields, own, text, len)) {
+		json = json_loadb(text, len, 0, NULL);
+		must(json);
+		must(fields_load(fields, any, json, NULL) == 0);
+	}
+	must(fields_equal(fields, own, any));
+	fields_free(fields, own);
+	fields_free(fields, any);
+}
+
 /* A record is what the shim's own writer would have written. */
 static void check_record(void *arg, const struct run_record *r)
 {
@@ -70,7 +89,7 @@ static void check_saves(struct place *p, struct container *c)
 
 	must(container_save_config(p->store, c->config, NULL) == 0);
 	must(container_save_state_locked(p->store, c, NULL) == 0);
-	must(container_load(p->store, ID, &again, NULL) == 0);
+	must(container_load(p->store, ID, true, &again, NULL) == 0);
 	must(again->config);
 	must(fields_equal(container_config_fields, c->config, again->config));
 	must(again->phase != PHASE_DEAD);
@@ -79,6 +98,14 @@ static void check_saves(struct place *p, struct container *c)
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 {
+	static const struct {
+		const struct field *fields;
+		size_t size;
+	} tables[] = {
+		{container_config_fields, sizeof(struct container_config)},
+		{container_state_fields, sizeof(struct container_state)},
+		{container_phase_fields, sizeof(struct container_phase)},
+	};
 	static const char *const names[] = {LAYOUT_CONFIG, LAYOUT_STATE, LAYOUT_PHASE, LAYOUT_RUNS};
 	auto_(container_unref_p) struct container *c = NULL;
 	const char *rest = (const char *) data;
@@ -91,8 +118,10 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 
 		(void) fuzz_part(&rest, &n, &text, &len);
 		put(i == 2 ? p->exec : p->data, names[i], text, len);
+		if (i < ARRAY_SIZE(tables))
+			check_own(tables[i].fields, tables[i].size, text, len);
 	}
-	if (container_load(p->store, ID, &c, NULL) < 0)
+	if (container_load(p->store, ID, true, &c, NULL) < 0)
 		return 0;
 	must(c->phase < PHASE_COUNT);
 	must((c->phase == PHASE_DEAD) == (c->problem != NULL));

@@ -1,6 +1,7 @@
 /* Loading: what each file says, and what happens where it cannot be read. */
 #include "test.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "container/container.h"
@@ -55,7 +56,8 @@ static struct container *load(struct place *p)
 	struct container *c = NULL;
 	struct err err = {0};
 
-	if (container_load(p->store, ID, &c, &err) < 0)
+	if (container_load(p->store, ID, exists_at(container_store_exec_dir(p->store), ID), &c,
+			   &err) < 0)
 		return NULL;
 	return c;
 }
@@ -75,6 +77,67 @@ TEST(config_round_trips)
 	assert_int_equal(c->config->host.memory, 1LL << 33);
 	assert_string_equal(c->config->config.env[0], "A=b");
 	assert_true(c->handled);
+}
+
+/* Else every restore would take the long way, and nobody would notice. */
+static void expect_own(const char *dir, const char *name, const struct field *fields, void *obj)
+{
+	autofree char *text = NULL;
+	autoclose int fd = open_dir_at(AT_FDCWD, dir);
+	autofree char *path = xasprintf(LAYOUT_CONTAINERS "/" ID "/%s", name);
+	size_t len;
+
+	assert_int_equal(read_file_at(fd, path, 1 << 20, &text, &len), 0);
+	fields_init(fields, obj);
+	if (!fields_load_own(fields, obj, text, len))
+		fail_msg("%s: %s", name, text);
+	fields_free(fields, obj);
+}
+
+TEST(what_is_saved_is_read_without_a_tree)
+{
+	auto_(place_free) struct place p = {0};
+	auto_(container_unref_p) struct container *c = NULL;
+	struct container_config config;
+	struct container_phase phase;
+	struct container_state state;
+
+	place_make(&p, "own");
+	write_config(&p);
+	c = load(&p);
+	c->state.wanted = WANTED_RUNNING;
+	c->state.run = 1;
+	c->state.error = xstrdup("x \"y\"\n\u00fc");
+	c->state.health = xnew(struct container_health);
+	c->phase = PHASE_RUNNING;
+	assert_int_equal(mkdirat(container_store_exec_dir(p.store), ID, 0700), 0);
+	assert_int_equal(container_save_state_locked(p.store, c, NULL), 0);
+	assert_int_equal(container_save_phase_locked(p.store, c, NULL), 0);
+	expect_own(p.data, LAYOUT_CONFIG, container_config_fields, &config);
+	expect_own(p.data, LAYOUT_STATE, container_state_fields, &state);
+	expect_own(p.exec, LAYOUT_PHASE, container_phase_fields, &phase);
+}
+
+TEST(what_a_save_left_is_tidied_unless_a_verb_is_at_it)
+{
+	auto_(place_free) struct place p = {0};
+	auto_(container_unref_p) struct container *c = NULL;
+	autoclose int dir = -1;
+
+	place_make(&p, "tidy");
+	write_config(&p);
+	write_data(&p, "." LAYOUT_CONFIG ".new", "{");
+	write_data(&p, "." LAYOUT_STATE ".new", "{");
+	c = load(&p);
+	dir = container_open_data(p.store, ID);
+	assert_int_equal(container_claim(c, NULL), 0);
+	container_tidy(p.store, c);
+	assert_true(exists_at(dir, "." LAYOUT_STATE ".new"));
+	container_release(c);
+	container_tidy(p.store, c);
+	assert_false(exists_at(dir, "." LAYOUT_CONFIG ".new"));
+	assert_false(exists_at(dir, "." LAYOUT_STATE ".new"));
+	assert_true(exists_at(dir, LAYOUT_CONFIG));
 }
 
 TEST(state_round_trips)

@@ -13,7 +13,7 @@ static struct container_store *open_store(const char *name)
 	return s;
 }
 
-static struct container *add(struct container_store *s, char digit, const char *name)
+static struct container *made_at(int64_t created_ns, char digit)
 {
 	char id[CONTAINER_ID_LEN + 1];
 	struct container *c;
@@ -21,6 +21,14 @@ static struct container *add(struct container_store *s, char digit, const char *
 	memset(id, digit, CONTAINER_ID_LEN);
 	id[CONTAINER_ID_LEN] = '\0';
 	c = container_new(id);
+	c->created_ns = created_ns;
+	return c;
+}
+
+static struct container *add(struct container_store *s, char digit, const char *name)
+{
+	struct container *c = made_at(0, digit);
+
 	c->handled = true;
 	c->name = xstrdup(name);
 	assert_int_equal(container_name_index_add(s, name, c, NULL), 0);
@@ -97,23 +105,79 @@ TEST(a_name_without_its_container_in_the_store_finds_nothing)
 	container_store_close(s);
 }
 
-TEST(all_come_newest_first)
+static void expect_order(struct container_store *s, const char *digits)
 {
-	struct container_store *s = open_store("order");
-	struct container *a = add(s, 'a', "one"), *b = add(s, 'b', "two"), **list;
+	struct container **list;
 	size_t n;
 
-	a->created_ns = 1;
-	b->created_ns = 2;
 	container_store_all(s, &list, &n);
-	assert_int_equal(n, 2);
-	assert_ptr_equal(list[0], b);
-	assert_ptr_equal(list[1], a);
+	assert_int_equal(n, strlen(digits));
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(list[i]->id[0], digits[i]);
 	container_list_free(list, n);
-	container_store_remove(s, a);
-	container_store_all(s, &list, &n);
-	assert_int_equal(n, 1);
-	container_list_free(list, n);
+}
+
+TEST(all_come_newest_first_and_of_one_age_by_id)
+{
+	struct container_store *s = open_store("order");
+	struct container *made[] = {made_at(2, 'a'), made_at(3, 'b'), made_at(1, 'c'),
+				    made_at(2, 'd'), made_at(2, '0')};
+
+	for (size_t i = 0; i < ARRAY_SIZE(made); i++)
+		container_store_add(s, made[i]);
+	expect_order(s, "b0adc");
+	container_store_add(s, made[0]); /* it is there */
+	container_store_remove(s, made[3]);
+	container_store_remove(s, made[3]);
+	expect_order(s, "b0ac");
+	for (size_t i = 0; i < ARRAY_SIZE(made); i++)
+		container_unref(made[i]);
+	container_store_close(s);
+}
+
+TEST(a_store_that_is_filled_at_once_is_as_one_that_grew)
+{
+	struct container_store *s = open_store("fill");
+	struct container *list[] = {made_at(1, 'c'), made_at(2, 'd'), made_at(2, 'a'),
+				    made_at(3, 'b')},
+			 *late = made_at(2, 'c'), *found;
+
+	late->id[CONTAINER_ID_LEN - 1] = 'd';
+	container_store_fill(s, list, ARRAY_SIZE(list));
+	expect_order(s, "badc");
+	container_store_add(s, late);
+	expect_order(s, "bacdc");
+	for (size_t i = 0; i < ARRAY_SIZE(list); i++) {
+		assert_int_equal(container_lookup(s, list[i]->id, &found, NULL), 0);
+		assert_ptr_equal(found, list[i]);
+		container_unref(found);
+		container_unref(list[i]);
+	}
+	assert_true(container_lookup(s, "cc", &found, NULL) < 0); /* two of them */
+	container_unref(late);
+	container_store_close(s);
+}
+
+TEST(many_names_are_found_and_given_up)
+{
+	struct container_store *s = open_store("many");
+	struct container *c = add(s, 'a', "first"), *found;
+	char name[16];
+
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		assert_int_equal(container_name_index_add(s, name, c, NULL), 0);
+	}
+	for (int i = 0; i < 1000; i += 2) {
+		snprintf(name, sizeof name, "n%d", i);
+		container_name_index_remove(s, name, c);
+	}
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		assert_int_equal(container_lookup(s, name, &found, NULL) == 0, i % 2);
+		if (i % 2)
+			container_unref(found);
+	}
 	container_store_close(s);
 }
 
