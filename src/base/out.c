@@ -8,15 +8,35 @@
 
 #include "base/time.h"
 
+/* Most texts are short, and nothing in them wants escaping: then one copy is all. */
+static void quoted(struct out *o, const char *s)
+{
+	size_t n = 0;
+	char *to;
+
+	while (json_plain[(unsigned char) s[n]])
+		n++;
+	if (s[n]) {
+		buf_addc(&o->b, '"');
+		buf_add_json(&o->b, s, strlen(s));
+		buf_addc(&o->b, '"');
+		return;
+	}
+	to = buf_reserve(&o->b, n + 2);
+	*to++ = '"';
+	memcpy(to, s, n);
+	memcpy(to + n, "\"", 2);
+	o->b.len += n + 2;
+}
+
 static void begin(struct out *o, const char *key)
 {
 	if (o->comma)
 		buf_addc(&o->b, ',');
 	o->comma = true;
 	if (key) {
-		buf_addc(&o->b, '"');
-		buf_add_json(&o->b, key, strlen(key));
-		buf_add(&o->b, "\":", 2);
+		quoted(o, key);
+		buf_addc(&o->b, ':');
 	}
 }
 
@@ -53,18 +73,10 @@ void out_array_end(struct out *o)
 	end(o, ']');
 }
 
-static void quoted(struct out *o, const char *s)
-{
-	buf_addc(&o->b, '"');
-	if (s)
-		buf_add_json(&o->b, s, strlen(s));
-	buf_addc(&o->b, '"');
-}
-
 void out_str(struct out *o, const char *key, const char *value)
 {
 	begin(o, key);
-	quoted(o, value);
+	quoted(o, value ? value : "");
 }
 
 void out_str_or_null(struct out *o, const char *key, const char *value)

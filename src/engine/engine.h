@@ -162,9 +162,9 @@ struct list_query {
 	bool size;
 	struct filters filters;
 };
-/* *ret: array of *ret_n views, newest first; free each, then the array. */
-int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret,
-		size_t *ret_n, struct err *err);
+/* Tells each that the query asks for, newest first; the view is fn's until it returns. */
+int engine_list(struct engine *e, const struct list_query *q,
+		void (*fn)(void *arg, const struct container_view *v), void *arg, struct err *err);
 /* Numbers for `info`. */
 struct engine_counts {
 	int64_t containers, running, paused, stopped, images;

@@ -8,6 +8,15 @@
 #define INSPECT_WAIT_NS (5 * NSEC_PER_SEC)
 #define LIST_WAIT_NS	(1 * NSEC_PER_SEC)
 
+static void add_sizes(struct engine *e, struct container_view *v)
+{
+	auto_(image_unref_p) struct image *image = NULL;
+
+	v->size_rw = container_size_rw(e, v->id);
+	if (v->config && image_resolve(e->images, v->config->image_id, &image, NULL) == 0)
+		v->size_rootfs = v->size_rw + image->size;
+}
+
 static void view_of(struct engine *e, struct container *c, bool size, struct container_view *v)
 {
 	memset(v, 0, sizeof *v);
@@ -29,13 +38,8 @@ static void view_of(struct engine *e, struct container *c, bool size, struct con
 		v->pid = phase_is_alive(c->phase) ? c->disk.pid : 0;
 	}
 	v->size_rw = v->size_rootfs = -1;
-	if (size) {
-		auto_(image_unref_p) struct image *image = NULL;
-
-		v->size_rw = container_size_rw(e, v->id);
-		if (v->config && image_resolve(e->images, v->config->image_id, &image, NULL) == 0)
-			v->size_rootfs = v->size_rw + image->size;
-	}
+	if (size)
+		add_sizes(e, v);
 }
 
 void container_view_free(struct container_view *v)
@@ -204,6 +208,8 @@ static bool matches(const struct list_filter *lf, const struct container_view *v
 	const struct container_config *cc = v->config;
 	int64_t created = cc ? cc->created_ns : 0;
 
+	if (!f->pairs.kv)
+		return true;
 	if (!filters_match_prefix(f, "id", v->id) || !matches_name(f, v->name) ||
 	    !matches_state(f, v))
 		return false;
@@ -230,42 +236,44 @@ static bool shown(const struct list_query *q, const struct container_view *v)
 	return phase_is_alive(v->phase) || v->phase == PHASE_RESTARTING;
 }
 
-int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret,
-		size_t *ret_n, struct err *err)
+/* Each view is told while it is fresh: ten thousand of them at once would be megabytes. */
+static bool list_one(struct engine *e, const struct list_query *q, const struct list_filter *lf,
+		     struct container *c, void (*fn)(void *, const struct container_view *),
+		     void *arg)
+{
+	auto_(container_view_free) struct container_view v;
+
+	view_of(e, c, false, &v);
+	if (!shown(q, &v) || !matches(lf, &v))
+		return false;
+	if (q->size)
+		add_sizes(e, &v);
+	fn(arg, &v);
+	return true;
+}
+
+int engine_list(struct engine *e, const struct list_query *q,
+		void (*fn)(void *arg, const struct container_view *v), void *arg, struct err *err)
 {
 	struct container **list;
-	struct container_view *views;
 	struct timespec deadline = deadline_in(LIST_WAIT_NS);
 	struct list_filter lf;
-	size_t n, found = 0;
+	int64_t found = 0;
+	size_t n;
+	int r;
 
-	if (list_filter_init(e, &q->filters, &lf, err) < 0) {
-		strv_free(lf.ancestors);
-		return -1;
-	}
-	container_store_all(e->store, &list, &n);
-	for (size_t i = 0; i < n; i++)
-		wait_handled(list[i], &deadline);
-	for (size_t i = 0; i < n; i++)
-		settle_now(e, list[i]);
-	views = xcalloc(n, sizeof *views);
-	for (size_t i = 0; i < n && (q->limit <= 0 || (int64_t) found < q->limit); i++) {
-		view_of(e, list[i], false, &views[found]);
-		if (!shown(q, &views[found]) || !matches(&lf, &views[found])) {
-			container_view_free(&views[found]);
-			continue;
+	r = list_filter_init(e, &q->filters, &lf, err);
+	if (r == 0) {
+		container_store_all(e->store, &list, &n);
+		for (size_t i = 0; i < n && (q->limit <= 0 || found < q->limit); i++) {
+			wait_handled(list[i], &deadline);
+			settle_now(e, list[i]);
+			found += list_one(e, q, &lf, list[i], fn, arg);
 		}
-		if (q->size) {
-			container_view_free(&views[found]);
-			view_of(e, list[i], true, &views[found]);
-		}
-		found++;
+		container_list_free(list, n);
 	}
-	container_list_free(list, n);
 	strv_free(lf.ancestors);
-	*ret = views;
-	*ret_n = found;
-	return 0;
+	return r;
 }
 
 void engine_count(struct engine *e, struct engine_counts *ret)

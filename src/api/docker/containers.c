@@ -44,7 +44,7 @@ static void out_command(struct out *o, const struct config *config)
 
 /* Names that have been looked up already in this list: most containers come of few images. */
 struct image_memory {
-	const char *name;
+	char *name;
 	char *id; /* NULL: there is no such image */
 };
 
@@ -59,29 +59,38 @@ static void out_image(struct out *o, struct images *images, const struct contain
 		auto_(image_unref_p) struct image *im = NULL;
 
 		free(memory->id);
-		memory->name = name;
+		free(memory->name);
+		memory->name = xstrdup(name);
 		memory->id = image_resolve(images, name, &im, NULL) == 0 ? xstrdup(im->id) : NULL;
 	}
 	out_str(o, "Image", !memory->id || str_eq(memory->id, cc->image_id) ? name : cc->image_id);
 	out_str(o, "ImageID", cc->image_id);
 }
 
-static void out_summary(struct out *o, struct engine *e, const struct container_view *v,
-			int64_t now, struct image_memory *memory)
+struct list {
+	struct out o;
+	struct engine *e;
+	struct image_memory memory;
+	int64_t now;
+};
+
+static void out_summary(void *arg, const struct container_view *v)
 {
+	struct list *l = arg;
+	struct out *o = &l->o;
 	const struct container_config *cc = v->config;
 	static const struct strmap no_labels;
 	static const struct objects no_mounts;
 	char status[160];
 
-	container_view_status(v, now, status, sizeof status);
+	container_view_status(v, l->now, status, sizeof status);
 	out_object(o, NULL);
 	out_str(o, "Id", v->id);
 	out_array(o, "Names");
 	out_fmt(o, NULL, "/%s", v->name);
 	out_array_end(o);
 	if (cc) {
-		out_image(o, engine_images(e), cc, memory);
+		out_image(o, engine_images(l->e), cc, &l->memory);
 		out_command(o, &cc->config);
 	} else {
 		out_str(o, "Image", "");
@@ -101,7 +110,7 @@ static void out_summary(struct out *o, struct engine *e, const struct container_
 	out_str(o, "NetworkMode", cc ? cc->host.network_mode : "");
 	out_end(o);
 	out_object(o, "NetworkSettings");
-	out_container_networks(o, e, v);
+	out_container_networks(o, l->e, v);
 	out_end(o);
 	out_container_mounts(o, cc ? &cc->mounts : &no_mounts);
 	out_end(o);
@@ -111,31 +120,22 @@ int container_list(struct call *c, struct err *err)
 {
 	struct list_query q = {.all = param_bool(c, "all", false),
 			       .size = param_bool(c, "size", false)};
-	struct container_view *views = NULL;
-	struct image_memory memory = {0};
-	int64_t now = now_ns();
-	autoout o = {0};
-	size_t n = 0;
+	struct list l = {.e = c->e, .now = now_ns()};
 	int r;
 
 	if (param_int(c, "limit", 0, &q.limit, err) < 0 ||
 	    param_filters(c, container_filter_keys, &q.filters, err) < 0)
 		return -1;
-	r = engine_list(c->e, &q, &views, &n, err);
+	out_array(&l.o, NULL);
+	r = engine_list(c->e, &q, out_summary, &l, err);
+	out_array_end(&l.o);
+	if (r == 0)
+		answer_json(c, 200, &l.o);
 	filters_free(&q.filters);
-	if (r < 0)
-		return r;
-
-	out_array(&o, NULL);
-	for (size_t i = 0; i < n; i++)
-		out_summary(&o, c->e, &views[i], now, &memory);
-	out_array_end(&o);
-	for (size_t i = 0; i < n; i++)
-		container_view_free(&views[i]);
-	free(views);
-	free(memory.id);
-	answer_json(c, 200, &o);
-	return 0;
+	free(l.memory.id);
+	free(l.memory.name);
+	out_free(&l.o);
+	return r;
 }
 
 /* 204, or the engine's error. */

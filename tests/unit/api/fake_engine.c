@@ -703,8 +703,9 @@ int engine_inspect(struct engine *e, const char *ref, bool size, struct containe
 
 const char *const container_filter_keys[] = {"id", "label", "name", "status", NULL};
 
-int engine_list(struct engine *e, const struct list_query *q, struct container_view **ret,
-		size_t *ret_n, struct err *err)
+/* Views of those that are asked for; the lock is not held while they are told, as in the real one.
+ */
+static struct container_view *views(struct engine *e, const struct list_query *q, size_t *ret_n)
 {
 	hold(&e->lock);
 	struct container_view *list = xcalloc(e->n, sizeof *list);
@@ -715,8 +716,20 @@ int engine_list(struct engine *e, const struct list_query *q, struct container_v
 		    filters_match_regex(&q->filters, "name", e->fakes[i]->name))
 			view(e->fakes[i], q->size, &list[n++]);
 	}
-	*ret = list;
 	*ret_n = n;
+	return list;
+}
+
+int engine_list(struct engine *e, const struct list_query *q,
+		void (*fn)(void *arg, const struct container_view *v), void *arg, struct err *err)
+{
+	size_t n;
+	autofree struct container_view *list = views(e, q, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		fn(arg, &list[i]);
+		container_view_free(&list[i]);
+	}
 	return 0;
 }
 
