@@ -247,6 +247,9 @@ struct endpoint {
 	int64_t prefix6;
 	char *gateway6;
 	char *mac;
+	char **names;	      /* by which others find it there */
+	char **resolvers;     /* that answer for it what the network does not know; NULL: the host's */
+	char *dns;	      /* where it asks for names; NULL: the network knows none */
 	struct objects ports; /* struct port_mapping; published by this endpoint */
 };
 extern const struct field endpoint_fields[];

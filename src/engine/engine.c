@@ -102,6 +102,7 @@ static int open_networks(struct engine *e, struct err *err)
 {
 	struct network_options o = {
 		.data_root = e->o.data_root,
+		.exec_root = e->o.exec_root,
 		.instance = e->instance,
 		.default_bridge = e->default_bridge,
 	};

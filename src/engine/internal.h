@@ -391,6 +391,10 @@ int networks_resolve(const struct config *config, struct host_config *host, stru
  * as it is where it has no network. What fails is left to networks_leave(). */
 int networks_join(struct engine *e, struct container *c, const struct container_config *config,
 		  int *ret_netns, struct err *err);
+/* By which others find it there. strv, the caller's. */
+char **names_on_network(const struct container_config *config, const struct network_wish *w);
+/* It has another name. */
+void networks_rename(struct engine *e, struct container *c, const char *old, const char *name);
 /* Takes its endpoints away. May be done twice. */
 void networks_leave(struct engine *e, struct container *c);
 /* Restore: they are its own as phase.json says. */

@@ -138,12 +138,13 @@ static bool is_loopback_resolver(const char *line)
 
 /* The lines of the host's resolv.conf that the container did not override. */
 static void copy_resolv_lines(struct buf *b, const char *host, const struct host_config *hc,
-			      bool apart)
+			      bool apart, const char *names_at)
 {
 	while (*host) {
 		size_t n = strcspn(host, "\n");
 		bool skip = (!strncmp(host, "nameserver", 10) &&
-			     (strv_len(hc->dns) || (apart && is_loopback_resolver(host)))) ||
+			     (names_at || strv_len(hc->dns) ||
+			      (apart && is_loopback_resolver(host)))) ||
 			    ((!strncmp(host, "search", 6) || !strncmp(host, "domain", 6)) &&
 			     strv_len(hc->dns_search)) ||
 			    (!strncmp(host, "options", 7) && strv_len(hc->dns_options));
@@ -156,23 +157,43 @@ static void copy_resolv_lines(struct buf *b, const char *host, const struct host
 	}
 }
 
-static int write_resolv_conf(const struct container_config *config, int dir, struct err *err)
+/* The first of its networks that knows names. Caller frees. */
+static char *ask_for_names_at(struct container *c)
+{
+	hold(&c->lock);
+
+	for (size_t i = 0; i < c->disk.endpoints.n; i++) {
+		const struct endpoint *ep = objects_at(&c->disk.endpoints, struct endpoint, i);
+
+		if (!str_empty(ep->dns))
+			return xstrdup(ep->dns);
+	}
+	return NULL;
+}
+
+static int write_resolv_conf(struct container *c, const struct container_config *config, int dir,
+			     struct err *err)
 {
 	const struct host_config *hc = &config->host;
 	autofree char *host = NULL, *search = NULL, *options = NULL, *behind = NULL;
+	autofree char *names_at = NULL;
 	bool apart = is_networked(&config->config, hc);
 	autobuf b = {0};
 
+	/* Who asks its network asks nobody else: the network's server knows the resolvers. */
+	names_at = ask_for_names_at(c);
+	if (names_at)
+		buf_addf(&b, "nameserver %s\n", names_at);
 	if (read_file_at(AT_FDCWD, "/etc/resolv.conf", HOST_FILE_MAX, &host, NULL) == 0)
-		copy_resolv_lines(&b, host, hc, apart);
+		copy_resolv_lines(&b, host, hc, apart, names_at);
 	/* Behind systemd's local resolver stand the ones that it asks. */
-	if (apart && !strv_len(hc->dns) && !(b.len && strstr(b.text, "nameserver")) &&
+	if (apart && !names_at && !strv_len(hc->dns) && !(b.len && strstr(b.text, "nameserver")) &&
 	    read_file_at(AT_FDCWD, "/run/systemd/resolve/resolv.conf", HOST_FILE_MAX, &behind,
 			 NULL) == 0) {
 		buf_free(&b);
-		copy_resolv_lines(&b, behind, hc, apart);
+		copy_resolv_lines(&b, behind, hc, apart, NULL);
 	}
-	for (char **d = hc->dns; d && *d; d++)
+	for (char **d = hc->dns; !names_at && d && *d; d++)
 		buf_addf(&b, "nameserver %s\n", *d);
 	if (strv_len(hc->dns_search) && strcmp(hc->dns_search[0], ".") != 0) {
 		search = strv_join(hc->dns_search, " ");
@@ -206,5 +227,5 @@ int netfiles_write(struct engine *e, struct container *c, const struct container
 	if (write_hostname(config, data_dir, err) < 0 ||
 	    write_hosts(e, c, config, data_dir, err) < 0)
 		return -1;
-	return write_resolv_conf(config, data_dir, err);
+	return write_resolv_conf(c, config, data_dir, err);
 }

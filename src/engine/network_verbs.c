@@ -124,17 +124,14 @@ static int check_connectable(const struct container_config *cc, const struct net
 }
 
 /* Puts a changed configuration in the place of the container's, on disk first. */
-static int replace_config(struct engine *e, struct container *c, struct container_config *cc,
-			  struct err *err)
+static int replace_config(struct engine *e, struct container *c, const struct container_config *was,
+			  struct container_config *now, struct err *err)
 {
-	struct container_config *old;
-
-	if (container_save_config(e->store, cc, err) < 0)
+	if (container_replace_config(e->store, was, now, err) < 0)
 		return -1;
 	hold(&c->lock);
-	old = c->config;
-	c->config = container_config_ref(cc);
-	container_config_unref(old);
+	container_config_unref(c->config);
+	c->config = container_config_ref(now);
 	return 0;
 }
 
@@ -222,7 +219,10 @@ static int attach_now(struct engine *e, struct container *c, const struct networ
 {
 	autoclose int netns = open_netns(c, err);
 	autofree char *ifname = free_ifname(c);
+	autostrv char **names = names_on_network(c->config, w);
 	const struct endpoint_wish wish = {
+		.names = names,
+		.resolvers = c->config->host.dns,
 		.network = w->network,
 		.owner = c->id,
 		.owner_name = c->name,
@@ -264,13 +264,13 @@ static int connect_claimed(struct engine *e, struct container *c, const struct n
 	next = container_config_copy(now);
 	append_wish(next, w);
 	/* The intent first; where it cannot be, it is taken back. */
-	if (replace_config(e, c, next, err) < 0)
+	if (replace_config(e, c, now, next, err) < 0)
 		return -1;
 	if (!runs(c) ||
 	    attach_now(e, c, objects_at(&next->networks, struct network_wish, next->networks.n - 1),
 		       err) == 0)
 		return 0;
-	(void) replace_config(e, c, now, NULL);
+	(void) replace_config(e, c, next, now, NULL);
 	return -1;
 }
 
@@ -342,7 +342,7 @@ static int disconnect_claimed(struct engine *e, struct container *c, const struc
 			       c->id, n->name);
 	next = container_config_copy(now);
 	remove_wish(next, i);
-	if (replace_config(e, c, next, err) < 0)
+	if (replace_config(e, c, now, next, err) < 0)
 		return -1;
 	if (runs(c))
 		detach_now(e, c, n);

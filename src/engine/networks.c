@@ -160,6 +160,23 @@ static void remember_ports_locked(struct container *c, const struct endpoint *ep
 	}
 }
 
+/* By which it is found: its name, its aliases, the id's beginning, as docker has it. */
+char **names_on_network(const struct container_config *config, const struct network_wish *w)
+{
+	autofree char *id = xstrndup(config->id, 12);
+	const char *const more[] = {id, config->config.hostname};
+	char **names = NULL;
+
+	strv_add(&names, config->name);
+	for (char **a = w->aliases; a && *a; a++)
+		if (!strv_contains(names, *a))
+			strv_add(&names, *a);
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+		if (!str_empty(more[i]) && !strv_contains(names, more[i]))
+			strv_add(&names, more[i]);
+	return names;
+}
+
 struct join {
 	struct engine *e;
 	struct container *c;
@@ -175,7 +192,10 @@ static int join_one(const struct join *j, size_t i, struct err *err)
 	const struct network_wish *w = objects_at(&j->config->networks, struct network_wish, i);
 	bool is_gateway = i == j->gateway;
 	autofree char *ifname = xasprintf(IFNAME, i);
+	autostrv char **names = names_on_network(j->config, w);
 	const struct endpoint_wish wish = {
+		.names = names,
+		.resolvers = j->config->host.dns,
 		.network = w->network,
 		.owner = j->c->id,
 		.owner_name = j->config->name,
@@ -271,4 +291,24 @@ void networks_claim(struct engine *e, struct container *c)
 	for (size_t i = 0; i < c->disk.endpoints.n; i++)
 		network_claim(e->networks, c->id, c->name ?: c->id,
 			      objects_at(&c->disk.endpoints, struct endpoint, i));
+}
+
+void networks_rename(struct engine *e, struct container *c, const char *old, const char *name)
+{
+	{
+		hold(&c->lock);
+		if (c->disk.endpoints.n == 0)
+			return;
+		for (size_t i = 0; i < c->disk.endpoints.n; i++) {
+			struct endpoint *ep = objects_at(&c->disk.endpoints, struct endpoint, i);
+
+			for (char **n = ep->names; n && *n; n++)
+				if (str_eq(*n, old)) {
+					free(*n);
+					*n = xstrdup(name);
+				}
+		}
+		(void) container_save_phase_locked(e->store, c, NULL);
+	}
+	network_owner_renamed(e->networks, c->id, old, name);
 }

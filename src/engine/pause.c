@@ -128,6 +128,7 @@ static int rename_claimed(struct engine *e, struct container *c, const char *nam
 		free(c->name);
 		c->name = xstrdup(name);
 	}
+	networks_rename(e, c, old + 1, name);
 	notify(e, c, now_ns(), "rename", "oldName", old, NULL);
 	return 0;
 }

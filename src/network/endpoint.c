@@ -19,7 +19,8 @@
 
 /* Members */
 
-static void fill_endpoint(const struct network *n, const struct endpoint_wish *w, struct member *m)
+static void fill_endpoint(const struct networks *ns, const struct network *n,
+			  const struct endpoint_wish *w, struct member *m)
 {
 	char id[NETWORK_ID_LEN + 1], text[IP_TEXT_MAX], mac_str[MAC_TEXT_MAX];
 	uint8_t mac[MAC_LEN];
@@ -43,6 +44,11 @@ static void fill_endpoint(const struct network *n, const struct endpoint_wish *w
 		e->prefix6 = n->pools[1].subnet.prefix;
 		if (!n->config.internal)
 			e->gateway6 = xstrdup(ip_text(&n->pools[1].gateway, text));
+	}
+	if (dns_serves(ns, n)) {
+		e->names = strv_copy(w->names);
+		e->resolvers = strv_copy(w->resolvers);
+		e->dns = xstrdup(ip_text(&n->pools[0].gateway, text));
 	}
 	mac_of_ip(&m->ip, mac);
 	e->mac = xstrdup(str_empty(w->mac) ? mac_text(mac, mac_str) : w->mac);
@@ -124,7 +130,7 @@ static int take_place(struct networks *ns, const struct endpoint_wish *w, struct
 	fields_init(endpoint_fields, &m.e);
 	if (pool_take(n, 0, w->ip, &m.ip, err) < 0 || pool_take(n, 1, w->ip6, &m.ip6, err) < 0)
 		return -1;
-	fill_endpoint(n, w, &m);
+	fill_endpoint(ns, n, w, &m);
 	if (ports_choose(ns, w, &m.e, err) < 0) {
 		fields_free(endpoint_fields, &m.e);
 		return -1;
@@ -303,6 +309,8 @@ int network_attach(struct networks *ns, const struct endpoint_wish *w, int netns
 	if (make_ready(ns, &p, false, err) == 0 && add_interface(ns, &p, &e, netns, err) == 0 &&
 	    configure(netns, &e, w->default_route, err) == 0 &&
 	    firewall_publish(ns, &e, true, err) == 0) {
+		if (e.dns)
+			dns_write(ns, e.network_id);
 		*ret = e;
 		return 0;
 	}
@@ -327,6 +335,8 @@ void network_detach(struct networks *ns, const char *owner, const struct endpoin
 		(void) rtnl_del(&nl, e->ifname);
 	}
 	drop_member(ns, e->id);
+	if (e->dns)
+		dns_write(ns, e->network_id);
 }
 
 /* Restore */
@@ -350,16 +360,34 @@ void network_claim(struct networks *ns, const char *owner, const char *owner_nam
 	}
 }
 
-void network_owner_renamed(struct networks *ns, const char *owner, const char *name)
+static void rename_member(struct member *m, const char *old, const char *name)
 {
-	hold(&ns->lock);
-	for (size_t i = 0; i < ns->n; i++)
-		for (size_t k = 0; k < ns->all[i]->n_members; k++) {
-			struct member *m = &ns->all[i]->members[k];
-
-			if (!str_eq(m->owner, owner))
-				continue;
-			free(m->owner_name);
-			m->owner_name = xstrdup(name);
+	free(m->owner_name);
+	m->owner_name = xstrdup(name);
+	for (char **n = m->e.names; n && *n; n++)
+		if (str_eq(*n, old)) {
+			free(*n);
+			*n = xstrdup(name);
 		}
+}
+
+void network_owner_renamed(struct networks *ns, const char *owner, const char *old,
+			   const char *name)
+{
+	bool named = false;
+
+	{
+		hold(&ns->lock);
+		for (size_t i = 0; i < ns->n; i++)
+			for (size_t k = 0; k < ns->all[i]->n_members; k++) {
+				struct member *m = &ns->all[i]->members[k];
+
+				if (!str_eq(m->owner, owner))
+					continue;
+				rename_member(m, old, name);
+				named |= m->e.dns != NULL;
+			}
+	}
+	if (named)
+		dns_write(ns, NULL);
 }

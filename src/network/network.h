@@ -59,9 +59,11 @@ extern const struct field network_config_fields[];
 
 struct network_options {
 	const char *data_root;
-	const char *instance; /* tells this engine's things on the host from another's: "" or a
-				 short word */
-	const char *nft;      /* program; NULL: as PATH says */
+	const char *instance;  /* tells this engine's things on the host from another's: "" or a
+				  short word */
+	const char *exec_root; /* for what lives as long as the host does */
+	const char *nft;       /* program; NULL: as PATH says */
+	const char *dns;       /* aardvark-dns; NULL: Debian's, if it is there */
 	const char *default_bridge; /* its interface's name: "holdfast0" */
 	char *const
 		*pools; /* default address pools "172.17.0.0/16,24": base, size; NULL: docker's */
@@ -106,8 +108,10 @@ struct endpoint_wish {
 	const char *owner;
 	const char *owner_name;
 	const char *ifname;
-	const char *ip, *ip6; /* NULL: any */
-	const char *mac;      /* NULL: made of the address */
+	const char *ip, *ip6;	/* NULL: any */
+	const char *mac;	/* NULL: made of the address */
+	char *const *names;	/* by which others find it, on networks that know names */
+	char *const *resolvers; /* of the container's own choice */
 	bool default_route;
 	const struct port_wish *ports; /* to publish */
 	size_t n_ports;
@@ -125,8 +129,9 @@ void network_detach(struct networks *ns, const char *owner, const struct endpoin
 /* Restore: the endpoint exists, as somebody has saved it. */
 void network_claim(struct networks *ns, const char *owner, const char *owner_name,
 		   const struct endpoint *e);
-/* The owner has another name. */
-void network_owner_renamed(struct networks *ns, const char *owner, const char *name);
+/* The owner has another name; it is found by that from now on. */
+void network_owner_renamed(struct networks *ns, const char *owner, const char *old,
+			   const char *name);
 
 /* After all claims: makes the host's side as it should be - bridges, their members, the firewall -
  * and removes what is this engine's and nobody's. Costs little where there are no endpoints. */

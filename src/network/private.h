@@ -1,5 +1,5 @@
 /* What the files of this room share. Locks: `make` (one verb that makes or removes a network or its
- * interface) < `firewall` (so that the table is as the newest who wrote to it says) < `lock`
+ * interface) < `firewall`, `dns` (so that both are as the newest who wrote says) < `lock`
  * (memory, never held over the kernel's work). */
 #pragma once
 
@@ -40,6 +40,7 @@ struct networks {
 	char table[64];
 	pthread_mutex_t make;
 	pthread_mutex_t firewall;
+	pthread_mutex_t dns; /* its files */
 	pthread_mutex_t lock;
 	struct network **all; /* the oldest first */
 	size_t n;
@@ -75,6 +76,14 @@ int firewall_write(struct networks *ns, struct err *err);
 /* Takes the table away. */
 void firewall_remove(struct networks *ns);
 int firewall_publish(struct networks *ns, const struct endpoint *e, bool on, struct err *err);
+
+/* dns.c */
+/* Are the network's members found by name? */
+bool dns_serves(const struct networks *ns, const struct network *n);
+/* Tells the server the members of the network, or of all (NULL). Takes the lock. */
+void dns_write(struct networks *ns, const char *id);
+/* Ends the server. */
+void dns_rest(struct networks *ns);
 
 /* ports.c; lock held */
 /* Chooses host ports that nobody has, into e->ports. */

@@ -132,6 +132,7 @@ int networks_repair(struct networks *ns, struct err *err)
 		return 0;
 	r = firewall_write(ns, err);
 	ns->firewall_is_up = r == 0;
+	dns_write(ns, NULL);
 	return r;
 }
 
@@ -152,7 +153,9 @@ void networks_rest(struct networks *ns)
 		(void) rtnl_each_link(&nl, on_link, &s);
 	for (size_t i = 0; i < s.n; i++)
 		(void) rtnl_del(&nl, s.items[i].name);
-	if (s.n > 0 || ns->firewall_is_up)
+	if (s.n > 0 || ns->firewall_is_up) {
 		firewall_remove(ns);
+		dns_rest(ns);
+	}
 	free(s.items);
 }

@@ -444,6 +444,7 @@ int networks_open(const struct network_options *o, struct networks **ret, struct
 		 o->instance ?: "");
 	pthread_mutex_init(&ns->make, NULL);
 	pthread_mutex_init(&ns->firewall, NULL);
+	pthread_mutex_init(&ns->dns, NULL);
 	pthread_mutex_init(&ns->lock, NULL);
 	ns->dir = r < 0 ? r : open_dir_at(AT_FDCWD, path);
 	if (ns->dir < 0)
@@ -467,6 +468,7 @@ void networks_close(struct networks *ns)
 	close_p(&ns->dir);
 	pthread_mutex_destroy(&ns->make);
 	pthread_mutex_destroy(&ns->firewall);
+	pthread_mutex_destroy(&ns->dns);
 	pthread_mutex_destroy(&ns->lock);
 	free(ns);
 }

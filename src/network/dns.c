@@ -1,0 +1,199 @@
+/*
+ * Names on networks that users make: served by Debian's aardvark-dns, a process of its own, which
+ * answers while we are away. It listens at each such network's gateway, and reads a file for each
+ * network in its directory (below the exec root, so a reboot empties it):
+ *
+ *	GATEWAY[,GATEWAY6]
+ *	OWNER ADDRESS ADDRESS6 NAME,NAME... [RESOLVER,...]
+ *
+ * The files are written from memory whenever members come or go, then it is told by SIGHUP, or
+ * started. It ends by itself when no file is left.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "base/thread.h"
+#include "network/private.h"
+
+#define DNS_DIR	 "dns"
+#define DNS_NEW	 "dns.new" /* beside it: whatever is in it is taken for a network */
+#define PID_FILE "aardvark.pid"
+#define START_MS 10000
+#define PROGRAM	 "/usr/lib/podman/aardvark-dns"
+
+static char *dns_path(const struct networks *ns)
+{
+	return xasprintf("%s/" DNS_DIR, ns->o.exec_root);
+}
+
+bool dns_serves(const struct networks *ns, const struct network *n)
+{
+	return ns->o.exec_root && n->bridge[0] && !network_is_builtin(n) &&
+	       exists_at(AT_FDCWD, ns->o.dns ?: PROGRAM);
+}
+
+/* The process */
+
+/* A pidfd of the one that serves our directory, or -1. */
+static int find_server(const char *dir)
+{
+	autoclose int fd = open_dir_at(AT_FDCWD, dir);
+	autofree char *path = NULL;
+	char text[32], cmdline[4096];
+	autoclose int pidfd = -1;
+	int64_t pid;
+
+	if (fd < 0 || read_small_at(fd, PID_FILE, text, sizeof text) < 0 ||
+	    parse_i64(text, &pid) < 0 || pid <= 1)
+		return -1;
+	pidfd = pidfd_open_checked((pid_t) pid, proc_start_ticks((pid_t) pid));
+	path = xasprintf("/proc/%d/cmdline", (int) pid);
+	/* argv[2], behind --config: whoever else has that pid now does not speak of our directory.
+	 */
+	if (pidfd < 0 || read_small_at(AT_FDCWD, path, cmdline, sizeof cmdline) < 0)
+		return -1;
+	for (const char *arg = cmdline; arg < cmdline + sizeof cmdline - 1 && *arg;
+	     arg += strlen(arg) + 1)
+		if (str_eq(arg, dir))
+			return take_fd(pidfd);
+	return -1;
+}
+
+static void start_server(const struct networks *ns, const char *dir)
+{
+	const char *argv[] = {ns->o.dns ?: PROGRAM, "--config", dir, "--port", "53", "run", NULL};
+	const struct spawn s = {.argv = argv};
+	struct spawn_result result = {0};
+	struct err err = {0};
+
+	if (spawn_run(&s, START_MS, 0, &result, &err) < 0)
+		log_error("names of networks: %s", err.text);
+	else if (result.code != 0)
+		log_error("names of networks: %s ended with %d: %.200s", argv[0], result.code,
+			  result.err_text ?: "");
+	spawn_result_free(&result);
+}
+
+static void tell_server(const struct networks *ns, const char *dir, bool needed)
+{
+	autoclose int pidfd = find_server(dir);
+
+	if (pidfd >= 0 && pidfd_kill(pidfd, SIGHUP) == 0)
+		return;
+	if (needed)
+		start_server(ns, dir);
+}
+
+/* The files */
+
+static void add_member(struct buf *b, const struct member *m)
+{
+	autofree char *names = strv_join(m->e.names, ",");
+	autofree char *resolvers = strv_join(m->e.resolvers, ",");
+
+	if (str_empty(m->e.ip) || str_empty(names))
+		return;
+	buf_addf(b, "%s %s %s %s", m->owner, m->e.ip, m->e.ip6 ?: "", names);
+	if (!str_empty(resolvers))
+		buf_addf(b, " %s", resolvers);
+	buf_addc(b, '\n');
+}
+
+static void describe(const struct network *n, struct buf *b)
+{
+	char text[IP_TEXT_MAX];
+
+	buf_adds(b, ip_text(&n->pools[0].gateway, text));
+	if (n->pools[1].gateway.family)
+		buf_addf(b, ",%s", ip_text(&n->pools[1].gateway, text));
+	buf_addc(b, '\n');
+	for (size_t i = 0; i < n->n_members; i++)
+		add_member(b, &n->members[i]);
+}
+
+static int write_file(int root, const char *name, const struct buf *b)
+{
+	autoclose int fd = openat(root, DNS_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	autofree char *to = xasprintf(DNS_DIR "/%s", name);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, b->text, b->len);
+	if (r < 0)
+		return r;
+	return renameat(root, DNS_NEW, root, to) < 0 ? -errno : 0;
+}
+
+static void put_network(const struct networks *ns, int root, const struct network *n)
+{
+	autofree char *name = xasprintf(DNS_DIR "/%s", n->config.id);
+	autobuf b = {0};
+	int r;
+
+	if (n->n_members == 0) {
+		(void) unlinkat(root, name, 0);
+		return;
+	}
+	describe(n, &b);
+	r = write_file(root, n->config.id, &b);
+	if (r < 0)
+		log_error("names of network %s: %s", n->config.name, strerror(-r));
+}
+
+/* Of one network, or of all. */
+static bool put_locked(struct networks *ns, int root, const char *id)
+{
+	bool any = false;
+
+	hold(&ns->lock);
+	for (size_t i = 0; i < ns->n; i++) {
+		const struct network *n = ns->all[i];
+
+		if (!dns_serves(ns, n))
+			continue;
+		any |= n->n_members > 0;
+		if (!id || str_eq(n->config.id, id))
+			put_network(ns, root, n);
+	}
+	return any;
+}
+
+void dns_write(struct networks *ns, const char *id)
+{
+	autofree char *dir = NULL;
+	autoclose int root = -1;
+	bool any;
+
+	if (!ns->o.exec_root || !exists_at(AT_FDCWD, ns->o.dns ?: PROGRAM))
+		return;
+	hold(&ns->dns);
+	dir = dns_path(ns);
+	root = open_dir_at(AT_FDCWD, ns->o.exec_root);
+	if (root < 0 || (mkdirat(root, DNS_DIR, 0700) < 0 && errno != EEXIST)) {
+		log_error("names of networks: %s: %s", dir, strerror(errno));
+		return;
+	}
+	any = put_locked(ns, root, id);
+	tell_server(ns, dir, any);
+}
+
+void dns_rest(struct networks *ns)
+{
+	autofree char *dir = ns->o.exec_root ? dns_path(ns) : NULL;
+	autoclose int root = dir ? open_dir_at(AT_FDCWD, ns->o.exec_root) : -1;
+	autoclose int pidfd = dir ? find_server(dir) : -1;
+
+	if (pidfd >= 0)
+		(void) pidfd_kill(pidfd, SIGTERM);
+	if (root >= 0)
+		(void) remove_tree_at(root, DNS_DIR);
+}
