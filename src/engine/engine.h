@@ -194,6 +194,14 @@ void engine_wait_free(struct engine_wait *w);
 struct engine_logs;
 int engine_logs_open(struct engine *e, const char *ref, const struct logs_query *q,
 		     struct engine_logs **ret, bool *ret_tty, struct err *err);
+/* Where it follows, and has not been read from: hands the client to the container's shim, which sends
+ * what is left of the response: entries with or without time and details, framed unless it is a
+ * terminal's. false: there is nobody to do that, and the client is still the caller's. */
+struct logs_format {
+	bool timestamps, details, tty;
+};
+bool engine_logs_hand_over(struct engine_logs *l, const struct logs_format *format,
+			   const struct client_stream *client);
 /* 1: an entry; 0: nothing now (follow); 2: the end; < 0: err. */
 int engine_logs_next(struct engine_logs *l, struct log_entry *ret, struct err *err);
 /* Two descriptors to poll: more may be written; the container ended. */

@@ -192,6 +192,8 @@ void engine_wait_free(struct engine_wait *w)
 }
 
 struct engine_logs {
+	struct engine *e;
+	struct logs_query query;
 	struct engine_wait *wait; /* NULL: not following */
 	struct log_reader *reader;
 	bool ended; /* the container had ended before the last look: what is there now is all */
@@ -222,6 +224,8 @@ int engine_logs_open(struct engine *e, const char *ref, const struct logs_query 
 	if (dir < 0)
 		return -1;
 	l = xnew(struct engine_logs);
+	l->e = e;
+	l->query = *q;
 	if ((q->follow && engine_wait_begin(e, c->id, WAIT_NOT_RUNNING, &l->wait, err) < 0) ||
 	    logs_open(dir, q, e->log_follower, &l->reader, err) < 0) {
 		engine_wait_free(l->wait);
@@ -231,6 +235,55 @@ int engine_logs_open(struct engine *e, const char *ref, const struct logs_query 
 	*ret_tty = config->config.tty;
 	*ret = l;
 	return 0;
+}
+
+static void add_place(struct buf *msg, const char *file_key, const char *from_key,
+		      const struct logs_position *at, enum log_stream stream)
+{
+	kv_add_int(msg, file_key, (int64_t) at->start[stream].ino);
+	kv_add_int(msg, from_key, at->start[stream].offset);
+}
+
+static void follow_message(const struct engine_logs *l, const struct logs_format *format,
+			   const struct logs_position *at, struct buf *ret)
+{
+	kv_add(ret, "msg", "follow");
+	kv_add_int(ret, "stdout", l->query.want_stdout);
+	kv_add_int(ret, "stderr", l->query.want_stderr);
+	kv_add_int(ret, "since", l->query.since_ns);
+	kv_add_int(ret, "until", l->query.until_ns);
+	kv_add_int(ret, "timestamps", format->timestamps);
+	kv_add_int(ret, "details", format->details);
+	kv_add(ret, "framing", format->tty ? "raw" : "multiplexed");
+	kv_add_int(ret, "offset", at->offset);
+	add_place(ret, "stdout-file", "stdout-from", at, LOG_STDOUT);
+	add_place(ret, "stderr-file", "stderr-from", at, LOG_STDERR);
+}
+
+bool engine_logs_hand_over(struct engine_logs *l, const struct logs_format *format,
+			   const struct client_stream *client)
+{
+	autoclose int exec = -1;
+	struct logs_position at;
+	const char *error;
+	struct err err = {0};
+	autobuf msg = {0};
+	int64_t code;
+
+	/* One at rest has nobody, and all it has to say is in its log. */
+	if (!l->wait || engine_wait_result(l->wait, &code, &error))
+		return false;
+	exec = container_open_exec(l->e->store, l->wait->c->id);
+	if (exec < 0)
+		return false;
+	if (logs_position(l->reader, &at, &err) == 0) {
+		follow_message(l, format, &at, &msg);
+		if (shim_hand_over(exec, &msg, client, &at.fd, at.fd >= 0, &err) == 0)
+			return true;
+	}
+	log_debug("container %.12s: its logs are followed by the daemon: %s", l->wait->c->id,
+		  err.text);
+	return false;
 }
 
 int engine_logs_next(struct engine_logs *l, struct log_entry *ret, struct err *err)

@@ -18,8 +18,6 @@
 #include "base/time.h"
 
 #define READ_SIZE (64 * 1024)
-/* Below this a queue that was full has room again. */
-#define ROOM_AGAIN (CLIENT_QUEUE_MAX / 2)
 
 /* A client proves to be a reader by this much. */
 #define READER_BYTES	(1024 * 1024)
@@ -29,6 +27,9 @@
 /* What comes in the same segment as the head is lost to some clients (docker-py). */
 #define HEAD_POLL_NS (1 * NSEC_PER_MSEC)
 #define HEAD_POLLS   50
+
+/* What is about to come; large enough to be mapped by itself, and so given back without a rest. */
+#define CORK_ROOM (160 * 1024)
 
 enum framing { FRAMING_RAW, FRAMING_MULTIPLEXED };
 
@@ -57,6 +58,9 @@ struct client {
 	bool deaf;		  /* it reads no more; what it sends may be of use yet */
 	bool hung_up;		  /* it has closed the whole connection */
 	bool full;
+	bool corked; /* more is about to come: all of it is written at once */
+	bool may_be_slow;
+	size_t queue_max;
 	bool finishing, enlarged;
 	unsigned calling; /* into the owner: not to be freed now */
 	bool gone;
@@ -217,7 +221,7 @@ static size_t queued(const struct client *c)
 /* Time runs only for one that others wait for, from its last progress on. */
 static void limit_patience(struct client *c, bool progress)
 {
-	if (!c->full && !c->finishing)
+	if (!c->finishing && (!c->full || c->may_be_slow))
 		loop_timer_cancel(c->all->loop, &c->stall);
 	else if (progress || c->stall.due_ns == 0) {
 		c->was_unread = unread(c);
@@ -288,7 +292,7 @@ static void settle(struct client *c)
 		return;
 	}
 	watch(c);
-	if (!c->full || queued(c) > ROOM_AGAIN)
+	if (!c->full || queued(c) > c->queue_max / 2)
 		return;
 	c->full = false;
 	limit_patience(c, false);
@@ -349,7 +353,7 @@ static void send_parts(struct client *c, struct iovec *parts, int n_parts)
 	ssize_t n = -1;
 
 	errno = EAGAIN;
-	if (c->out.len == 0)
+	if (c->out.len == 0 && !c->corked)
 		n = sendmsg(c->watch.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0 && errno != EAGAIN && errno != EINTR) {
 		deafen(c);
@@ -384,11 +388,37 @@ void client_send(struct client *c, unsigned stream, const char *data, size_t n)
 	else
 		for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 			buf_add(&c->out, parts[i].iov_base, parts[i].iov_len);
-	if (queued(c) >= CLIENT_QUEUE_MAX && !c->full) {
+	if (queued(c) >= c->queue_max && !c->full) {
 		c->full = true;
 		limit_patience(c, false);
 	}
 	watch(c);
+}
+
+void client_cork(struct client *c)
+{
+	c->corked = true;
+	(void) buf_reserve(&c->out, CORK_ROOM);
+}
+
+void client_uncork(struct client *c)
+{
+	c->corked = false;
+	if (c->gone)
+		return;
+	if (queued(c) > 0 && head_is_taken(c))
+		flush(c);
+	if (c->full && queued(c) <= c->queue_max / 2) {
+		c->full = false;
+		limit_patience(c, false);
+	}
+	watch(c);
+}
+
+void client_allow_slow(struct client *c, size_t queue_max)
+{
+	c->may_be_slow = true;
+	c->queue_max = queue_max;
 }
 
 bool client_is_full(const struct client *c)
@@ -554,6 +584,7 @@ int client_take(struct clients *cs, const struct message *m, const struct client
 		.watch = {.fd = take_fd(m->fds[0]), .fn = on_ready, .arg = c},
 		.owner = owner,
 		.arg = arg,
+		.queue_max = CLIENT_QUEUE_MAX,
 		.framing = framing,
 		.chunked = kv_int(m->kv, "chunked", 0) != 0,
 		.head = xstrdup(kv_get(m->kv, "head")),

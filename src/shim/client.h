@@ -77,6 +77,12 @@ void client_begin(struct client *c);
 /* Sends n bytes of stream 1 or 2 (which only the multiplexed framing tells apart): written now, or
  * queued. */
 void client_send(struct client *c, unsigned stream, const char *data, size_t n);
+/* Between the two, what is sent is only queued; then it goes all at once. No calls. */
+void client_cork(struct client *c);
+void client_uncork(struct client *c);
+/* Its source can wait for it (a log): it is full from queue_max bytes on, and never cut off for not
+ * reading. */
+void client_allow_slow(struct client *c, size_t queue_max);
 /* Its queue holds CLIENT_QUEUE_MAX or more: on_room will come, or on_gone. */
 bool client_is_full(const struct client *c);
 /* The owner has room for more input. */

@@ -118,6 +118,7 @@ static void rest(struct life *l)
 {
 	l->state = LIFE_ENDED;
 	audience_end(&l->stdio.audience);
+	follows_set_over(&l->follows, true);
 	if (l->records.pending.len > 0)
 		return; /* on_retry() ends us */
 	loop_stop(l->loop);
@@ -292,6 +293,7 @@ static void on_failure_cleaned(void *arg, bool ok)
 		l->netns = -1;
 		l->state = LIFE_IDLE;
 		stay_idle(&l->stay);
+		follows_set_over(&l->follows, true);
 	} else {
 		/* A restart in place: a failure like others, for the reason may pass. */
 		l->last = (struct restart_input){
@@ -390,6 +392,7 @@ static void begin_run(struct life *l)
 
 	l->state = LIFE_STARTING;
 	stay_busy(&l->stay);
+	follows_set_over(&l->follows, false);
 	execs_tidy(&l->execs);
 	children_hold(l->children);
 	if (try_run(l, &err) < 0)
@@ -572,6 +575,7 @@ int life_open(struct life *l, const struct shim_config *config, struct loop *loo
 		return -1;
 	if (config->log_file)
 		logfile_open(&l->log, data, config->log_max_size, config->log_max_files);
+	follows_init(&l->follows, loop, &l->clients, config->log_file ? &l->log : NULL, data);
 	stdio_init(&l->stdio, loop, config->log_file ? &l->log : NULL, exec);
 	audience_tell(&l->stdio.audience, on_detach, l);
 	execs_init(&l->execs, loop, children, control, &l->clients, config, exec);

@@ -19,6 +19,7 @@
 #include "shim/client.h"
 #include "shim/control.h"
 #include "shim/exec.h"
+#include "shim/follow.h"
 #include "shim/logfile.h"
 #include "shim/loop.h"
 #include "shim/mounts.h"
@@ -49,6 +50,7 @@ struct life {
 	struct clients clients;
 	struct stay stay; /* for them */
 	struct waiters waiters;
+	struct follows follows;
 
 	enum life_state state;
 	int64_t run;	   /* the current one, the next one while restarting; 0: none yet */

@@ -77,6 +77,12 @@ void logfile_open(struct logfile *l, int dir, int64_t max_size, int64_t max_file
 		log_warn("open %s: error %d", LAYOUT_LOG, errno);
 }
 
+void logfile_tell(struct logfile *l, const struct logfile_reader *reader, void *arg)
+{
+	l->reader = reader;
+	l->reader_arg = arg;
+}
+
 /* Writing */
 
 static uint64_t count_lines(const char *text, size_t n)
@@ -151,6 +157,8 @@ static void flush(struct logfile *l)
 	}
 	l->size += (int64_t) written;
 	l->len = 0;
+	if (written > 0 && l->reader)
+		l->reader->grown(l->reader_arg);
 }
 
 /* json.log becomes json.log.1, which becomes json.log.2, ...; the oldest goes. */
@@ -171,6 +179,8 @@ static void rotate(struct logfile *l)
 {
 	int r;
 
+	if (l->reader)
+		l->reader->rotating(l->reader_arg);
 	if (l->max_files > 1)
 		r = shift_files(l);
 	else /* only one: it begins anew */
@@ -185,6 +195,8 @@ static void rotate(struct logfile *l)
 	if (l->max_files > 1) {
 		(void) close(l->fd);
 		open_file(l);
+	} else if (l->reader) {
+		l->reader->emptied(l->reader_arg);
 	}
 }
 

@@ -26,12 +26,24 @@ struct logfile {
 	char *out;	   /* mapped; what is encoded and not yet written */
 	size_t len;
 	struct buf rest[LOG_SOURCES];
-	uint64_t lost_lines; /* since the last one that was written */
+	uint64_t lost_lines;		     /* since the last one that was written */
+	const struct logfile_reader *reader; /* NULL: none */
+	void *reader_arg;
+};
+
+/* Somebody who reads the log, too; he must not write to it. */
+struct logfile_reader {
+	void (*grown)(void *arg); /* something has been written */
+	void (*rotating)(
+		void *arg); /* a file that is full gives way to the next: it may be its end */
+	void (*emptied)(void *arg); /* the only file has been emptied, to begin anew */
 };
 
 /* Opens dir/json.log to go on behind what it holds; max_size <= 0: it is not rotated. A log that
  * cannot be opened now is tried again later. */
 void logfile_open(struct logfile *l, int dir, int64_t max_size, int64_t max_files);
+/* From now on the reader is told. */
+void logfile_tell(struct logfile *l, const struct logfile_reader *reader, void *arg);
 /* Takes in n bytes that were read at time_ns, and writes all lines that are complete. */
 void logfile_add(struct logfile *l, enum log_source from, const char *text, size_t n,
 		 int64_t time_ns);

@@ -78,18 +78,23 @@ static bool next_file(struct logread *r)
 	return true;
 }
 
-/* Emptied in place, as rotation does where only one file is kept: what was not read is lost. */
+void logread_begin_anew(struct logread *r)
+{
+	for (enum log_stream s = LOG_STDOUT; s <= LOG_STDERR; s++)
+		if (r->start[s].ino == r->ino)
+			pass_start(r, s);
+	r->offset = 0;
+	r->skipping = false;
+}
+
+/* By somebody else: what was not read is lost. */
 static bool is_emptied(struct logread *r)
 {
 	struct stat st;
 
 	if (r->fd < 0 || fstat(r->fd, &st) < 0 || st.st_size >= r->offset)
 		return false;
-	for (enum log_stream s = LOG_STDOUT; s <= LOG_STDERR; s++)
-		if (r->start[s].ino == r->ino)
-			pass_start(r, s);
-	r->offset = 0;
-	r->skipping = false;
+	logread_begin_anew(r);
 	return true;
 }
 

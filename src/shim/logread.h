@@ -39,6 +39,8 @@ int logread_open(struct logread *r, int dir, int fd, int64_t offset);
 /* Reads whole lines from r->offset on into room, which has LOGREAD_ROOM bytes: their length, 0
  * where there is nothing more now, or -errno. The caller adds to r->offset what it has used. */
 ssize_t logread_lines(struct logread *r, char *room);
+/* The file that is being read has been emptied in place. */
+void logread_begin_anew(struct logread *r);
 /* Does an entry of this stream, whose line begins at `offset` of the file, lie behind the start? */
 bool logread_is_behind_start(const struct logread *r, enum log_stream stream, int64_t offset);
 void logread_close(struct logread *r);

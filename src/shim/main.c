@@ -233,6 +233,13 @@ static void on_quit(struct life *l, const struct kv *kv, struct buf *answer)
 		waiters_set_last(&l->waiters, kv_int(kv, "code", 0), kv_get(kv, "error"));
 }
 
+static void on_follow(struct life *l, const struct message *m, struct buf *answer)
+{
+	struct err err = {0};
+
+	say(answer, follows_take(&l->follows, m, &err), &err);
+}
+
 static void on_message(void *arg, const struct message *m, struct buf *answer)
 {
 	struct shim *s = arg;
@@ -260,6 +267,8 @@ static void on_message(void *arg, const struct message *m, struct buf *answer)
 		on_resize(s, m->kv, answer);
 	} else if (str_eq(m->name, "wait")) {
 		life_wait(l, m, answer);
+	} else if (str_eq(m->name, "follow")) {
+		on_follow(l, m, answer);
 	} else if (str_eq(m->name, "quit")) {
 		on_quit(l, m->kv, answer);
 	} else {

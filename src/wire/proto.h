@@ -24,7 +24,12 @@
  *  msg=exec id= process= name= error= tty= stdin= stdout= stderr= framing= detach-keys= head= read=
  *						  with a client or without; msg=ok, then event exec-started, at its end
  *						  exec-ended. The session's directory is there (shim/session.h)
- *  msg=follow ...  + the client and its log	msg=ok once it is the shim's
+ *  msg=follow stdout=1 stderr=1 timestamps= details= since= until= framing= head= read= offset=
+ *	stdout-file= stdout-from= stderr-file= stderr-from=  + the client and a file
+ *						  msg=ok once it is the shim's: the log from `offset` of
+ *						  the file on (none: all of it), of each stream what lies
+ *						  behind the place <stream>-from in the file with the inode
+ *						  <stream>-file or a younger one; since, until: ns
  *  msg=resize h= w= [exec=]			msg=ok
  *  msg=quit [keep-clients=1] [code= error=]	msg=ok and end, where no run is alive; else msg=error. keep-clients:
  *						  msg=error as well where clients wait for a start; it ends

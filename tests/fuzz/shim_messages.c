@@ -4,7 +4,8 @@
  * not),
  * "!die 137" (the container's init has), "!due" (the next timer fires); "!exec ok", "!exec no" and
  * "!exec die 1" are the same of the newest process beside init. Mounts, streams and runtime are of
- * straw; messages, life, what runs beside init and the record of runs are the shim's own.
+ * straw; "!say" is a line for the log; messages, life, what runs beside init and the record of runs
+ * are the shim's own.
  */
 #include "fuzz.h"
 
@@ -286,6 +287,12 @@ static void fire_next(struct loop *l)
 	first->fn(first->arg);
 }
 
+static void say_line(struct logfile *l, const char *text)
+{
+	logfile_add(l, LOG_FROM_STDOUT, text, strlen(text), 1);
+	logfile_add(l, LOG_FROM_STDOUT, "\n", 1, 1);
+}
+
 static void happen(struct shim *s, const char *what)
 {
 	if (str_eq(what, "ok") || str_eq(what, "no"))
@@ -294,6 +301,8 @@ static void happen(struct shim *s, const char *what)
 		end_init(atoi(what + 4));
 	else if (str_eq(what, "due"))
 		fire_next(&s->loop);
+	else if (str_has_prefix(what, "say "))
+		say_line(&s->life.log, what + 4);
 	else if (str_eq(what, "exec ok") || str_eq(what, "exec no"))
 		end_exec_call(&s->life, what[5] == 'o');
 	else if (str_has_prefix(what, "exec die "))
@@ -378,7 +387,11 @@ static void follow(void *arg, const struct run_record *r)
 
 static void open_shim(struct shim *s)
 {
-	*s = (struct shim){.config = {.id = (char *) ID, .restart = RESTART_ALWAYS}};
+	*s = (struct shim){.config = {.id = (char *) ID,
+				      .restart = RESTART_ALWAYS,
+				      .log_file = true,
+				      .log_max_size = 300,
+				      .log_max_files = 2}};
 	world.done = NULL;
 	world.init = NULL;
 	world.execs = NULL;
@@ -388,6 +401,7 @@ static void open_shim(struct shim *s)
 	for (int i = 0; i < CONTROL_MAX; i++)
 		s->control.conns[i].watch.fd = -1;
 	(void) unlinkat(dir_fd(), LAYOUT_RUNS, 0);
+	(void) unlinkat(dir_fd(), LAYOUT_LOG, 0);
 	must(life_open(&s->life, &s->config, &s->loop, &s->children, &s->control, dir_fd(),
 		       dir_fd(), NULL) == 0);
 }
@@ -415,12 +429,14 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 	}
 	must(runs_read(dir_fd(), follow, &story, &damaged, NULL) == 0 && damaged == 0);
 	audience_end(&s.life.stdio.audience);
+	follows_set_over(&s.life.follows, true);
 	execs_abandon(&s.life.execs);
 	must(!s.life.execs.first && !world.execs);
 	must(s.life.execs.n_probes == 0 && s.life.execs.n_sessions == 0);
 	while (s.life.clients.n > 0 || s.life.execs.memory_users > 0)
 		fire_next(&s.loop);
-	must(!s.life.stdio.audience.first);
+	must(!s.life.stdio.audience.first && !s.life.follows.first && !s.life.follows.room);
+	logfile_close(&s.life.log);
 	(void) close(s.loop.epoll);
 	(void) close(s.life.records.fd);
 	buf_free(&s.life.records.pending);

@@ -59,6 +59,15 @@ class Conn:
         lines = [f"msg={msg}"] + [f"{k}={kv_escape(v)}" for k, v in pairs.items()]
         socket.send_fds(self.sock, ["".join(line + "\n" for line in lines).encode()], fds)
 
+    def hand_over(self, msg, *files, head="", **pairs):
+        """Asks with a client: (the answer, the client's own end of the connection)."""
+        mine, its = socket.socketpair()
+        mine.settimeout(PATIENCE)
+        fds = [its.fileno(), *(f.fileno() for f in files)]
+        answer = self.ask(msg, fds, head=head, **{k.replace("_", "-"): v for k, v in pairs.items()})
+        its.close()
+        return answer, mine
+
     def recv(self):
         """The next packet; None at the end."""
         data = self.sock.recv(1 << 17)

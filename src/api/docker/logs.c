@@ -9,9 +9,7 @@
 
 struct logs_call {
 	struct logs_query query;
-	bool timestamps;
-	bool details;
-	bool tty;
+	struct logs_format format;
 };
 
 static int read_params(struct call *c, struct logs_call *l, struct err *err)
@@ -24,8 +22,8 @@ static int read_params(struct call *c, struct logs_call *l, struct err *err)
 		.follow = param_bool(c, "follow", false),
 		.tail = -1,
 	};
-	l->timestamps = param_bool(c, "timestamps", false);
-	l->details = param_bool(c, "details", false);
+	l->format.timestamps = param_bool(c, "timestamps", false);
+	l->format.details = param_bool(c, "details", false);
 	if (!l->query.want_stdout && !l->query.want_stderr)
 		return err_set(err, ERR_INVALID,
 			       "Bad parameters: you must choose at least one stream");
@@ -44,19 +42,20 @@ static void add_entry(struct buf *b, const struct logs_call *l, const struct log
 	char time[RFC3339_MAX];
 	size_t prefix = 0;
 
-	if (l->timestamps)
+	if (l->format.timestamps)
 		prefix = strlen(rfc3339_format(e->time_ns, time)) + 1;
-	if (!l->tty) {
-		uint32_t n = (uint32_t) (prefix + l->details + e->len);
+	if (!l->format.tty) {
+		uint32_t n = (uint32_t) (prefix + l->format.details + e->len);
 		unsigned char head[8] = {e->stream, 0, 0, 0, n >> 24, n >> 16, n >> 8, n};
 
 		buf_add(b, head, sizeof head);
 	}
-	if (l->timestamps) {
+	if (l->format.timestamps) {
 		buf_add(b, time, prefix - 1);
 		buf_addc(b, ' ');
 	}
-	if (l->details) /* docker puts the attributes of the log driver here: there are none */
+	if (l->format.details) /* docker puts the attributes of the log driver here: there are none
+				*/
 		buf_addc(b, ' ');
 	buf_add(b, e->text, e->len);
 }
@@ -108,17 +107,40 @@ static int copy(struct call *c, const struct logs_call *l, struct engine_logs *l
 	}
 }
 
+static const char *content_type(const struct call *c, const struct logs_call *l)
+{
+	return l->format.tty || c->version < 42 ? RAW_STREAM : MULTIPLEXED_STREAM;
+}
+
+/* Who follows is the shim's, and does not notice when we go. */
+static bool hand_over(struct call *c, const struct logs_call *l, struct engine_logs *logs)
+{
+	struct client_stream client = {.fd = http_fd(c->rq)};
+	autobuf head = {0};
+	bool done;
+
+	http_hand_over_head(c->rq, 200, content_type(c, l), HTTP_CHUNKED, &head, &client.chunked);
+	http_unread(c->rq, &client.read, &client.n_read);
+	client.head = head.text;
+	http_hand_over_begin(c->rq);
+	done = engine_logs_hand_over(logs, &l->format, &client);
+	http_hand_over_end(c->rq, done);
+	return done;
+}
+
 int container_logs(struct call *c, struct err *err)
 {
 	struct engine_logs *logs;
 	struct logs_call l = {0};
-	int r;
+	int r = 0;
 
 	if (read_params(c, &l, err) < 0 ||
-	    engine_logs_open(c->e, c->name, &l.query, &logs, &l.tty, err) < 0)
+	    engine_logs_open(c->e, c->name, &l.query, &logs, &l.format.tty, err) < 0)
 		return -1;
-	http_begin(c->rq, 200, l.tty || c->version < 42 ? RAW_STREAM : MULTIPLEXED_STREAM);
-	r = copy(c, &l, logs, err);
+	if (!l.query.follow || !hand_over(c, &l, logs)) {
+		http_begin(c->rq, 200, content_type(c, &l));
+		r = copy(c, &l, logs, err);
+	}
 	engine_logs_free(logs);
 	return r;
 }

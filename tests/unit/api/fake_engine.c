@@ -870,6 +870,12 @@ int engine_logs_open(struct engine *e, const char *ref, const struct logs_query 
 	return 0;
 }
 
+bool engine_logs_hand_over(struct engine_logs *l, const struct logs_format *format,
+			   const struct client_stream *client)
+{
+	return false;
+}
+
 int engine_logs_next(struct engine_logs *l, struct log_entry *ret, struct err *err)
 {
 	hold(&l->e->lock);

@@ -1,0 +1,390 @@
+"""logs -f, handed over to the shim: it outlives the daemon, and costs nothing where nobody reads."""
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from kit import host
+from kit.api import demux
+
+
+class Counter:
+    """A container that prints as many further numbers, one a line, as it is told, and ends when told so."""
+
+    SCRIPT = ("i=0; while read n; do j=$((i+n)); while [ $i -lt $j ]; do echo $i; i=$((i+1)); done; done </go; "
+              "echo end >&2")
+
+    def __init__(self, daemon, script=SCRIPT, **log_options):
+        self.path = daemon.root / f"go{len(daemon.ids)}"
+        os.mkfifo(self.path)
+        self.told = 0
+        self.id = daemon.create(script, {"Binds": [f"{self.path}:/go"],
+                                         "LogConfig": {"Type": "json-file", "Config": log_options}})
+        daemon.start_container(self.id)
+        self.fifo = open(self.path, "w")
+
+    def tell(self, n):
+        self.told += n
+        self.fifo.write(f"{n}\n")
+        self.fifo.flush()
+
+    def end(self):
+        self.fifo.close()
+
+    def all(self):
+        return numbers(0, self.told), b"end\n"
+
+
+def numbers(first, end):
+    return b"".join(b"%d\n" % n for n in range(first, end))
+
+
+class Follower(threading.Thread):
+    """Reads a log in the background until its end."""
+
+    def __init__(self, daemon, cid, **query):
+        super().__init__(daemon=True)
+        self.stream = daemon.api.stream("GET", f"/containers/{cid}/logs", timeout=60,
+                                        **{"stdout": True, "stderr": True, "follow": True, **query})
+        assert self.stream.status == 200
+        self.got, self.fault = {1: b"", 2: b""}, None
+        self.changed = threading.Condition()
+        self.start()
+
+    def run(self):
+        try:
+            while frame := self.stream.frame():
+                with self.changed:
+                    self.got[frame[0]] += frame[1]
+                    self.changed.notify_all()
+        except Exception as fault:
+            self.fault = fault
+        finally:
+            self.stream.close()
+            with self.changed:
+                self.changed.notify_all()
+
+    def wait_for(self, text, timeout=30):
+        with self.changed:
+            assert self.changed.wait_for(lambda: text in self.got[1] or self.fault, timeout), self.got[1][-100:]
+        assert not self.fault, self.fault
+
+    def result(self):
+        """(stdout, stderr); the stream must have come to its right end."""
+        self.join(60)
+        assert not self.is_alive(), "the stream does not end"
+        assert not self.fault, repr(self.fault)
+        return self.got[1], self.got[2]
+
+
+def shim_of(daemon, cid):
+    """The process that holds the follower, as long as its container runs."""
+    return int(next(line for line in Path(f"/proc/{daemon.container_pid(cid)}/status").read_text().splitlines()
+                    if line.startswith("PPid:")).split()[1])
+
+
+def private_kib(pid):
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(text.split("Pss_Anon:")[1].split()[0])
+
+
+def sockets(pid):
+    found = 0
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found += os.readlink(fd).startswith("socket:")
+        except FileNotFoundError:
+            pass
+    return found
+
+
+@pytest.mark.parametrize("away", [0, 1])
+def test_follower_does_not_notice_that_the_daemon_dies(daemon, away):
+    counter = Counter(daemon)
+    counter.tell(1000)
+    follower = Follower(daemon, counter.id)
+    follower.wait_for(b"999\n")
+    daemon.kill9()
+    counter.tell(2000)
+    follower.wait_for(b"2999\n")
+    time.sleep(away)
+    daemon.start()
+    counter.tell(500)
+    late = Follower(daemon, counter.id)
+    counter.end()
+    assert follower.result() == counter.all()
+    assert late.result() == counter.all()
+    assert daemon.wait(counter.id) == 0
+
+
+def test_follower_sees_the_end_though_the_daemon_never_comes_back(daemon):
+    counter = Counter(daemon)
+    follower = Follower(daemon, counter.id)
+    counter.tell(10)
+    follower.wait_for(b"9\n")
+    daemon.kill9()
+    counter.tell(90)
+    counter.end()
+    assert follower.result() == counter.all()
+
+
+@pytest.mark.one_runtime
+def test_rotation_and_deaths_lose_no_line_of_who_reads(daemon):
+    """Files of 20 KB, of which three are kept: less than one read of the shim's may fill."""
+    counter = Counter(daemon, **{"max-size": "20k", "max-file": "3"})
+    follower = Follower(daemon, counter.id)
+    for round in range(10):
+        counter.tell(2000)
+        follower.wait_for(b"%d\n" % (counter.told - 1))
+        if round in (2, 6):
+            daemon.restart()
+    counter.end()
+    assert follower.result() == counter.all()
+
+
+@pytest.mark.one_runtime
+def test_one_file_that_begins_anew_loses_no_line_of_who_reads(daemon):
+    counter = Counter(daemon, **{"max-size": "20k"})
+    follower = Follower(daemon, counter.id)
+    for _ in range(5):
+        counter.tell(1000)
+        follower.wait_for(b"%d\n" % (counter.told - 1))
+    counter.end()
+    assert follower.result() == counter.all()
+
+
+LINE = b"0123456789012345678901234567890123456789"
+FLOOD = f"read x </go; yes {LINE.decode()} | head -c 100m; read x </go; echo end >&2"
+
+
+@pytest.mark.one_runtime
+def test_slow_reader_costs_no_memory_and_gets_everything(daemon, api):
+    counter = Counter(daemon, FLOOD)
+    pid = shim_of(daemon, counter.id)
+    with api.stream("GET", f"/containers/{counter.id}/logs", stdout=True, stderr=True, follow=True,
+                    timeout=120) as slow:
+        counter.tell(1)
+        log = daemon.data / "containers" / counter.id / "json.log"
+        host.wait_for(lambda: log.stat().st_size > 100 << 20, "the flood", 60)
+        host.wait_for(lambda: private_kib(pid) < 600, f"little memory: {private_kib(pid)} KiB")
+        daemon.kill9()
+        counter.end()  # the next shell to open it
+        with open(counter.path, "w") as go:
+            go.write("\n")
+        total, err = 0, b""
+        while frame := slow.frame():
+            if frame[0] == 1:
+                total += len(frame[1])
+                assert len(frame[1]) == len(LINE) + 1 or total == 100 << 20
+            else:
+                err += frame[1]
+        assert (total, err) == (100 << 20, b"end\n")
+
+
+@pytest.mark.one_runtime
+def test_slow_reader_gets_what_rotation_has_kept(daemon, api):
+    counter = Counter(daemon, **{"max-size": "1m", "max-file": "2"})
+    with api.stream("GET", f"/containers/{counter.id}/logs", stdout=True, stderr=True, follow=True) as slow:
+        counter.tell(150000)  # 11 MB of log
+        counter.end()
+        assert daemon.wait(counter.id) == 0
+        kept = demux(api.get(f"/containers/{counter.id}/logs", stdout=True).body)[0]
+        got = b""
+        while frame := slow.frame():
+            if frame[0] == 1:
+                got += frame[1]
+    assert got.endswith(kept)
+    seen = [int(n) for n in got.split()]
+    assert seen == sorted(set(seen)) and seen[0] == 0 and len(seen) < 150000
+    # A gap, and only where the files were gone.
+    assert sum(b - a > 1 for a, b in zip(seen, seen[1:])) <= 3
+
+
+@pytest.mark.one_runtime
+def test_slow_reader_does_not_get_the_next_run(daemon, api):
+    """Its shim lingers while another one writes the same log."""
+    cid = daemon.create("[ -e /again ] && exec echo second; touch /again; yes first | head -n 200000")
+    daemon.start_container(cid)
+    with api.stream("GET", f"/containers/{cid}/logs", stdout=True, follow=True) as slow:
+        assert daemon.wait(cid) == 0
+        daemon.start_container(cid)
+        assert daemon.wait(cid) == 0
+        total = 0
+        while frame := slow.frame():
+            assert frame == (1, b"first\n")
+            total += 1
+    assert total == 200000
+    assert daemon.logs(cid, tail=1)[0] == "second\n"
+
+
+@pytest.mark.one_runtime
+def test_slow_reader_outlives_the_removal(daemon, api):
+    cid = daemon.run("yes first | head -n 200000")
+    with api.stream("GET", f"/containers/{cid}/logs", stdout=True, follow=True) as slow:
+        assert daemon.wait(cid) == 0
+        api.delete(f"/containers/{cid}", expect=204)
+        total = 0
+        while slow.frame():
+            total += 1
+    assert total == 200000
+
+
+def test_fifty_followers_through_ten_deaths(daemon):
+    counter = Counter(daemon)
+    followers = [Follower(daemon, counter.id) for _ in range(50)]
+    for _ in range(10):
+        counter.tell(200)
+        daemon.kill9()
+        counter.tell(200)
+        daemon.start()
+    counter.end()
+    for one in followers:
+        assert one.result() == counter.all()
+    assert daemon.wait(counter.id) == 0
+
+
+@pytest.mark.one_runtime
+def test_what_is_asked_for_is_what_comes(daemon, api):
+    """Followed, a log is the same as when it is read."""
+    counter = Counter(daemon, Counter.SCRIPT.replace("echo $i;", "echo $i; echo e$i >&2;"))
+    counter.tell(50)
+    daemon.wait_log(counter.id, "e49")
+    stamps = daemon.logs(counter.id, timestamps=True)[0].split()
+    middle = f"{host.parse_time(stamps[40].split('.')[0] + 'Z'):.0f}.{stamps[40].split('.')[1][:-1]}"
+    queries = [{}, {"timestamps": True}, {"details": True}, {"timestamps": True, "details": True},
+               {"stdout": False}, {"stderr": False, "tail": 7}, {"tail": 15}, {"since": middle},
+               {"since": middle, "tail": 3, "timestamps": True}, {"until": middle}]
+    followers = [Follower(daemon, counter.id, **query) for query in queries]
+    daemon.kill9()
+    counter.end()
+    got = [one.result() for one in followers]
+    daemon.start()
+    assert daemon.wait(counter.id) == 0
+    for query, (out, err) in zip(queries, got):
+        tail = {"tail": query["tail"] + (query.get("stderr", True))} if "tail" in query else {}
+        read = daemon.logs(counter.id, **{**query, **tail})
+        assert (out.decode(), err.decode()) == read, query
+
+
+def test_until_ends_it_though_the_daemon_is_gone(daemon):
+    counter = Counter(daemon)
+    counter.tell(3)
+    daemon.wait_log(counter.id, "2")
+    follower = Follower(daemon, counter.id, until=f"{time.time() + 1:.3f}")
+    follower.wait_for(b"2\n")
+    daemon.kill9()
+    assert follower.result() == (numbers(0, 3), b"")
+    daemon.start()
+    counter.end()
+    daemon.wait(counter.id)
+
+
+def test_terminals_are_followed_raw(daemon, api):
+    cid = daemon.create("echo one; echo two >&2; read x; echo three", Tty=True, OpenStdin=True)
+    daemon.start_container(cid)
+    with api.stream("GET", f"/containers/{cid}/logs", stdout=True, stderr=True, follow=True) as stream:
+        assert stream.read(10) == b"one\r\ntwo\r\n"
+        daemon.kill9()
+        daemon.start()
+        daemon.stop_container(cid, t=0)
+        assert stream.read() == b""
+
+
+def test_http_1_0_gets_no_chunks(daemon):
+    from kit.api import connect
+    counter = Counter(daemon)
+    counter.tell(2)
+    sock = connect(daemon.sock)
+    sock.sendall(b"GET /v1.44/containers/%s/logs?stdout=1&stderr=1&follow=1 HTTP/1.0\r\n\r\n" % counter.id.encode())
+    daemon.wait_log(counter.id, "1\n")
+    daemon.kill9()
+    counter.end()
+    data = b""
+    while piece := sock.recv(65536):
+        data += piece
+    sock.close()
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert b" 200 " in head and b"chunked" not in head.lower()
+    assert demux(body) == counter.all()
+
+
+def test_restarts_in_place_are_followed_to_the_last_end(daemon):
+    path = daemon.root / "go"
+    os.mkfifo(path)
+    cid = daemon.create("read x </go; echo $x; exit 1",
+                        {"Binds": [f"{path}:/go"], "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 2}})
+    daemon.start_container(cid)
+    follower = Follower(daemon, cid)
+    for n in range(3):
+        path.write_text(f"{n}\n")
+        follower.wait_for(b"%d\n" % n)
+        if n == 0:
+            daemon.kill9()
+    assert follower.result() == (b"0\n1\n2\n", b"")
+    daemon.start()
+    daemon.wait_state(cid, "exited")
+
+
+def test_removal_ends_it(daemon, api):
+    counter = Counter(daemon)
+    counter.tell(5)
+    follower = Follower(daemon, counter.id)
+    follower.wait_for(b"4\n")
+    api.delete(f"/containers/{counter.id}", force=True, expect=204)
+    assert follower.result()[0] == numbers(0, 5)
+
+
+def test_who_hangs_up_leaves_nothing_in_the_shim(daemon):
+    counter = Counter(daemon)
+    pid = shim_of(daemon, counter.id)
+    before = sockets(pid), private_kib(pid)
+    followers = [Follower(daemon, counter.id) for _ in range(5)]
+    counter.tell(5)
+    for one in followers:
+        one.wait_for(b"4\n")
+    assert sockets(pid) >= before[0] + 5
+    daemon.kill9()
+    for one in followers:
+        one.stream.answer.fp.raw._sock.shutdown(socket.SHUT_RDWR)
+    daemon.start()
+    host.wait_for(lambda: sockets(pid) <= before[0], "the followers to be gone")
+    counter.end()
+    daemon.wait(counter.id)
+
+
+def test_cli_follows_through_a_death(daemon, docker):
+    counter = Counter(daemon)
+    counter.tell(100)
+    daemon.wait_log(counter.id, "99")
+    env = {"DOCKER_HOST": f"unix://{daemon.sock}", "HOME": str(daemon.root), "PATH": "/usr/bin:/bin"}
+    options = [[], ["--tail", "20"], ["-t"], ["--details", "--since", "1h"], ["--until", f"{time.time() + 2:.3f}"]]
+    running = [subprocess.Popen([str(docker.path), "logs", "-f", *some, counter.id], env=env, bufsize=0,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE) for some in options]
+    said = [one.stdout.readline() for one in running]
+    daemon.restart()
+    counter.tell(100)
+    counter.end()
+    done = [one.communicate(timeout=60) for one in running]
+    assert [one.returncode for one in running] == [0] * len(options)
+    outs = [first + rest for first, (rest, _) in zip(said, done)]
+    assert outs[0] == numbers(0, 200) and outs[1] == numbers(80, 200)
+    assert [line.split()[1] for line in outs[2].splitlines()] == outs[0].split()
+    assert outs[3].split() == outs[0].split()
+    assert outs[4].startswith(numbers(0, 100))
+    assert all(err.endswith(b"end\n") for _, err in done[:-1])
+
+
+def test_docker_py_follows_through_a_death(daemon, client):
+    counter = Counter(daemon)
+    counter.tell(100)
+    stream = client.containers.get(counter.id).logs(stream=True, follow=True, stderr=False)
+    got = next(stream)
+    daemon.restart()
+    counter.tell(100)
+    counter.end()
+    assert got + b"".join(stream) == numbers(0, 200)
