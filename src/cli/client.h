@@ -1,6 +1,6 @@
 /*
  * HTTP/1.1 to the daemon's unix socket. One connection for each request: connecting costs some 30
- *us, and a request that waits never stands in the way of another.
+ * us, and a request that waits never stands in the way of another.
  *
  *	struct request rq = {.method = "GET", .target = "/v1.44/info"};
  *	auto_(response_free_p) struct response *r = NULL;

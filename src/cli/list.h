@@ -1,6 +1,6 @@
 /*
  * What --format means for lists (ps, images, history, ...): rows are JSON objects of printable
- *values, one shape shows them all.
+ * values, one shape shows them all.
  *
  *	(none), "table"		the list's own table
  *	"table TEMPLATE"	a table of these columns

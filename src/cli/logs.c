@@ -1,13 +1,13 @@
 /*
  * logs. With -f it goes on through ends of the daemon: the container does not notice them, and its
- *log is whole, so after the reconnection the stream goes on at the last line shown. For that the
- *lines are always asked for with their times, which are cut off again unless -t wants them:
+ * log is whole, so after the reconnection the stream goes on at the last line shown. For that the
+ * lines are always asked for with their times, which are cut off again unless -t wants them:
  *
  *	without tty	frames, each an entry: its time, a space, the text
  *	with tty	bytes; a time stands at the start of each entry, found by its shape
  *
  * The daemon gives entries from a time on, so those of the very last time come again: as many as
- *were shown of it are skipped.
+ * were shown of it are skipped.
  */
 #include <endian.h>
 #include <stdio.h>

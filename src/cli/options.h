@@ -13,7 +13,7 @@
  *	};
  *
  * Written as docker's are: `--name value`, `--name=value`, `-n value`, `-nvalue`, `-n=value`, flags
- *in a bundle (`-it`), flags with a value (`--rm=false`), `--` as the end of options.
+ * in a bundle (`-it`), flags with a value (`--rm=false`), `--` as the end of options.
  */
 #pragma once
 

@@ -6,9 +6,9 @@
  *	{{if eq .State.Status "running"}}...{{else}}...{{end}}  {{with .State}}{{.Pid}}{{end}}
  *
  * Functions: json, join, split, lower, upper, title, trim, truncate, pad, println, print, printf
- *(%s %d %v %q), len, index, eq, ne, lt, le, gt, ge, and, or, not. A field called with an argument
- *looks the argument up in it, as in ps's {{.Label "key"}}. {{- and -}} trim. Values print as Go
- *prints them.
+ * (%s %d %v %q), len, index, eq, ne, lt, le, gt, ge, and, or, not. A field called with an argument
+ * looks the argument up in it, as in ps's {{.Label "key"}}. {{- and -}} trim. Values print as Go
+ * prints them.
  */
 #pragma once
 

@@ -1,19 +1,21 @@
 /*
  * Images: the store's index in memory, and the verbs on it. What reads archives (hostile bytes,
- *libarchive, libcrypto) is not here but in the program holdfast-image (src/imagetool/), which this
- *module runs and which writes into a staging directory only; publishing what it made is one rename
- *each.
+ * libarchive, libcrypto) is not here but in the program holdfast-image (src/imagetool/), which this
+ * module runs and which writes into a staging directory only; publishing what it made is one rename
+ * each.
  *
  * On disk, below <data-root>/image/ (names and order in image/layout.h):
- *	blobs/sha256/<hex>	image configurations, and layers as they came (tar compressed; a tar
- *that came uncompressed is kept as zstd), each verified against its digest layers/<16 hex>/	an
- *unpacked layer, by the first 16 digits of its diff id: diff/ in overlay's own form (whiteouts as
- *0/0 devices, opaque xattr), layer.json images/<hex>.json	one file an image, by its id:
- *configuration and layers, names, times staging/		unfinished work; swept at start An
- *image's id is the digest of its configuration, as docker has it. Names live in the record of their
- *image, each with the time when it was given, so that an image and its names come in one rename. A
- *tag moves by writing the new owner first, then the old; should a crash part the two, the later
- *time wins.
+ *	blobs/sha256/<hex>	image configurations, and layers as they came (tar compressed; a tar that came
+ *				uncompressed is kept as zstd), each verified against its digest
+ *	layers/<16 hex>/	an unpacked layer, by the first 16 digits of its diff id: diff/ in overlay's own
+ *				form (whiteouts as 0/0 devices, opaque xattr), layer.json
+ *	images/<hex>.json	one file an image, by its id: configuration and layers, names, times
+ *	staging/		unfinished work; swept at start
+ *
+ * An image's id is the digest of its configuration, as docker has it. Names live in the record of
+ * their image, each with the time when it was given, so that an image and its names come in one
+ * rename. A tag moves by writing the new owner first, then the old; should a crash part the two, the
+ * later time wins.
  *
  * struct image is immutable and reference-counted; names are looked up in the store. Thread-safe.
  */

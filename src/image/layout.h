@@ -1,25 +1,26 @@
 /*
  * What lies below <data-root>/image/, and the little that the daemon and the program holdfast-image
- *say to each other. Whole content, by whose hand, and the order that makes a crash harmless:
+ * say to each other. Whole content, by whose hand, and the order that makes a crash harmless:
  *
- *	staging/<name>/		one unfinished load or import. holdfast-image writes here and
- *nowhere else: blobs/<hex>		as blobs/sha256/<hex> shall be layers/<16 hex>/	as
- *layers/<16 hex>/ shall be work/<n>/		layers that are not yet known to belong to an image
- *	layers/<16 hex>/	diff/ and layer.json, see below; renamed here whole, never changed
- *again blobs/sha256/<hex>	renamed here whole, never changed again images/<hex>.json	an
- *image: written last, durably. What no image names does not exist and is swept after
- *the daemon's restore.
+ *	staging/<name>/		one unfinished load or import; holdfast-image writes here and nowhere else:
+ *	  blobs/<hex>		as blobs/sha256/<hex> shall be
+ *	  layers/<16 hex>/	as layers/<16 hex>/ shall be
+ *	  work/<n>/		layers that are not yet known to belong to an image
+ *	layers/<16 hex>/	diff/ and layer.json, see below; renamed here whole, never changed again
+ *	blobs/sha256/<hex>	renamed here whole, never changed again
+ *	images/<hex>.json	an image: written last, durably. What no image names does not exist and is
+ *				swept after the daemon's restore
  *
  * A layer is known by its diff id, the digest of its tar, of which the directory's name are the
- *first 16 digits, so that overlay's option string holds 100 layers and more; layer.json has all of
- *it, and who meets a directory with another diff id refuses it.
+ * first 16 digits, so that overlay's option string holds 100 layers and more; layer.json has all of
+ * it, and who meets a directory with another diff id refuses it.
  *
  * What the program copies up for a volume (copy-up) goes to the volume's directory, which the daemon
  * names, and comes out of the layers.
  *
  * holdfast-image answers on its standard output, in JSON:
- *	{"Images": [{"Config": "<hex>", "Names": ["busybox:latest", ...], "Layers": ["<hex of the
- *diff id>", ...]}]}
+ *	{"Images": [{"Config": "<hex>", "Names": ["busybox:latest", ...],
+ *		     "Layers": ["<hex of the diff id>", ...]}]}
  *	{"Copied": true}	copy-up
  *	{"Error": {"Kind": "invalid" | "too large" | "system", "Text": "..."}}
  * Everything in Images lies in the staging directory, or was already in the store, and is on disk.

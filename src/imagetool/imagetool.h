@@ -1,6 +1,6 @@
 /*
  * holdfast-image: reads and writes image archives for the daemon, which thereby never touches a
- *byte of them. What it answers is written in image/layout.h.
+ * byte of them. What it answers is written in image/layout.h.
  *
  *	load    an archive on stdin; blobs and layers go to the staging directory
  *	import  a tarball on stdin becomes one layer, and with staging/config.json an image

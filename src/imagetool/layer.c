@@ -31,8 +31,7 @@ static void archive_write_free_p(struct archive **a)
  *
  *	source ─ kept as it came? ─► blob
  *	   └► raw reader, which decompresses ─► tar reader ─► unpack
- *	                                     └► pump (2nd thread) ─ diff id, and for a plain tar:
- *zstd ─► blob
+ *	                                     └► pump (2nd thread) ─ diff id, and for a plain tar: zstd ─► blob
  */
 struct flow {
 	struct stream source;

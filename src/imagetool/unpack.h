@@ -1,11 +1,11 @@
 /*
  * Writes the entries of one layer's tar below a directory, in overlayfs' own form, as root and yet
- *without trust:
+ * without trust:
  *
  * Names are cleaned first ("." and empty components go, ".." must stay inside); the parent
- *directory is opened with RESOLVE_IN_ROOT, so that a link inside the layer is followed as it would
- *be in the container and cannot lead out of it; the last component is created in that directory by
- *descriptor, never opened where it existed. Nobody else may write to the directory meanwhile.
+ * directory is opened with RESOLVE_IN_ROOT, so that a link inside the layer is followed as it would
+ * be in the container and cannot lead out of it; the last component is created in that directory by
+ * descriptor, never opened where it existed. Nobody else may write to the directory meanwhile.
  *
  *	.wh.<name>	a 0/0 character device <name>: hides what lower layers have there
  *	.wh..wh..opq	trusted.overlay.opaque=y on the directory

@@ -3,10 +3,11 @@
  * chains never change; what varies are elements:
  *
  *	bridges		interfaces of our networks
- *	open		pairs of them between which traffic flows: each with itself, unless icc is
- *off internal	those from which nothing leaves nets4, nets6	subnets that are masqueraded ports4,
- *...	(protocol, port) -> (address, port), for all addresses of the host ports4_at, ...	the
- *same for one of them
+ *	open		pairs of them between which traffic flows: each with itself, unless icc is off
+ *	internal	those from which nothing leaves
+ *	nets4, nets6	subnets that are masqueraded
+ *	ports4, ...	(protocol, port) -> (address, port), for all addresses of the host
+ *	ports4_at, ...	the same for one of them
  *
  * So to publish a port is to add an element, and to write all of it anew disturbs no packet: the
  * kernel changes over from one generation to the next, and connections that are established are in

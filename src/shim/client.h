@@ -1,8 +1,8 @@
 /*
  * Clients: descriptors of HTTP connections that the daemon has handed over (wire/proto.h), each
- *with an owner: attach, exec, wait, follow. Bytes for it are framed, written as far as it takes
- *them at once, else queued; bytes of it are given to the owner. Nobody is waited for: the loop
- *watches.
+ * with an owner: attach, exec, wait, follow. Bytes for it are framed, written as far as it takes
+ * them at once, else queued; bytes of it are given to the owner. Nobody is waited for: the loop
+ * watches.
  *
  *	if (client_take(&clients, m, &owner, arg, &c, err) < 0)
  *		return -1;		 it is still the daemon's: answer msg=error
@@ -12,12 +12,12 @@
  *
  * Whoever produces for it stops reading his source while client_is_full(), and goes on at on_room.
  * One that does not read is cut off, with a line in shim.log: once its queue is full it has 10 s
- *for each progress where it has proved to be a reader (1 MiB in all), else 1 s. So nobody who is
- *stuck stops a source for longer. At the end it is not waited for, for the kernel takes what is
- *left.
+ * for each progress where it has proved to be a reader (1 MiB in all), else 1 s. So nobody who is
+ * stuck stops a source for longer. At the end it is not waited for, for the kernel takes what is
+ * left.
  *
  * Memory: a few hundred bytes for each client, its queue as long as there is one, and a shared
- *buffer for reading as long as there are clients.
+ * buffer for reading as long as there are clients.
  */
 #pragma once
 

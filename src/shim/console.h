@@ -2,8 +2,7 @@
  * A terminal on its way from the runtime to us: a socket that the runtime is told to send the
  * master to.
  *
- *	console_listen() ─ the runtime runs, the loop serves the socket ─ console_take() once it has
- *ended
+ *	console_listen() ─ the runtime runs, the loop serves the socket ─ console_take() once it has ended
  */
 #pragma once
 

@@ -1,11 +1,11 @@
 /*
  * Docker's json-file format, made fast: one pass copies and escapes, the rest of a line is made
- *once per read.
+ * once per read.
  *
  *	{"log":"text\n","stream":"stdout","time":"2006-01-02T15:04:05.999999999Z"}
  *
  * A line above JSONLOG_PIECE bytes comes in pieces; only the last one has the newline. So does what
- *ends without one.
+ * ends without one.
  */
 #pragma once
 

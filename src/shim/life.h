@@ -7,7 +7,7 @@
  *
  * Each step is written into the record of runs before it is told. The functions here are called by
  * the loop and return at once; what takes time (the runtime, a back-off) comes back as another
- *call.
+ * call.
  */
 #pragma once
 

@@ -4,9 +4,9 @@
  *	<name>/volume.json	driver, labels, options, time; written once, with the directory
  *	<name>/_data/		what containers see
  *	.new-<random>/		a volume that is being made; renamed to its name whole
- *	.pending-<name>/	made for a container that does not exist yet: renamed to its name
- *once that container is on disk, so that none is left of a create that was cut short .fill-<name>/
- *what an image has for an empty volume, being copied
+ *	.pending-<name>/	made for a container that does not exist yet: renamed to its name once that
+ *				container is on disk, so that none is left of a create that was cut short
+ *	.fill-<name>/		what an image has for an empty volume, being copied
  *	.filled-<name>/		the same, complete: its entries are being moved into _data
  *	.gone-<random>/		removed; its files are being deleted
  *

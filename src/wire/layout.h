@@ -7,10 +7,10 @@
  *					hostname hosts resolv.conf	the daemon's, bind-mounted
  *	<exec-root>/containers/<id>/	phase.json shim.conf bundle/	the daemon's
  *					alive shim.sock pid shim.log	the shim's
- *					execs/<id>/			of a probe: the shim's; of an
- *exec session: the daemon's; until it has taken up the result <exec-root>/execs/<id>		the
- *daemon's: an exec session that has ended <exec-root>/runtime/<name>/	the OCI runtime's own state
- *(its --root)
+ *					execs/<id>/			of a probe: the shim's; of an exec session: the
+ *									daemon's; until it has taken up the result
+ *	<exec-root>/execs/<id>						the daemon's: an exec session that has ended
+ *	<exec-root>/runtime/<name>/	the OCI runtime's own state (its --root)
  */
 #pragma once
 

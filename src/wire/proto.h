@@ -1,8 +1,8 @@
 /*
  * The shim protocol, version 1: packets of kv text (wire/kv.h) over SOCK_SEQPACKET, with
- *descriptors by SCM_RIGHTS. The shim gets its first connection as an inherited socketpair, later
- *daemons connect to shim.sock. Any number of connections; each gets every event. A side that reads
- *a message it does not know answers msg=error, or ignores it if it is an event.
+ * descriptors by SCM_RIGHTS. The shim gets its first connection as an inherited socketpair, later
+ * daemons connect to shim.sock. Any number of connections; each gets every event. A side that reads
+ * a message it does not know answers msg=error, or ignores it if it is an event.
  *
  * daemon -> shim				answer
  *  msg=hello version=1				msg=hello version=1 id= run= state=idle|starting|running|
@@ -53,10 +53,10 @@
  * Times are ns since the epoch.
  *
  * A client is the descriptor of an HTTP connection whose request has been understood; it comes
- *first of the packet's. The shim owns it from its msg=ok on; at msg=error it is still the daemon's.
- *head: what to send before all else, the response's head; chunked=1: what follows goes in HTTP
- *chunks; read: base64 of bytes of the client's that were read already; framing: raw (also where it
- *is missing), multiplexed (docker's frames of eight bytes and text) or websocket.
+ * first of the packet's. The shim owns it from its msg=ok on; at msg=error it is still the daemon's.
+ * head: what to send before all else, the response's head; chunked=1: what follows goes in HTTP
+ * chunks; read: base64 of bytes of the client's that were read already; framing: raw (also where it
+ * is missing), multiplexed (docker's frames of eight bytes and text) or websocket.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
  * Fuzz target: heads of HTTP requests. The first byte says where the input is cut in two, so that
- *the scanner meets every split. By hand:
+ * the scanner meets every split. By hand:
  *
  *	clang -g -O1 -std=gnu17 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -Isrc -o
  * /tmp/fuzz-head \ tests/fuzz/http_head.c src/http/head.c src/base/{mem,str}.c -lhttp_parser &&

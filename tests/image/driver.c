@@ -1,6 +1,6 @@
 /*
  * The image store without a daemon, for tests/image/: one verb a call on the store below a data
- *root.
+ * root.
  *
  *	image-driver DATA_ROOT TOOL load|import [NAME [CHANGE...]]	< archive
  *	image-driver DATA_ROOT TOOL save REF...				> archive
@@ -10,11 +10,11 @@
  *	image-driver DATA_ROOT TOOL remove|force REF [running|stopped]
  *	image-driver DATA_ROOT TOOL prune
  *	image-driver DATA_ROOT TOOL storm FILE...	loads, saves and removes, a thread a file,
- *and then loads all
+ * and then loads all
  *
  * Prints one line a thing; an error goes to stderr with exit code 1. `load` with DRIVER_HANG set
- *stops after that many bytes: it prints "hang" and waits to be killed; with DRIVER_FAIL the client
- *is gone after that many bytes.
+ * stops after that many bytes: it prints "hang" and waits to be killed; with DRIVER_FAIL the client
+ * is gone after that many bytes.
  */
 #include <errno.h>
 #include <fcntl.h>
