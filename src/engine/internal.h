@@ -451,6 +451,7 @@ void notify_locked(struct engine *e, const struct container *c, int64_t time_ns,
 void notify_volume(struct engine *e, const char *name, int64_t time_ns, const char *action, ...);
 /* A mount point that is a volume, and has its name? */
 bool is_volume(const struct mount_point *m);
+bool config_uses(const struct container_config *cc, const char *name);
 /* Keeps a volume from being removed until the container that is being made is in the store. */
 void volume_claim(struct engine *e, const char *name, const char *container);
 void volumes_unclaim(struct engine *e, const char *container);
@@ -476,6 +477,11 @@ int publish_volume(struct engine *e, const char *name, struct err *err);
 int find_devices(struct engine *e, const struct container_config *config, struct objects *ret,
 		 struct err *err);
 void devices_free(struct objects *devices);
+/* A container is being released: what its volumes had mounted goes, unless others have it, too. */
+void unmount_volumes(struct engine *e, const struct container *c,
+		     const struct container_config *config);
+/* After a restore: the same for what a former daemon could not. */
+void sweep_mounted_volumes(struct engine *e);
 /* "mount" or "unmount" of each of its volumes. */
 void notify_mounts_locked(struct engine *e, const struct container *c, int64_t time_ns,
 			  bool mounted);

@@ -56,6 +56,7 @@ static int release(struct engine *e, struct container *c, bool idle, struct err 
 			return err_sys(err, -r, "remove cgroup %s", cgroup);
 	}
 	networks_leave(e, c);
+	unmount_volumes(e, c, config);
 	(void) umount2(shm, MNT_DETACH | UMOUNT_NOFOLLOW);
 	if (idle)
 		return idle_shim_tidy(e, c->id, err);

@@ -446,6 +446,7 @@ static void finish(void *arg)
 	tidy_all(r->e);
 	sweep_exec(r);
 	sweep_volumes(r);
+	sweep_mounted_volumes(r->e);
 	images_sweep(r->e->images, r->image_missing);
 	write_report(r);
 	r->e->restore = NULL;

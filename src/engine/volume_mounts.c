@@ -7,7 +7,9 @@
  * (publish_volumes). A daemon that dies in between leaves either a pending volume that no container
  * claims, or one that its container does: the next restore drops the one and publishes the other.
  */
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "engine/internal.h"
 
@@ -149,30 +151,118 @@ void devices_free(struct objects *devices)
 	*devices = (struct objects){0};
 }
 
+/* A bind is the runtime's to make, as any other. */
+static int check_bind(const struct volume *v, const struct volume_mount *what, struct err *err)
+{
+	struct stat st;
+
+	if (stat(what->device, &st) < 0)
+		return err_sys(err, errno,
+			       "error while mounting volume '%s': failed to mount local volume: "
+			       "mount %s",
+			       v->mountpoint, what->device);
+	return 0;
+}
+
+/* What stands in the place of _data, mounted where there is need. Nobody unmounts it from now on,
+ * for the container that is being started is its user already; but who is at it must be through. */
+static int bring_up(struct engine *e, const struct volume *v, struct volume_mount *what,
+		    struct err *err)
+{
+	char *path = NULL;
+
+	if (strcmp(what->type, "bind") == 0)
+		return check_bind(v, what, err);
+	pthread_mutex_lock(&e->volumes_lock);
+	pthread_mutex_unlock(&e->volumes_lock);
+	if (volumes_mount(e->volumes, v, what, &path, err) < 0)
+		return -1;
+	volume_mount_free(what);
+	what->type = xstrdup("bind");
+	what->device = path;
+	strv_add(&what->options, "rbind");
+	return 0;
+}
+
+static int find_device(struct engine *e, const struct mount_point *m, struct objects *ret,
+		       struct err *err)
+{
+	auto_(volume_free_p) struct volume *v = NULL;
+	auto_(volume_mount_free) struct volume_mount what = {0};
+
+	if (volumes_get_usable(e->volumes, m->name, &v, err) < 0 ||
+	    volume_mount_of(v, &what, err) < 0)
+		return -1;
+	if (!what.type)
+		return 0;
+	if (bring_up(e, v, &what, err) < 0)
+		return -1;
+	ret->items = xreallocarray(ret->items, ret->n + 1, sizeof(struct spec_device));
+	*objects_at(ret, struct spec_device, ret->n++) = (struct spec_device){
+		.destination = m->destination,
+		.type = take(what.type),
+		.source = take(what.device),
+		.options = take(what.options),
+	};
+	return 0;
+}
+
 int find_devices(struct engine *e, const struct container_config *config, struct objects *ret,
 		 struct err *err)
 {
 	for (size_t i = 0; i < config->mounts.n; i++) {
 		const struct mount_point *m = objects_at(&config->mounts, struct mount_point, i);
-		auto_(volume_free_p) struct volume *v = NULL;
-		struct volume_mount what;
 
-		if (!is_volume(m))
-			continue;
-		if (volumes_get_usable(e->volumes, m->name, &v, err) < 0 ||
-		    volume_mount_of(v, &what, err) < 0)
+		if (is_volume(m) && find_device(e, m, ret, err) < 0)
 			return -1;
-		if (!what.type)
-			continue;
-		ret->items = xreallocarray(ret->items, ret->n + 1, sizeof(struct spec_device));
-		*objects_at(ret, struct spec_device, ret->n++) = (struct spec_device){
-			.destination = m->destination,
-			.type = what.type,
-			.source = what.device,
-			.options = what.options,
-		};
 	}
 	return 0;
+}
+
+/* May it have the volume mounted? What cannot be told is taken for yes. */
+static bool may_have_mounted(struct container *c, const char *name)
+{
+	hold(&c->lock);
+
+	if (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED || c->volumes_released)
+		return false;
+	return !c->config || config_uses(c->config, name);
+}
+
+static void unmount_unused(struct engine *e, const char *name, const struct container *except)
+{
+	hold(&e->volumes_lock);
+	struct container **list;
+	bool used = false;
+	size_t n;
+
+	if (!volumes_is_mounted(e->volumes, name))
+		return;
+	container_store_all(e->store, &list, &n);
+	for (size_t i = 0; i < n && !used; i++)
+		used = list[i] != except && may_have_mounted(list[i], name);
+	container_list_free(list, n);
+	if (!used)
+		volumes_unmount(e->volumes, name);
+}
+
+void unmount_volumes(struct engine *e, const struct container *c,
+		     const struct container_config *config)
+{
+	for (size_t i = 0; config && i < config->mounts.n; i++) {
+		const struct mount_point *m = objects_at(&config->mounts, struct mount_point, i);
+
+		if (is_volume(m))
+			unmount_unused(e, m->name, c);
+	}
+}
+
+void sweep_mounted_volumes(struct engine *e)
+{
+	autostrv char **mounted = volumes_mounted(e->volumes);
+
+	for (char **name = mounted; name && *name; name++)
+		unmount_unused(e, *name, NULL);
 }
 
 void notify_mounts_locked(struct engine *e, const struct container *c, int64_t time_ns,

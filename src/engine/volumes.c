@@ -34,7 +34,7 @@ bool is_volume(const struct mount_point *m)
 	return str_eq(m->type, "volume") && !str_empty(m->name);
 }
 
-static bool config_uses(const struct container_config *cc, const char *name)
+bool config_uses(const struct container_config *cc, const char *name)
 {
 	for (size_t i = 0; i < cc->mounts.n; i++) {
 		const struct mount_point *m = objects_at(&cc->mounts, struct mount_point, i);
@@ -124,6 +124,7 @@ static int remove_unused(struct engine *e, const char *name, bool force, struct 
 		    check_unused_locked(e, name, force, err) < 0 ||
 		    volumes_take_away(e->volumes, name, gone, err) < 0)
 			return -1;
+		volumes_unmount(e->volumes, name);
 	}
 	log_info("volume %s: removed", name);
 	notify_volume(e, name, now_ns(), "destroy", "driver", v->driver, NULL);

@@ -11,11 +11,16 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/copy.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "volume/private.h"
+
+/* The same, inside of a directory that a volume's options name. */
+#define INSIDE_FILL   ".holdfast-fill"
+#define INSIDE_FILLED ".holdfast-filled"
 
 static DIR *open_entries(int dir)
 {
@@ -36,7 +41,8 @@ int dir_is_empty(int dir)
 	if (!d)
 		return -errno;
 	while ((ent = readdir(d)))
-		n += strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0;
+		n += strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0 &&
+		     !str_has_prefix(ent->d_name, INSIDE_FILL);
 	closedir(d);
 	return n == 0;
 }
@@ -62,33 +68,60 @@ static int move_entries(int from, int to)
 	return r;
 }
 
-int volumes_complete_fill(struct volumes *vs, const char *name)
-{
-	autofree char *filled = xasprintf(PREFIX_FILLED "%s", name);
-	autofree char *data = xasprintf("%s/" VOLUME_DATA, name);
-	autoclose int from = open_dir_at(vs->dir, filled);
-	autoclose int to = from < 0 ? -1 : open_dir_at(vs->dir, data);
-	int r;
+/* Where one volume is filled: its directory, and beside it what is to come. */
+struct place {
+	int target;
+	int stage; /* borrowed */
+	char *fill;
+	char *filled;
+};
 
-	if (from == -ENOENT)
-		return 0;
-	if (from < 0)
-		return from;
-	r = to;
-	if (to >= 0)
-		r = move_entries(from, to);
-	if (r >= 0)
-		r = copy_attributes_at(from, ".", to, ".");
-	if (r >= 0)
-		r = sync_dir(to);
-	/* A volume that is gone needs no content. */
-	if (r == 0 || r == -ENOENT)
-		r = remove_tree_at(vs->dir, filled);
-	return r;
+static void place_close(struct place *p)
+{
+	close_p(&p->target);
+	free(p->fill);
+	free(p->filled);
 }
 
-/* The volume's directory, with the lock: held by the process, so that who dies lets go. */
-static int lock_volume(struct volumes *vs, const char *name)
+/* device: what is bind-mounted in the place of _data, or NULL. Renames want one file system, so
+ * what is to come lies in it. */
+static int open_place(struct volumes *vs, const char *name, const char *device, struct place *ret)
+{
+	autofree char *data = xasprintf("%s/" VOLUME_DATA, name);
+
+	ret->target = device ? open_dir_at(AT_FDCWD, device) : open_dir_at(vs->dir, data);
+	ret->stage = device ? ret->target : vs->dir;
+	ret->fill = device ? xstrdup(INSIDE_FILL) : xasprintf(PREFIX_FILL "%s", name);
+	ret->filled = device ? xstrdup(INSIDE_FILLED) : xasprintf(PREFIX_FILLED "%s", name);
+	return ret->target < 0 ? ret->target : 0;
+}
+
+/* Moves what is filled into the directory, where that is still to be done. */
+static int complete(const struct place *p)
+{
+	autoclose int from = open_dir_at(p->stage, p->filled);
+	int r;
+
+	if (from < 0)
+		return from == -ENOENT ? 0 : from;
+	r = move_entries(from, p->target);
+	if (r == 0)
+		r = copy_attributes_at(from, ".", p->target, ".");
+	if (r == 0)
+		r = sync_dir(p->target);
+	return r < 0 ? r : remove_tree_at(p->stage, p->filled);
+}
+
+int volumes_complete_fill(struct volumes *vs, const char *name)
+{
+	auto_(place_close) struct place p = {0};
+	int r = open_place(vs, name, NULL, &p);
+
+	/* A volume that is gone needs no content. */
+	return r == -ENOENT ? remove_tree_at(vs->dir, p.filled) : r < 0 ? r : complete(&p);
+}
+
+int lock_volume(struct volumes *vs, const char *name)
 {
 	int fd = open_dir_at(vs->dir, name);
 
@@ -103,76 +136,81 @@ static int lock_volume(struct volumes *vs, const char *name)
 	return fd;
 }
 
-/* A place to copy to, if the volume is empty. */
+/* A directory to copy to, if the volume is empty. */
 static int prepare(struct volumes *vs, struct volume_fill *f)
 {
-	autofree char *fill = xasprintf(PREFIX_FILL "%s", f->name);
-	autoclose int data = open_dir_at(f->lock, VOLUME_DATA);
-	int r = data;
+	auto_(place_close) struct place p = {0};
+	int r = open_place(vs, f->name, f->device, &p);
 
-	if (r >= 0)
-		r = volumes_complete_fill(vs, f->name);
-	if (r >= 0)
-		r = dir_is_empty(data);
+	if (r == 0)
+		r = complete(&p);
+	if (r == 0)
+		r = dir_is_empty(p.target);
 	if (r <= 0)
 		return r;
-	r = remove_tree_at(vs->dir, fill);
+	r = remove_tree_at(p.stage, p.fill);
 	if (r < 0)
 		return r;
-	if (mkdirat(vs->dir, fill, 0700) < 0)
+	if (mkdirat(p.stage, p.fill, 0700) < 0)
 		return -errno;
-	f->path = xasprintf("%s/%s", vs->path, fill);
+	f->path = xasprintf("%s/%s", f->device ? f->device : vs->path, p.fill);
 	return 0;
+}
+
+static void fill_free(struct volume_fill *f)
+{
+	free(f->path);
+	free(f->name);
+	free(f->device);
+	close_p(&f->lock);
+	*f = (struct volume_fill){.lock = -1};
 }
 
 int volumes_fill_begin(struct volumes *vs, const struct volume *v, bool pending,
 		       struct volume_fill *ret, struct err *err)
 {
-	struct volume_fill f = {.lock = -1, .pending = pending};
-	int r = 0;
+	int r;
 
-	*ret = f;
-	if (v->problem || strmap_get(&v->options, "type"))
+	*ret = (struct volume_fill){.lock = -1, .pending = pending, .name = xstrdup(v->name)};
+	if (v->problem)
 		return 0;
-	f.name = xstrdup(v->name);
-	if (pending) {
+	if (strmap_get(&v->options, "type")) {
+		if (!volume_is_bind(v) || access(strmap_get(&v->options, "device"), F_OK) < 0)
+			return 0;
+		ret->device = xstrdup(strmap_get(&v->options, "device"));
+	} else if (pending) {
 		/* Nobody sees it, nor will, if this is cut short. */
-		f.path = xasprintf("%s/" PREFIX_PENDING "%s/" VOLUME_DATA, vs->path, v->name);
-	} else {
-		f.lock = lock_volume(vs, v->name);
-		r = f.lock < 0 ? f.lock : prepare(vs, &f);
+		ret->path = xasprintf("%s/" PREFIX_PENDING "%s/" VOLUME_DATA, vs->path, v->name);
+		return 0;
 	}
-	if (r < 0) {
-		(void) volumes_fill_end(vs, &f, false, NULL);
-		return err_sys(err, -r, "fill volume %s", v->name);
-	}
-	*ret = f;
-	return 0;
+	ret->lock = pending ? open_dir_at(vs->dir, ".") : lock_volume(vs, v->name);
+	r = ret->lock < 0 ? ret->lock : prepare(vs, ret);
+	if (r == 0)
+		return 0;
+	fill_free(ret);
+	return err_sys(err, -r, "fill volume %s", v->name);
 }
 
 static int end(struct volumes *vs, const struct volume_fill *f, bool copied)
 {
-	autofree char *fill = xasprintf(PREFIX_FILL "%s", f->name);
-	autofree char *filled = xasprintf(PREFIX_FILLED "%s", f->name);
+	auto_(place_close) struct place p = {0};
+	int r = open_place(vs, f->name, f->device, &p);
 
-	if (!copied)
-		return remove_tree_at(vs->dir, fill);
-	if (renameat2(vs->dir, fill, vs->dir, filled, RENAME_NOREPLACE) < 0)
+	if (r < 0 || !copied)
+		return r < 0 ? r : remove_tree_at(p.stage, p.fill);
+	if (renameat2(p.stage, p.fill, p.stage, p.filled, RENAME_NOREPLACE) < 0)
 		return -errno;
-	return volumes_complete_fill(vs, f->name);
+	return complete(&p);
 }
 
 int volumes_fill_end(struct volumes *vs, struct volume_fill *f, bool copied, struct err *err)
 {
 	int r = 0;
 
-	if (f->path && !f->pending)
+	if (f->path && (!f->pending || f->device))
 		r = end(vs, f, copied);
 	if (r < 0)
 		(void) err_sys(err, -r, "fill volume %s", f->name);
-	free(f->path);
-	free(f->name);
-	close_p(&f->lock);
-	*f = (struct volume_fill){.lock = -1};
+	fill_free(f);
 	return r < 0 ? -1 : 0;
 }

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 
 #include "base/str.h"
-#include "volume/volume.h"
+#include "volume/private.h"
 
 #define NAME_PATTERN "[a-zA-Z0-9][a-zA-Z0-9_.-]"
 
@@ -97,6 +97,14 @@ static bool is_bind(char *const *words)
 	return strv_contains(words, "bind") || strv_contains(words, "rbind");
 }
 
+bool volume_is_bind(const struct volume *v)
+{
+	const char *o = strmap_get(&v->options, "o");
+	autostrv char **words = o ? strv_split(o, ',') : NULL;
+
+	return strmap_get(&v->options, "type") && is_bind(words);
+}
+
 void volume_mount_free(struct volume_mount *m)
 {
 	free(m->type);
@@ -110,13 +118,12 @@ int volume_mount_of(const struct volume *v, struct volume_mount *ret, struct err
 	const char *type = strmap_get(&v->options, "type"), *o = strmap_get(&v->options, "o");
 	auto_(volume_mount_free) struct volume_mount m = {0};
 	autostrv char **words = str_empty(o) ? NULL : strv_split(o, ',');
-	bool bind = is_bind(words);
 
 	if (!type) {
 		*ret = (struct volume_mount){0};
 		return 0;
 	}
-	m.type = xstrdup(bind ? "bind" : type);
+	m.type = xstrdup(volume_is_bind(v) ? "bind" : type);
 	m.device = xstrdup(strmap_get(&v->options, "device"));
 	for (char **w = words; w && *w; w++) {
 		bool address = str_has_prefix(type, "nfs") && str_has_prefix(*w, "addr=");

@@ -1,6 +1,8 @@
 /* What the files of volume/ share. */
 #pragma once
 
+#include <pthread.h>
+
 #include "volume/volume.h"
 
 #define VOLUMES_DIR   "volumes"
@@ -17,9 +19,18 @@
 struct volumes {
 	char *path; /* <data-root>/volumes */
 	int dir;
+	char *mounts_path;	     /* <exec-root>/volumes */
+	pthread_mutex_t mounts_lock; /* over that directory */
 };
 
-/* 1, 0, or -errno. */
+/* The volume's directory, locked until it is closed: by the process, so that who dies lets go. Or
+ * -errno. */
+int lock_volume(struct volumes *vs, const char *name);
+
+/* Do its options say that a directory is to be bind-mounted? */
+bool volume_is_bind(const struct volume *v);
+
+/* What a fill has left does not count. 1, 0, or -errno. */
 int dir_is_empty(int dir);
 
 /* Moves what is in .filled-<name> into the volume, where that is still to be done: 0 or -errno. */

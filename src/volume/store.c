@@ -61,7 +61,8 @@ bool volume_is_anonymous(const struct volume *v)
 	return strmap_get(&v->labels, VOLUME_ANONYMOUS) != NULL;
 }
 
-int volumes_open(const char *data_root, struct volumes **ret, struct err *err)
+int volumes_open(const char *data_root, const char *exec_root, struct volumes **ret,
+		 struct err *err)
 {
 	autofree char *path = xasprintf("%s/" VOLUMES_DIR, data_root);
 	int fd, r = mkdir_p(path, 0711);
@@ -74,6 +75,8 @@ int volumes_open(const char *data_root, struct volumes **ret, struct err *err)
 	*ret = xnew(struct volumes);
 	(*ret)->path = take(path);
 	(*ret)->dir = fd;
+	(*ret)->mounts_path = xasprintf("%s/" VOLUMES_DIR, exec_root);
+	pthread_mutex_init(&(*ret)->mounts_lock, NULL);
 	return 0;
 }
 
@@ -83,6 +86,8 @@ void volumes_close(struct volumes *vs)
 		return;
 	close_p(&vs->dir);
 	free(vs->path);
+	free(vs->mounts_path);
+	pthread_mutex_destroy(&vs->mounts_lock);
 	free(vs);
 }
 

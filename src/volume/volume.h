@@ -13,8 +13,8 @@
  * No name begins with a dot. The disk is all there is: nothing is kept in memory, so a look costs
  * a read, and no crash finds the two apart. Who uses a volume is not known here.
  *
- * The local driver's options (type, device, o) say what to mount in the place of _data; that is
- * done for each container in its own mount namespace, and _data stays empty. Thread-safe.
+ * The local driver's options (type, device, o) say what to mount in the place of _data, which stays
+ * empty: on <exec-root>/volumes/<name>, while a container uses it. Thread-safe.
  */
 #pragma once
 
@@ -58,7 +58,8 @@ struct volume_request {
 int volume_check_name(const char *name, struct err *err);
 int volume_check_options(const struct strmap *options, struct err *err);
 
-int volumes_open(const char *data_root, struct volumes **ret, struct err *err);
+int volumes_open(const char *data_root, const char *exec_root, struct volumes **ret,
+		 struct err *err);
 void volumes_close(struct volumes *vs);
 
 /* Makes it, or finds the one of that name: *ret_made says which. ERR_CONFLICT where that has
@@ -101,12 +102,14 @@ int volumes_drop_pending(struct volumes *vs, const char *name, char *ret_gone);
  * rename on it is completed, if need be by volumes_recover(). One at a time for each volume.
  */
 struct volume_fill {
-	char *path; /* of the directory to fill; NULL: the volume is not empty */
-	char *name; /* the rest is private */
+	char *path;   /* of the directory to fill; NULL: the volume is not empty */
+	char *name;   /* the rest is private */
+	char *device; /* to be filled instead */
 	bool pending;
 	int lock; /* of the volume */
 };
-/* pending: it is of volumes_create_pending(). Volumes with options are left as they are. */
+/* pending: it is of volumes_create_pending(). Of volumes with options those are filled that
+ * bind-mount a directory which is there. */
 int volumes_fill_begin(struct volumes *vs, const struct volume *v, bool pending,
 		       struct volume_fill *ret, struct err *err);
 /* Also after a failure to copy. */
@@ -126,3 +129,14 @@ struct volume_mount {
 void volume_mount_free(struct volume_mount *m);
 /* Names of servers in it are resolved (NFS's addr=), which may take its time. */
 int volume_mount_of(const struct volume *v, struct volume_mount *ret, struct err *err);
+
+/* Mounts it for all who use it, where that is still to be done; *ret_path is the caller's. May take
+ * as long as a server does. A "bind" needs none of this. */
+int volumes_mount(struct volumes *vs, const struct volume *v, const struct volume_mount *m,
+		  char **ret_path, struct err *err);
+bool volumes_is_mounted(struct volumes *vs, const char *name);
+/* Nobody uses it any more. Does not wait for what is still open; nothing where it is not mounted.
+ */
+void volumes_unmount(struct volumes *vs, const char *name);
+/* Those that are, by whoever: strv, the caller's. */
+char **volumes_mounted(struct volumes *vs);
