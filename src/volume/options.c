@@ -52,11 +52,13 @@ int volume_check_options(const struct strmap *options, struct err *err)
 	strmap_foreach (options, key, value) {
 		if (!strv_contains((char *const *) known, key))
 			return err_set(err, ERR_INVALID, "invalid option: \"%.100s\"", key);
-		if (strcmp(key, "size") == 0 && (parse_size(value, &size) < 0 || size > 0))
+		if (strcmp(key, "size") != 0)
+			continue;
+		if (parse_size(value, &size) < 0)
+			return err_set(err, ERR_INVALID, "invalid size: '%.100s'", value);
+		if (size > 0)
 			return err_set(err, ERR_INVALID,
-				       size > 0 ? "quota size requested but no quota support"
-						: "invalid size: '%.100s'",
-				       value);
+				       "quota size requested but no quota support");
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(wants); i++) {
 		if (strmap_get(options, wants[i].option) && !strmap_get(options, wants[i].wants))

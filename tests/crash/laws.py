@@ -128,6 +128,7 @@ def temporary_files(daemon):
         for path in top.rglob(".*"):
             if path.name.endswith(".new") or path.name.startswith(".gone-"):
                 found.append(str(path))
+    found += [str(p) for p in (daemon.data / "volumes").glob(".*")]
     return found + [str(p) for p in (daemon.data / "image" / "staging").glob("*")]
 
 
@@ -155,6 +156,7 @@ def snapshot(daemon):
     """All that the engine knows, for a comparison."""
     return {
         "containers": {one["Id"]: at_rest(daemon.inspect(one["Id"])) for one in daemon.list(all=True)},
+        "volumes": daemon.api.get("/volumes", expect=200).json["Volumes"],
         "images": sorted((i["Id"], i["RepoTags"]) for i in daemon.api.get("/images/json", expect=200).json),
         "names": sorted(name for one in daemon.list(all=True) for name in one["Names"]),
     }

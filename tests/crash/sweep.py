@@ -281,7 +281,7 @@ class Sweep:
         for cid in scene.own:
             if cid == scene.cid and laws.wanted(daemon, cid) is not None:
                 daemon.start_container(cid, expect=(204, 304) if daemon.state(cid)["Status"] != "paused" else 409)
-            daemon.api.delete(f"/containers/{cid}", force=True, expect=(204, 404))
+            daemon.api.delete(f"/containers/{cid}", force=True, v=True, expect=(204, 404))
         if hasattr(self.verb, "finish"):
             self.verb.finish(scene)
         laws.check_nothing_left(daemon, scene.own, self.stage.known | {daemon.pid})
