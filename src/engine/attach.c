@@ -52,8 +52,9 @@ static void write_order(struct buf *msg, const struct attach_request *r, bool tt
 {
 	kv_add(msg, "msg", "attach");
 	kv_add_int(msg, "stdin", r->stream && r->in);
-	kv_add_int(msg, "stdout", r->stream && r->out);
-	kv_add_int(msg, "stderr", r->stream && r->err && !tty);
+	kv_add_int(msg, "stdout", (r->stream || r->logs) && r->out);
+	kv_add_int(msg, "stderr", (r->stream || r->logs) && r->err && !tty);
+	kv_add_int(msg, "logs", r->logs);
 	kv_add_int(msg, "stream", r->stream);
 	kv_add(msg, "framing", r->websocket ? "websocket" : tty ? "raw" : "multiplexed");
 	if (r->detach_keys)
@@ -72,6 +73,8 @@ int engine_attach(struct engine *e, const char *ref, const struct attach_request
 	    engine_shim_for_client(e, c, err) < 0)
 		return -1;
 	config = config_of(c, err);
+	if (config && r->logs && logs_readable(config, err) < 0)
+		return -1;
 	exec = config ? open_exec_dir(e, c->id, err) : -1;
 	if (exec < 0)
 		return -1;

@@ -507,3 +507,5 @@ int engine_take_name(struct engine *e, const char *wish, struct container *c, ch
 int check_container_name(const char *name, struct err *err);
 /* config of the container, referenced; ERR_CONFLICT where it is dead. */
 struct container_config *config_of(struct container *c, struct err *err);
+/* Can its log be read? ERR_NOT_SUPPORTED where its driver keeps nothing. */
+int logs_readable(const struct container_config *config, struct err *err);

@@ -199,7 +199,7 @@ struct engine_logs {
 	bool ended; /* the container had ended before the last look: what is there now is all */
 };
 
-static int logs_readable(const struct container_config *config, struct err *err)
+int logs_readable(const struct container_config *config, struct err *err)
 {
 	if (str_eq(config->host.log.type, "none"))
 		return err_set(err, ERR_NOT_SUPPORTED,

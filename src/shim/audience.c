@@ -14,6 +14,8 @@ struct attached {
 	struct client *client; /* NULL: gone, to be swept */
 	bool wants[3];	       /* by stream: 0 is the process's input, which this one feeds */
 	bool in_ended;
+	struct follow *past; /* it still reads the log, and hears nothing; NULL: it is live */
+	bool stays;	     /* when it has read that */
 	unsigned char keys[KEYS_MAX]; /* those that detach */
 	size_t n_keys, n_met;	      /* so many have come in a row */
 };
@@ -41,7 +43,7 @@ static void sweep(struct audience *a)
 static bool somebody_is_full(const struct audience *a)
 {
 	for (const struct attached *x = a->first; x; x = x->next)
-		if (x->client && client_is_full(x->client))
+		if (x->client && !x->past && client_is_full(x->client))
 			return true;
 	return false;
 }
@@ -59,6 +61,8 @@ static void leave(struct attached *x)
 	struct audience *a = x->audience;
 
 	a->walking++;
+	if (x->past)
+		follow_drop(take(x->past));
 	x->client = NULL;
 	look_for_room(a);
 	sweep(a); /* which may be the end of it */
@@ -112,7 +116,10 @@ static void on_client_room(void *arg)
 {
 	struct attached *x = arg;
 
-	look_for_room(x->audience);
+	if (x->past)
+		follow_room(x->past);
+	else
+		look_for_room(x->audience);
 }
 
 /* Passes n bytes on, but for the keys; true once all of those have come. */
@@ -195,14 +202,39 @@ static int parse_keys(const char *text, struct attached *x)
 	return 0;
 }
 
-/* hears: it is here for what comes, and not for the head alone. */
-static void begin(struct attached *x, bool hears)
+/* It has read the log to its end, of which the last line may be unfinished: what is heard next goes
+ * on from there. */
+static void on_past_read(void *arg)
+{
+	struct attached *x = arg;
+
+	x->past = NULL;
+	follows_send_rest(x->audience->past, x->client, x->wants);
+	client_expect_fast(x->client);
+	if (!x->stays)
+		client_finish(x->client);
+}
+
+static void read_past(struct attached *x)
+{
+	struct follows *fs = x->audience->past;
+	const struct follow_order order = {
+		.want = {[LOG_STDOUT] = x->wants[1], [LOG_STDERR] = x->wants[2]},
+		.past_only = true,
+	};
+	struct logread log;
+
+	(void) logread_open(&log, fs->dir, -1, 0);
+	x->past = follow_begin(fs, &order, log, x->client, on_past_read, x);
+}
+
+static void begin(struct attached *x)
 {
 	struct audience *a = x->audience;
 
 	a->walking++;
 	client_begin(x->client);
-	if (!hears && x->client)
+	if (x->client && !x->stays && !x->past)
 		client_finish(x->client);
 	sweep(a);
 }
@@ -212,19 +244,25 @@ int audience_attach(struct audience *a, struct clients *cs, const struct message
 {
 	static const char *const names[] = {"stdin", "stdout", "stderr"};
 	autofree struct attached *new = xnew(struct attached);
+	bool logs = kv_int(m->kv, "logs", 0) != 0;
 	struct attached *x = new;
 
 	x->audience = a;
+	x->stays = kv_int(m->kv, "stream", 1) != 0;
 	if (parse_keys(kv_get(m->kv, "detach-keys"), x) < 0)
 		return err_set(err, ERR_INVALID, "detach-keys make no sense");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		x->wants[i] = kv_int(m->kv, names[i], 0) != 0;
+	if (logs && (!a->past || !a->past->log))
+		return err_set(err, ERR_INVALID, "no log is kept");
 	if (client_take(cs, m, &owner, x, &x->client, err) < 0)
 		return -1;
 	x->wants[0] &= !a->in.open || a->has_input;
 	x->next = a->first;
 	a->first = take(new);
-	begin(x, kv_int(m->kv, "stream", 1) != 0);
+	if (logs)
+		read_past(x);
+	begin(x);
 	return 0;
 }
 
@@ -266,7 +304,7 @@ void audience_open(struct audience *a, int in, bool tty, bool stdin_once)
 void audience_hear(struct audience *a, unsigned stream, const char *data, size_t n)
 {
 	for (struct attached *x = a->first; x; x = x->next)
-		if (x->client && x->wants[stream])
+		if (x->client && x->wants[stream] && !x->past)
 			client_send(x->client, stream, data, n);
 	a->full = somebody_is_full(a);
 }
@@ -285,8 +323,10 @@ void audience_end(struct audience *a)
 {
 	input_close(&a->in);
 	a->walking++;
-	for (struct attached *x = a->first; x; x = x->next)
-		if (x->client)
+	for (struct attached *x = a->first; x; x = x->next) {
+		x->stays = false;
+		if (x->client && !x->past)
 			client_finish(x->client);
+	}
 	sweep(a);
 }

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "shim/client.h"
+#include "shim/follow.h"
 #include "shim/input.h"
 
 struct attached;
@@ -22,7 +23,8 @@ struct attached;
 struct audience {
 	struct loop *loop;
 	struct attached *first;
-	unsigned walking; /* over the list: nobody is taken out of it */
+	unsigned walking;     /* over the list: nobody is taken out of it */
+	struct follows *past; /* the log, for who wants that first; NULL: none is kept */
 	struct input in;
 	bool has_input, tty, stdin_once; /* of the run, once it is open */
 	bool full;			 /* somebody of it is: the source is not to be read */
@@ -39,7 +41,8 @@ void audience_init(struct audience *a, struct loop *loop, void (*on_room)(void *
 /* on_detach: somebody has left by the keys for that. */
 void audience_tell(struct audience *a, void (*on_detach)(void *arg), void *arg);
 /* Takes the client that came with msg=attach or msg=exec: keys stdin= stdout= stderr=, detach-keys=
- * (hexadecimal), stream=0 (it wants the response's head alone), and those of client_take(). */
+ * (hexadecimal), logs=1 (first what the log has), stream=0 (nothing more), and those of
+ * client_take(). */
 int audience_attach(struct audience *a, struct clients *cs, const struct message *m,
 		    struct err *err);
 /* The run begins. in: the process's input, taken over; -1: there is none, and nobody's is wanted.

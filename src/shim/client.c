@@ -421,6 +421,12 @@ void client_allow_slow(struct client *c, size_t queue_max)
 	c->queue_max = queue_max;
 }
 
+void client_expect_fast(struct client *c)
+{
+	c->may_be_slow = false;
+	c->queue_max = CLIENT_QUEUE_MAX;
+}
+
 bool client_is_full(const struct client *c)
 {
 	return c->full;

@@ -83,6 +83,8 @@ void client_uncork(struct client *c);
 /* Its source can wait for it (a log): it is full from queue_max bytes on, and never cut off for not
  * reading. */
 void client_allow_slow(struct client *c, size_t queue_max);
+/* From now on it cannot. */
+void client_expect_fast(struct client *c);
 /* Its queue holds CLIENT_QUEUE_MAX or more: on_room will come, or on_gone. */
 bool client_is_full(const struct client *c);
 /* The owner has room for more input. */

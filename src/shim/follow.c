@@ -284,6 +284,19 @@ void follow_room(struct follow *f)
 	schedule(f->all);
 }
 
+void follows_send_rest(const struct follows *fs, struct client *c, const bool want[LOG_STDERR + 1])
+{
+	static const enum log_source sources[] = {
+		[LOG_STDOUT] = LOG_FROM_STDOUT, [LOG_STDERR] = LOG_FROM_STDERR};
+
+	for (enum log_stream s = LOG_STDOUT; s <= LOG_STDERR; s++) {
+		const struct buf *rest = &fs->log->rest[sources[s]];
+
+		if (want[s] && rest->len > 0)
+			client_send(c, s, rest->text, rest->len);
+	}
+}
+
 /* msg=follow */
 
 /* A client that follows and does nothing else. */

@@ -58,4 +58,6 @@ struct follow *follow_begin(struct follows *fs, const struct follow_order *order
 			    struct logread log, struct client *client, void (*done)(void *arg),
 			    void *arg);
 void follow_room(struct follow *f);
+/* Sends what has been written of a line that is not whole yet, and so is in no log. */
+void follows_send_rest(const struct follows *fs, struct client *c, const bool want[LOG_STDERR + 1]);
 void follow_drop(struct follow *f);

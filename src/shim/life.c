@@ -577,6 +577,7 @@ int life_open(struct life *l, const struct shim_config *config, struct loop *loo
 		logfile_open(&l->log, data, config->log_max_size, config->log_max_files);
 	follows_init(&l->follows, loop, &l->clients, config->log_file ? &l->log : NULL, data);
 	stdio_init(&l->stdio, loop, config->log_file ? &l->log : NULL, exec);
+	l->stdio.audience.past = &l->follows;
 	audience_tell(&l->stdio.audience, on_detach, l);
 	execs_init(&l->execs, loop, children, control, &l->clients, config, exec);
 	runtime_init(&l->runtime, loop, children, config, exec);
