@@ -407,27 +407,18 @@ int remove_tree_at(int dir, const char *name)
 	return remove_entry(&rm, parent, base, false, 0);
 }
 
-int set_aside_at(int dir, const char *name, char ret[SET_ASIDE_MAX])
-{
-	strcpy(ret, ".gone-");
-	random_hex(ret + strlen(ret), 16);
-	if (renameat(dir, name, dir, ret) == 0)
-		return 0;
-	ret[0] = '\0';
-	return errno == ENOENT ? 0 : -errno;
-}
-
 int remove_tree_atomically_at(int dir, const char *name)
 {
 	const char *base = NULL;
 	autoclose int parent = open_parent_at(dir, name, &base);
-	char gone[SET_ASIDE_MAX];
-	int r;
+	char gone[32] = ".gone-";
 
 	if (parent < 0)
 		return parent == -ENOENT ? 0 : parent;
-	r = set_aside_at(parent, base, gone);
-	return r < 0 || !gone[0] ? r : remove_tree_at(parent, gone);
+	random_hex(gone + strlen(gone), 16);
+	if (renameat(parent, base, parent, gone) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	return remove_tree_at(parent, gone);
 }
 
 /* Counting */

@@ -53,10 +53,6 @@ int remove_tree_at(int dir, const char *name);
 /* As remove_tree_at, but first renamed to `.gone-<random>` in the same directory so that dir/name
  * is gone at once and for good, however long the rest takes or whenever it is cut short. */
 int remove_tree_atomically_at(int dir, const char *name);
-/* The first half of that, for name without '/': in ret is what it is called now, "" where it was
- * not there. */
-#define SET_ASIDE_MAX 32
-int set_aside_at(int dir, const char *name, char ret[SET_ASIDE_MAX]);
 /* The apparent sizes of the files below dir/name, as docker counts; what many names share is
  * counted once in all. Links are not followed; what cannot be read is not counted. */
 int64_t tree_size_at(int dir, const char *name);

@@ -274,6 +274,11 @@ int container_load(struct container_store *s, const char *id, bool has_exec, str
  * file may be far. Not while a verb has it claimed. */
 void container_tidy(struct container_store *s, struct container *c);
 
+/* What config.json in that directory, which has another name than its container's id, says of the
+ * container; one without configuration where it cannot be read. For what is told of it only. */
+struct container *container_load_config_only(struct container_store *s, const char *dir_name,
+					     const char *id);
+
 /* Moves to the phase: checks the edge, saves phase.json, wakes who waits, logs one line with the
  * cause. An edge that the table does not know is our own mistake and is refused with a log line. */
 void container_move_locked(struct container_store *s, struct container *c, enum phase to,

@@ -169,8 +169,8 @@ int container_save_phase_locked(struct container_store *s, struct container *c, 
 
 /* Where one file of a container is: by path, for a directory that is opened has to be closed. */
 struct place {
-	int top; /* the directory of all containers */
-	const char *id;
+	int top;	/* the directory of all containers */
+	const char *id; /* its directory's name */
 	char path[CONTAINER_ID_LEN + 1 + NAME_MAX + 1];
 };
 
@@ -286,6 +286,16 @@ static enum phase written_phase(const struct container *c, bool have_phase)
 	if (st->cleanup)
 		return PHASE_OVER;
 	return st->started_ns ? PHASE_EXITED : PHASE_CREATED;
+}
+
+struct container *container_load_config_only(struct container_store *s, const char *dir_name,
+					     const char *id)
+{
+	struct place p = {.top = container_store_data_dir(s), .id = dir_name};
+	struct container *c = container_new(id);
+
+	(void) load_config(&p, c);
+	return c;
 }
 
 /* The record of runs is made empty, by create. What is no file may hide anything. */

@@ -363,6 +363,19 @@ int remove_claimed(struct engine *e, struct container *c, bool force, bool volum
 /* Takes a container that has no processes any more off the disk and out of the store. */
 int finish_removal(struct engine *e, struct container *c, struct err *err);
 
+/* gone.c: the last of a container
+ * ------------------------------------------------------------------ */
+/* Takes its directory off the disk, by one rename; `destroy` is to be told with this time, then its
+ * files are to go. 0 with the new name (the caller's), or -errno: -ENOENT where there is none. */
+int gone_rename(struct engine *e, const char *id, int64_t time_ns, char **ret_name);
+/* 0 or -errno: what is left is for the next restore. */
+int gone_remove_files(struct engine *e, const char *name);
+/* Is it the name of such a directory? */
+bool gone_is(const char *name);
+/* Of one that an earlier daemon has left: tells `destroy`, if that was not told, and removes the
+ * files. 0 or -errno. */
+int gone_finish(struct engine *e, const char *name);
+
 /* departed.c: containers that removed themselves, for who asks late
  * ------------------------------------------------------------------- */
 struct departed {

@@ -10,7 +10,7 @@
 
 /* From here on the container is gone for good: one rename takes it off the disk, what follows only
  * tidies up. */
-static int take_off_disk(struct engine *e, struct container *c, char ret_aside[SET_ASIDE_MAX],
+static int take_off_disk(struct engine *e, struct container *c, int64_t time_ns, char **ret_gone,
 			 struct err *err)
 {
 	int r;
@@ -20,15 +20,17 @@ static int take_off_disk(struct engine *e, struct container *c, char ret_aside[S
 		return err_sys(err, -r, "remove exec directory of container %.12s", c->id);
 	/* Before its configuration, which names them. */
 	release_volumes(e, c);
-	r = set_aside_at(container_store_data_dir(e->store), c->id, ret_aside);
-	return r < 0 ? err_sys(err, -r, "remove directory of container %.12s", c->id) : 0;
+	r = gone_rename(e, c->id, time_ns, ret_gone);
+	if (r < 0 && r != -ENOENT)
+		return err_sys(err, -r, "remove directory of container %.12s", c->id);
+	return 0;
 }
 
-static void take_out_of_store(struct engine *e, struct container *c)
+static void take_out_of_store(struct engine *e, struct container *c, int64_t time_ns)
 {
 	container_name_index_remove(e->store, c->name, c);
 	container_store_remove(e->store, c);
-	notify(e, c, now_ns(), "destroy", NULL);
+	notify(e, c, time_ns, "destroy", NULL);
 
 	hold(&c->lock);
 	c->gone = true;
@@ -44,9 +46,9 @@ static void take_out_of_store(struct engine *e, struct container *c)
 
 /* Shims in which clients wait for the removal take the end of the directory for it, so that is
  * last: who is told may at once use its name. */
-static void remove_files(struct engine *e, const struct container *c, const char *aside)
+static void remove_files(struct engine *e, const struct container *c, const char *gone)
 {
-	int r = aside[0] ? remove_tree_at(container_store_data_dir(e->store), aside) : 0;
+	int r = gone ? gone_remove_files(e, gone) : 0;
 
 	if (r < 0)
 		log_warn("container %.12s: its files are left for the next sweep: %s", c->id,
@@ -72,14 +74,15 @@ static void try_again_later(struct engine *e, struct container *c, const struct 
 
 int finish_removal(struct engine *e, struct container *c, struct err *err)
 {
-	char aside[SET_ASIDE_MAX];
+	autofree char *gone = NULL;
+	int64_t now = now_ns();
 
-	if (idle_shim_end(e, c, err) < 0 || take_off_disk(e, c, aside, err) < 0) {
+	if (idle_shim_end(e, c, err) < 0 || take_off_disk(e, c, now, &gone, err) < 0) {
 		try_again_later(e, c, err);
 		return -1;
 	}
-	take_out_of_store(e, c);
-	remove_files(e, c, aside);
+	take_out_of_store(e, c, now);
+	remove_files(e, c, gone);
 	return 0;
 }
 

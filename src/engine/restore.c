@@ -232,13 +232,18 @@ static void collect_loaded(struct restore *r)
 	free(take(r->loaded));
 }
 
+static void leave(struct restore *r, const char *name)
+{
+	strv_add_owned(&r->left, xasprintf("%s: not ours by its name", name));
+}
+
 /* Removals that were cut short left the renamed directory. */
-static void sweep_gone(struct restore *r, int dir, char *const *names)
+static void sweep_gone(struct restore *r, char *const *names)
 {
 	for (; names && *names; names++) {
-		if (!str_has_prefix(*names, ".gone-"))
-			strv_add_owned(&r->left, xasprintf("%s: not ours by its name", *names));
-		else if (remove_tree_at(dir, *names) == 0)
+		if (!gone_is(*names))
+			leave(r, *names);
+		else if (gone_finish(r->e, *names) == 0)
 			strv_add_owned(&r->swept,
 				       xasprintf("removed container's files %s", *names));
 	}
@@ -258,7 +263,7 @@ int engine_restore_load(struct engine *e, struct err *err)
 	r->loaded = xcalloc(strv_len(r->ids), sizeof *r->loaded);
 	parallel_for(strv_len(r->ids), LOAD_THREADS, load_one, r);
 	collect_loaded(r);
-	sweep_gone(r, container_store_data_dir(e->store), others);
+	sweep_gone(r, others);
 	recover_volumes(e, &r->volumes_gone, &r->left);
 	r->loaded_ns = now_ns();
 	r->pending = r->n_items;
@@ -288,7 +293,8 @@ static void sweep_exec(struct restore *r)
 		else if (remove_tree_at(top, *id) == 0)
 			strv_add_owned(&r->swept, xasprintf("exec directory %.12s", *id));
 	}
-	sweep_gone(r, top, others);
+	for (char **name = others; name && *name; name++)
+		leave(r, *name);
 }
 
 static json_t *list_json(char *const *v)

@@ -86,11 +86,15 @@ def check_names(daemon):
 
 
 def check_events(daemon, cid, since):
-    """Each run's start and end is told once, at its own time, and none that was not."""
+    """Each run's start and end is told once, at its own time, and none that was not; so is its removal."""
     events = daemon.past_events(since, container=[cid])
     told = Counter((e["Action"], e["timeNano"]) for e in events if e["Action"] in ("start", "die"))
     assert not [e for e, n in told.items() if n > 1], f"told twice: {told}"
-    if wanted(daemon, cid) is None:
+    removed = wanted(daemon, cid) is None
+    destroys = [e for e in events if e["Action"] == "destroy"]
+    assert len(destroys) == removed, f"destroy told {len(destroys)} times, it is {'removed' if removed else 'there'}"
+    if removed:
+        assert destroys[0] == events[-1] and destroys[0]["Actor"]["Attributes"]["name"], events
         return
     rs = records(daemon, cid)
     started, ended = ([nanoseconds(r["time"]) for r in rs if r["event"] == event]

@@ -91,6 +91,8 @@ def check_containers(daemon, clients, since):
     assert not set(made) - there, "containers were lost"
     assert not gone & there, "removed containers came back"
     laws.check_names(daemon)
+    for cid in gone:
+        laws.check_events(daemon, cid, since)
     for cid, command in made.items():
         laws.check_exit(daemon, cid, set())
         laws.check_events(daemon, cid, since)
