@@ -167,6 +167,20 @@ class ShimDies:
             host.wait_for(noticed, "the daemon to notice")
 
 
+class ToolDies:
+    """The death of holdfast-image, which the daemon has started for a verb; the daemon lives."""
+    name = "tool"
+
+    def watch(self, scene, at):
+        return Reaper("--pid", scene.daemon.pid, "--child", "holdfast-image", at=at)
+
+    def die(self, scene):
+        scene.died = not scene.reaper.alive()
+
+    def come_back(self, scene):
+        assert scene.daemon.running, "the daemon died with it"
+
+
 class Sweep:
     def __init__(self, verb, death, runtime, namespace):
         self.verb, self.death, self.runtime, self.namespace = verb, death, runtime, namespace

@@ -6,9 +6,11 @@ says at the death (scene.wanted), and an answer that the client has got decides 
 """
 
 import contextlib
+import io
 import json
 import os
 import signal
+import tarfile
 import time
 
 from kit import host
@@ -511,6 +513,70 @@ class Restore(Verb):
         for cid, code in ((self.ended, CODE), (self.auto, CODE), (self.stopping, 137)):
             assert scene.ends_told(cid) == [str(code)], f"told of {cid[:12]}: {scene.ends_told(cid)}"
         assert not self.unfinished.exists() and not self.gone.exists()
+
+
+# --- in which holdfast-image dies
+
+KILLED = "holdfast-image was killed by signal 9"
+
+
+class Tool_load(Image_load):
+    """The daemon lives, says what became of it, and keeps nothing of it."""
+
+    def said(self, scene):
+        """The fault that the client is told, or None."""
+        assert scene.answer is not None, "no answer"
+        if scene.answer.status != 200:
+            return scene.answer.message
+        return next((line["error"] for line in scene.answer.json_lines() if "error" in line), None)
+
+    def check(self, scene):
+        fault = self.said(scene)
+        assert self.there(scene) == (fault is None), f"told {fault}"
+        if fault is not None:
+            assert KILLED in fault
+            scene.wait_image_files(scene.empty)
+            laws.check_no_temporary_files(scene.daemon)
+            scene.answer = self.act(scene)
+            assert self.said(scene) is None, f"not a second time: {scene.answer}"
+        self.whole = self.whole or scene.image_files()
+        scene.wait_image_files(self.whole)
+
+
+class Tool_import(Tool_load):
+    def act(self, scene):
+        return scene.daemon.api.post("/images/create", layer(folder("etc"), file("etc/one", "1")), fromSrc="-",
+                                     repo="other", tag="1", headers={"Content-Type": "application/x-tar"})
+
+    def said(self, scene):
+        """Each import makes an image of its own: its configuration tells the time."""
+        self.whole = None
+        return super().said(scene)
+
+
+class Tool_save(Tool_load):
+    """What the client has got is an error, or cut off for all to see, or whole."""
+
+    def prepare(self, scene):
+        super().prepare(scene)
+        scene.daemon.load(other_image().docker_archive("other:1"))
+
+    def act(self, scene):
+        return scene.daemon.api.get("/images/other:1/get")
+
+    def check(self, scene):
+        if scene.answer is None:
+            assert scene.died
+        elif scene.answer.status != 200:
+            assert KILLED in scene.answer.message
+        again = self.act(scene)
+        assert again.status == 200 and len(tarfile.open(fileobj=io.BytesIO(again.body)).getnames()) >= 4
+        assert not scene.answered(200) or scene.answer.body == again.body
+        assert self.there(scene)
+        laws.check_no_temporary_files(scene.daemon)
+
+
+TOOL = [cls() for cls in (Tool_load, Tool_import, Tool_save)]
 
 
 # --- in which a shim dies
