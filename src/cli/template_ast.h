@@ -1,8 +1,12 @@
-/* What a template is made of, between its parser (template.c) and its evaluator (template_run.c).
+/*
+ * What a template is made of, between its parser (template.c) and its evaluator (template_run.c),
+ * and what that has of values and functions (template_functions.c).
  */
 #pragma once
 
+#include "base/err.h"
 #include "base/json.h"
+#include "base/str.h"
 
 enum expr_kind {
 	EXPR_LITERAL,
@@ -43,3 +47,12 @@ struct template
 {
 	struct node *nodes;
 };
+
+#define TEMPLATE_ARGS_MAX 16
+
+/* Appends the value as Go prints it. */
+void template_print(struct buf *out, const json_t *v);
+/* Is it true, as Go's templates have it: neither zero nor empty? */
+bool template_truth(const json_t *v);
+/* Calls the function of that name: a new reference, or NULL with err. */
+json_t *template_call(const char *name, json_t **args, size_t n, struct err *err);

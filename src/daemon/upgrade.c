@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
-#include "base/proc.h"
+#include "base/spawn.h"
 #include "base/thread.h"
 #include "daemon/daemon.h"
 

@@ -10,6 +10,7 @@
 
 #include "base/base64.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "engine/internal.h"
 #include "wire/proto.h"
 

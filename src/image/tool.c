@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/proc.h"
+#include "base/spawn.h"
 #include "image/store.h"
 
 #define PIECE (256 << 10)

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "imagetool/imagetool.h"
 #include "imagetool/manifest.h"
-#include "imagetool/unpack.h"
+#include "imagetool/names.h"
 
 /* A STORED member's layer is not where it was thought to be: make it from the blob after all. */
 static int unpack_stored(struct tool *t, struct member *m, struct err *err)

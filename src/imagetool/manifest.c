@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "imagetool/unpack.h"
+#include "imagetool/names.h"
 
 #define MAX_INDEX_DEPTH 4
 #define MAX_DESCRIPTORS 4000 /* of all indexes of an archive */

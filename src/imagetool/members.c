@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
-#include "imagetool/unpack.h"
+#include "imagetool/names.h"
 
 #define MAX_MEMBERS    100000
 #define MAX_TEXT_BYTES (64 << 20)

@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -15,12 +13,12 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "imagetool/dirs.h"
+#include "imagetool/names.h"
 
-#define WHITEOUT_PREFIX	  ".wh."
-#define WHITEOUT_META	  ".wh..wh."
-#define WHITEOUT_OPAQUE	  ".wh..wh..opq"
-#define OVERLAY_OPAQUE	  "trusted.overlay.opaque"
-#define IMPLICIT_DIR_MODE 0755
+#define WHITEOUT_PREFIX ".wh."
+#define WHITEOUT_META	".wh..wh."
+#define WHITEOUT_OPAQUE ".wh..wh..opq"
 
 /* The time of a directory can be set only when all its entries are there. */
 struct dir_time {
@@ -29,20 +27,14 @@ struct dir_time {
 };
 
 struct unpack {
-	int root;
+	struct dirs dirs;
 	struct budget *budget;
 	int64_t size;
 	bool opaque_root;
 
-	/* The directory of the last entry, for the next one is likely in it too. Stale once
-	 * something was removed, for then the path may lead elsewhere. */
-	char *parent_path;
-	int parent;
-	bool stale;
-
-	struct dir_time *dirs;
-	size_t n_dirs;
-	size_t cap_dirs;
+	struct dir_time *times;
+	size_t n_times;
+	size_t cap_times;
 };
 
 /* An entry on its way, for the helpers below. */
@@ -54,149 +46,12 @@ struct placed {
 	const char *base;  /* the last component of path; "." of the root */
 };
 
-/* Names */
-
-int clean_path(const char *name, char *ret, size_t size)
-{
-	size_t len = 0;
-
-	while (*name) {
-		size_t n = strcspn(name, "/");
-
-		if (n == 0 || (n == 1 && name[0] == '.')) {
-			/* nothing */
-		} else if (n == 2 && name[0] == '.' && name[1] == '.') {
-			if (len == 0)
-				return -EXDEV;
-			while (len > 0 && ret[--len] != '/')
-				;
-		} else {
-			if (len + 1 + n + 1 > size)
-				return -ENAMETOOLONG;
-			if (len > 0)
-				ret[len++] = '/';
-			memcpy(ret + len, name, n);
-			len += n;
-		}
-		name += n;
-		name += *name == '/';
-	}
-	ret[len] = '\0';
-	return 0;
-}
-
-const char *printable(const char *name, char ret[static PRINTABLE_MAX])
-{
-	size_t n = 0;
-
-	for (; *name && n < 200; name++, n++)
-		ret[n] = (unsigned char) *name < ' ' || *name == 0x7f ? '?' : *name;
-	strcpy(ret + n, *name ? "..." : "");
-	return ret;
-}
-
-/* Directories */
-
-static int open_in_root(int root, const char *path, int flags)
-{
-	struct open_how how = {
-		.flags = (unsigned) (flags | O_CLOEXEC),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-	};
-	int fd = (int) syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof how);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static bool is_whiteout(const struct stat *st)
-{
-	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
-}
-
-static int set_opaque(int dir)
-{
-	return fsetxattr(dir, OVERLAY_OPAQUE, "y", 1, 0) < 0 ? -errno : 0;
-}
-
-/* Takes away what is not a directory so that one can be made. *ret_whiteout: what it hid must stay
- * hidden. */
-static int clear_for_dir(struct unpack *u, int parent, const char *base, bool replace,
-			 bool *ret_whiteout)
-{
-	struct stat st;
-
-	if (fstatat(parent, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -errno;
-	if (S_ISDIR(st.st_mode))
-		return 0;
-	*ret_whiteout = is_whiteout(&st);
-	if (!*ret_whiteout && !replace)
-		return -ENOTDIR;
-	u->stale = true;
-	if (unlinkat(parent, base, 0) < 0 || mkdirat(parent, base, IMPLICIT_DIR_MODE) < 0)
-		return -errno;
-	return 0;
-}
-
-/* Makes parent/base a directory and opens it; a file that is there goes if `replace`, a whiteout in
- * any case. */
-static int make_dir(struct unpack *u, int parent, const char *base, bool replace)
-{
-	autoclose int fd = -1;
-	bool whiteout = false;
-	int r;
-
-	if (mkdirat(parent, base, IMPLICIT_DIR_MODE) < 0) {
-		r = errno == EEXIST ? clear_for_dir(u, parent, base, replace, &whiteout) : -errno;
-		if (r < 0)
-			return r;
-	}
-	fd = openat(parent, base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	r = whiteout ? set_opaque(fd) : 0;
-	return r < 0 ? r : take_fd(fd);
-}
-
-/* Opens the directory `path`, making what is missing of it. */
-static int open_or_make_dir(struct unpack *u, const char *path)
-{
-	autofree char *up = NULL;
-	autoclose int above = -1;
-	const char *slash;
-	int fd;
-
-	fd = open_in_root(u->root, path, O_PATH | O_DIRECTORY);
-	if ((fd != -ENOENT && fd != -ENOTDIR) || !*path)
-		return fd;
-
-	slash = strrchr(path, '/');
-	up = xstrndup(path, slash ? (size_t) (slash - path) : 0);
-	above = open_or_make_dir(u, up);
-	return above < 0 ? above : make_dir(u, above, slash ? slash + 1 : path, false);
-}
-
-/* Opens the parent of p->path and fills in the rest of p. The root itself is "." in itself. */
+/* Opens the parent of p->path and fills in the rest of p. */
 static int place(struct unpack *u, struct placed *p, struct err *err)
 {
-	const char *slash = strrchr(p->path, '/');
-	autofree char *up = xstrndup(p->path, slash ? (size_t) (slash - p->path) : 0);
-
-	p->base = *p->path ? (slash ? slash + 1 : p->path) : ".";
-	if (u->stale || u->parent < 0 || !str_eq(up, u->parent_path)) {
-		int fd = open_or_make_dir(u, up);
-
-		if (fd < 0)
-			return err_sys(err, -fd, "entry %s: open its directory", p->shown);
-		if (u->parent >= 0)
-			(void) close(u->parent);
-		free(u->parent_path);
-		u->parent = fd;
-		u->parent_path = take(up);
-		u->stale = false;
-	}
-	p->parent = u->parent;
-	return 0;
+	p->parent = dirs_parent(&u->dirs, p->path, &p->base);
+	return p->parent < 0 ? err_sys(err, -p->parent, "entry %s: open its directory", p->shown)
+			     : 0;
 }
 
 /* Attributes */
@@ -266,7 +121,7 @@ static int remove_earlier(struct unpack *u, const struct placed *p, struct err *
 {
 	int r;
 
-	u->stale = true;
+	u->dirs.stale = true;
 	r = remove_tree_at(p->parent, p->base);
 	return r < 0 ? err_sys(err, -r, "entry %s: replace the earlier one", p->shown) : 0;
 }
@@ -334,17 +189,17 @@ static void remember_dir_time(struct unpack *u, const struct placed *p)
 	struct timespec times[2];
 
 	entry_times(p->e, times);
-	if (u->n_dirs == u->cap_dirs) {
-		u->cap_dirs = u->cap_dirs ? 2 * u->cap_dirs : 64;
-		u->dirs = xreallocarray(u->dirs, u->cap_dirs, sizeof *u->dirs);
+	if (u->n_times == u->cap_times) {
+		u->cap_times = u->cap_times ? 2 * u->cap_times : 64;
+		u->times = xreallocarray(u->times, u->cap_times, sizeof *u->times);
 	}
-	u->dirs[u->n_dirs++] = (struct dir_time){.path = xstrdup(p->path), .mtime = times[1]};
+	u->times[u->n_times++] = (struct dir_time){.path = xstrdup(p->path), .mtime = times[1]};
 }
 
 static int make_directory(struct unpack *u, const struct placed *p, struct err *err)
 {
-	autoclose int fd = *p->path ? make_dir(u, p->parent, p->base, true)
-				    : openat(u->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoclose int fd = *p->path ? dirs_make(&u->dirs, p->parent, p->base, true)
+				    : openat(u->dirs.root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(err, *p->path ? -fd : errno, "entry %s: make the directory",
@@ -402,7 +257,7 @@ static int make_hardlink(struct unpack *u, const struct placed *p, struct err *e
 	slash = strrchr(path, '/');
 	base = slash ? slash + 1 : path;
 	up = xstrndup(path, slash ? (size_t) (slash - path) : 0);
-	dir = open_in_root(u->root, up, O_PATH | O_DIRECTORY);
+	dir = dirs_open(u->dirs.root, up, O_PATH | O_DIRECTORY);
 	if (dir < 0)
 		return err_sys(err, -dir, "entry %s: link to %s", p->shown, target);
 
@@ -432,7 +287,7 @@ static int make_opaque(struct unpack *u, const struct placed *p, struct err *err
 		return err_sys(err, errno, "entry %s: open its directory", p->shown);
 	if (!strchr(p->path, '/'))
 		u->opaque_root = true;
-	r = set_opaque(fd);
+	r = dirs_set_opaque(fd);
 	return r < 0 ? err_sys(err, -r, "entry %s: make its directory opaque", p->shown) : 0;
 }
 
@@ -452,7 +307,7 @@ static int make_whiteout(struct unpack *u, const struct placed *p, struct err *e
 	fd = openat(p->parent, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return 0; /* a file hides what is below anyway */
-	r = set_opaque(fd);
+	r = dirs_set_opaque(fd);
 	return r < 0 ? err_sys(err, -r, "entry %s: make the directory opaque", p->shown) : 0;
 }
 
@@ -516,18 +371,18 @@ struct unpack *unpack_new(int root, struct budget *budget)
 {
 	struct unpack *u = xnew(struct unpack);
 
-	u->root = root;
+	u->dirs.root = root;
 	u->budget = budget;
-	u->parent = -1;
+	u->dirs.parent = -1;
 	return u;
 }
 
 int unpack_finish(struct unpack *u, struct unpack_result *ret, struct err *err)
 {
-	for (size_t i = 0; i < u->n_dirs; i++) {
-		struct timespec times[2] = {u->dirs[i].mtime, u->dirs[i].mtime};
-		autoclose int fd =
-			open_in_root(u->root, u->dirs[i].path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	for (size_t i = 0; i < u->n_times; i++) {
+		struct timespec times[2] = {u->times[i].mtime, u->times[i].mtime};
+		autoclose int fd = dirs_open(u->dirs.root, u->times[i].path,
+					     O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 
 		if (fd >= 0 && futimens(fd, times) < 0)
 			return err_sys(err, errno, "set the time of a directory");
@@ -541,11 +396,9 @@ void unpack_free(struct unpack *u)
 {
 	if (!u)
 		return;
-	if (u->parent >= 0)
-		(void) close(u->parent);
-	free(u->parent_path);
-	for (size_t i = 0; i < u->n_dirs; i++)
-		free(u->dirs[i].path);
-	free(u->dirs);
+	dirs_release(&u->dirs);
+	for (size_t i = 0; i < u->n_times; i++)
+		free(u->times[i].path);
+	free(u->times);
 	free(u);
 }

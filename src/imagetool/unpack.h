@@ -38,10 +38,3 @@ int unpack_entry(struct unpack *u, struct archive *a, struct archive_entry *e, s
 int unpack_finish(struct unpack *u, struct unpack_result *ret, struct err *err);
 void unpack_free(struct unpack *u);
 DEFINE_AUTO(struct unpack *, unpack_free);
-
-/* Removes ".", "..", and empty components: "/a/./b/../c/" -> "a/c", the root itself is "". 0,
- * -EXDEV where ".." leads out, -ENAMETOOLONG where it does not fit into ret. */
-int clean_path(const char *name, char *ret, size_t size);
-/* A name out of an archive, fit for a message: controls as '?', cut at 200 bytes. */
-#define PRINTABLE_MAX 208
-const char *printable(const char *name, char ret[static PRINTABLE_MAX]);

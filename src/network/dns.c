@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/spawn.h"
 #include "base/thread.h"
 #include "network/private.h"
 

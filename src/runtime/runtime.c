@@ -20,7 +20,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/proc.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "base/thread.h"
 #include "runtime/private.h"

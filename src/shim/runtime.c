@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/proc.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "base/time.h"
 #include "wire/layout.h"
