@@ -25,6 +25,11 @@ def wanted(daemon, cid):
     return WANTED[(read_json(place / "state.json") or {}).get("Wanted", 0)]
 
 
+def removes_itself(daemon, cid):
+    config = read_json(daemon.data / "containers" / cid / "config.json") or {}
+    return config.get("HostConfig", {}).get("AutoRemove", False)
+
+
 def records(daemon, cid):
     """The shim's record of runs: the truth about what ran and how it ended."""
     path = daemon.data / "containers" / cid / "runs.jsonl"
@@ -55,6 +60,8 @@ def unsteady(daemon, own):
         elif (status in ("running", "paused")) != (cid in execs):
             why.append(f"{cid[:12]} is {status}, its exec directory "
                        f"{'is there' if cid in execs else 'is not'}")
+        elif cid in own and status == "exited" and removes_itself(daemon, cid):
+            why.append(f"{cid[:12]} removes itself and is exited")
         elif cid in own and wish == "gone":
             why.append(f"{cid[:12]} is wanted gone and {status}")
         elif cid in own and wish == "restart":
