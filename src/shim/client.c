@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/time.h"
+#include "shim/websocket.h"
 
 #define READ_SIZE (64 * 1024)
 
@@ -31,7 +32,7 @@
 /* What is about to come; large enough to be mapped by itself, and so given back without a rest. */
 #define CORK_ROOM (160 * 1024)
 
-enum framing { FRAMING_RAW, FRAMING_MULTIPLEXED };
+enum framing { FRAMING_RAW, FRAMING_MULTIPLEXED, FRAMING_WEBSOCKET };
 
 struct client {
 	struct clients *all;
@@ -53,7 +54,9 @@ struct client {
 	unsigned head_polls;
 	bool head_taken; /* it has read the head, as far as we can wait for that */
 
-	struct buf in;		  /* read, and not yet the owner's */
+	struct buf in;		  /* read, out of its frames, and not yet the owner's */
+	struct websocket *websocket; /* the reader of that framing, else NULL */
+	bool broken;		  /* what it sends is not what it should be */
 	bool in_closed, in_ended; /* it sends no more; the owner knows */
 	bool deaf;		  /* it reads no more; what it sends may be of use yet */
 	bool hung_up;		  /* it has closed the whole connection */
@@ -94,6 +97,7 @@ static void free_client(struct client *c)
 	buf_free(&c->out);
 	buf_free(&c->in);
 	free(c->head);
+	free(c->websocket);
 	free(c);
 }
 
@@ -333,6 +337,8 @@ static size_t frame_head(const struct client *c, unsigned stream, size_t n, char
 {
 	size_t docker = c->framing == FRAMING_MULTIPLEXED ? 8 : 0, len = 0;
 
+	if (c->framing == FRAMING_WEBSOCKET)
+		return websocket_head(WEBSOCKET_BYTES, n, ret);
 	if (c->chunked)
 		len = (size_t) snprintf(ret, FRAME_MAX, "%zx\r\n", n + docker);
 	if (docker) {
@@ -432,12 +438,23 @@ bool client_is_full(const struct client *c)
 	return c->full;
 }
 
+/* Behind what is queued; few bytes. */
+static void send_control(struct client *c, enum websocket_opcode opcode, const char *text, size_t n)
+{
+	char head[WEBSOCKET_HEAD_MAX];
+
+	buf_add(&c->out, head, websocket_head(opcode, n, head));
+	buf_add(&c->out, text, n);
+}
+
 void client_finish(struct client *c)
 {
 	if (c->gone || c->finishing)
 		return;
 	if (c->chunked && !c->deaf)
 		buf_adds(&c->out, "0\r\n\r\n");
+	if (c->framing == FRAMING_WEBSOCKET && !c->deaf)
+		send_control(c, WEBSOCKET_END, c->broken ? "\x03\xea" : "\x03\xe8", 2);
 	c->finishing = true;
 	buf_free(&c->in);
 	if (queued(c) > 0 && head_is_taken(c))
@@ -469,15 +486,20 @@ static bool deliver(struct client *c)
 	enter(c);
 	if (c->owner->on_input_end && !c->finishing)
 		c->owner->on_input_end(c->arg);
+	/* A websocket has no half. */
+	if (c->websocket && !c->gone)
+		client_finish(c);
 	return leave(c);
 }
 
 /* Its bytes go straight to the owner where he takes them. */
-static bool take_input(struct client *c, const char *data, size_t n)
+static bool take_plain(struct client *c, const char *data, size_t n)
 {
-	size_t taken = n;
+	size_t taken = 0;
 
-	if (c->owner->on_input && !c->finishing) {
+	if (!c->owner->on_input || c->finishing)
+		return true;
+	if (c->in.len == 0) {
 		enter(c);
 		taken = c->owner->on_input(c->arg, data, n);
 		if (!leave(c))
@@ -485,6 +507,34 @@ static bool take_input(struct client *c, const char *data, size_t n)
 	}
 	buf_add(&c->in, data + taken, n - taken);
 	return true;
+}
+
+/* Out of the frames. What a client says behind its end is not heard. */
+static bool take_frames(struct client *c, char *data, size_t n)
+{
+	while (n > 0 && !c->in_closed) {
+		enum websocket_event event;
+		const char *text;
+		size_t taken, len;
+
+		event = websocket_read(c->websocket, data, n, &taken, &text, &len);
+		if (event == WEBSOCKET_DATA && !take_plain(c, text, len))
+			return false;
+		if (event == WEBSOCKET_PING && !c->finishing && queued(c) < CLIENT_QUEUE_MAX)
+			send_control(c, WEBSOCKET_PONG, text, len);
+		c->broken = event == WEBSOCKET_BROKEN;
+		c->in_closed |= event == WEBSOCKET_BROKEN || event == WEBSOCKET_CLOSE;
+		data += taken;
+		n -= taken;
+	}
+	if (queued(c) > 0 && head_is_taken(c))
+		flush(c);
+	return c->in_closed ? deliver(c) : true;
+}
+
+static bool take_input(struct client *c, char *data, size_t n)
+{
+	return c->websocket ? take_frames(c, data, n) : take_plain(c, data, n);
 }
 
 /* Reads once; false where the client is no more. */
@@ -536,6 +586,8 @@ static int parse_framing(const char *s, enum framing *ret)
 		*ret = FRAMING_RAW;
 	else if (str_eq(s, "multiplexed"))
 		*ret = FRAMING_MULTIPLEXED;
+	else if (str_eq(s, "websocket"))
+		*ret = FRAMING_WEBSOCKET;
 	else
 		return -EINVAL;
 	return 0;
@@ -599,6 +651,8 @@ int client_take(struct clients *cs, const struct message *m, const struct client
 		.head_timer = {.fn = on_head_timer, .arg = c},
 	};
 	in = (struct buf){0};
+	if (framing == FRAMING_WEBSOCKET)
+		c->websocket = xnew(struct websocket);
 	cs->first = c;
 	cs->n++;
 	*ret = c;
@@ -608,11 +662,14 @@ int client_take(struct clients *cs, const struct message *m, const struct client
 void client_begin(struct client *c)
 {
 	autofree char *head = take(c->head);
+	autobuf early = {0};
 	struct iovec part = {.iov_base = head, .iov_len = head ? strlen(head) : 0};
 
 	if (part.iov_len > 0)
 		send_parts(c, &part, 1);
 	c->head_taken = part.iov_len == 0;
-	if (deliver(c))
+	early = c->in;
+	c->in = (struct buf){0};
+	if (early.len == 0 || take_input(c, early.text, early.len))
 		settle(c);
 }

@@ -65,7 +65,7 @@ const struct route docker_routes[] = {
 	{"DELETE", "/volumes/{name}", volume_remove},
 
 	{"POST", "/containers/{name}/attach", container_attach},
-	{"GET", "/containers/{name}/attach/ws", not_supported, "attaching to a container is"},
+	{"GET", "/containers/{name}/attach/ws", container_attach_websocket},
 	{"POST", "/containers/{name}/resize", container_resize},
 	{"POST", "/containers/{name}/exec", exec_create},
 	{"GET", "/containers/{name}/top", not_supported, "top is"},
