@@ -83,8 +83,11 @@ def test_64_mib_each_way_through_attach(daemon, away):
 @pytest.mark.parametrize("away", [0, 1, 5])
 def test_a_terminal(docker, daemon, away):
     """run -it, and its size, through a death."""
+    begun = time.time()
     with docker.terminal("run", "-it", "--name", "term", *NONE, "busybox", "sh", rows=31, columns=97) as t:
         t.hear(b"/ # ")
+        # What it asks for when its start has been answered.
+        wait_for(lambda: daemon.past_events(begun, event=["resize"]), "its resize")
         daemon.kill9()
         t.send(b"echo al''ive; stty size\n")
         t.hear(b"alive\r\n31 97\r\n")
@@ -99,11 +102,9 @@ def test_a_terminal(docker, daemon, away):
 
 @pytest.mark.parametrize("away", [0, 1])
 def test_run_rm(docker, daemon, away):
-    run = docker.begin("run", "-i", "--rm", *NONE, "busybox", "sh", "-c", "read x; echo got $x; exit 7")
+    run = docker.begin("run", "-i", "--rm", *NONE, "busybox", "sh", "-c", "echo up; read x; echo got $x; exit 7")
     try:
-        deadline = time.monotonic() + 30
-        while not daemon.list():
-            assert time.monotonic() < deadline
+        assert run.stdout.readline() == b"up\n"
         daemon.kill9()
         run.stdin.write(b"this\n")
         run.stdin.flush()
