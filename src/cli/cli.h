@@ -143,4 +143,7 @@ extern const struct option volume_create_options[], volume_ls_options[], volume_
 extern const struct option volume_prune_options[];
 COMMAND(restore_report);
 extern const struct option restore_report_options[];
+COMMAND(upgrade);
+COMMAND(shutdown);
+extern const struct option shutdown_options[];
 COMMAND(help);

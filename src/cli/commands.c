@@ -96,6 +96,12 @@ const struct command commands[] = {
 	C("restore-report", NULL, "[OPTIONS]",
 	  "Show what the daemon found and did when it started last", restore_report_options, 0, 0,
 	  restore_report),
+	C("upgrade", NULL, "", "Let the holdfastd on disk take the place of the one that runs",
+	  NULL, 0, 0, upgrade),
+	C("shutdown", NULL, "[OPTIONS]",
+	  "Stop all containers because the host goes down; their policies start them after the "
+	  "boot",
+	  shutdown_options, 0, 0, shutdown),
 	C("help", NULL, "[COMMAND]", "Show the help of a command", NULL, 0, 2, help),
 	{.name = "container inspect",
 	 .args = "[OPTIONS] " CONTAINERS,

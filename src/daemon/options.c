@@ -16,7 +16,6 @@
 #define CONFIG_DEFAULT "/etc/holdfast/daemon.json"
 #define DATA_ROOT      "/var/lib/holdfast"
 #define EXEC_ROOT      "/run/holdfast"
-#define LIBEXEC	       "/usr/libexec/holdfast"
 
 const char options_help[] =
 	"Usage: holdfastd [OPTIONS]\n"

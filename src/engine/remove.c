@@ -174,8 +174,12 @@ int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, s
 			return -1;
 		(void) signal_init(c, SIGKILL);
 	}
-	if (container_claim(c, err) < 0)
-		return -1;
+	if (container_claim(c, err) < 0) {
+		/* It has gone meanwhile, as we have just said that it shall. */
+		if (force)
+			err_clear(err);
+		return force ? 0 : -1;
+	}
 	claimed = c;
 	return remove_claimed(e, c, force, volumes, err);
 }
