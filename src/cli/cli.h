@@ -59,6 +59,8 @@ void target_container(struct buf *b, const char *ref, const char *verb);
 void target_image(struct buf *b, const char *ref, const char *verb);
 /* "/v1.44/volumes/<name>" */
 void target_volume(struct buf *b, const char *name);
+/* "/v1.44/networks/<name>/<verb>", or without verb where it is NULL. */
+void target_network(struct buf *b, const char *name, const char *verb);
 /* "repo:tag" cut in two: a copy of the first part, and where in name the second begins (NULL:
  * nowhere). The port of a registry is no tag. */
 const char *repo_and_tag(const char *name, char **ret_repo);
@@ -141,6 +143,16 @@ COMMAND(volume_prune);
 COMMAND(inspect_volume);
 extern const struct option volume_create_options[], volume_ls_options[], volume_rm_options[];
 extern const struct option volume_prune_options[];
+COMMAND(network_create);
+COMMAND(network_ls);
+COMMAND(network_rm);
+COMMAND(network_connect);
+COMMAND(network_disconnect);
+COMMAND(network_prune);
+COMMAND(inspect_network);
+extern const struct option network_create_options[], network_ls_options[];
+extern const struct option network_connect_options[], network_disconnect_options[];
+COMMAND(repair);
 COMMAND(restore_report);
 extern const struct option restore_report_options[];
 COMMAND(upgrade);

@@ -4,6 +4,7 @@
 #define CONTAINERS "CONTAINER [CONTAINER...]"
 #define IMAGES	   "IMAGE [IMAGE...]"
 #define VOLUMES	   "VOLUME [VOLUME...]"
+#define NETWORKS   "NETWORK [NETWORK...]"
 
 #define C(name_, aliases_, args_, summary_, options_, min, max, fn_)                       \
 	{                                                                                  \
@@ -87,12 +88,27 @@ const struct command commands[] = {
 	C("volume prune", NULL, "[OPTIONS]",
 	  "Remove unused anonymous volumes; with -a, named ones, too", volume_prune_options, 0, 0,
 	  volume_prune),
+	C("network create", NULL, "[OPTIONS] NETWORK", "Create a network", network_create_options,
+	  1, 1, network_create),
+	C("network ls", "network list", "[OPTIONS]", "List networks", network_ls_options, 0, 0,
+	  network_ls),
+	C("network rm", "network remove", NETWORKS, "Remove one or more networks", NULL, 1,
+	  ARGS_ANY, network_rm),
+	C("network connect", NULL, "[OPTIONS] NETWORK CONTAINER",
+	  "Connect a container to a network", network_connect_options, 2, 2, network_connect),
+	C("network disconnect", NULL, "[OPTIONS] NETWORK CONTAINER",
+	  "Disconnect a container from a network", network_disconnect_options, 2, 2,
+	  network_disconnect),
+	C("network prune", NULL, "[OPTIONS]", "Remove all unused networks", container_prune_options,
+	  0, 0, network_prune),
 	C("events", "system events", "[OPTIONS]", "Follow what happens to containers and images",
 	  events_options, 0, 0, events),
 	C("version", NULL, "[OPTIONS]", "Show the versions of holdfast and of the daemon",
 	  system_options, 0, 0, version),
 	C("info", "system info", "[OPTIONS]", "Display system-wide information", system_options, 0,
 	  0, info),
+	C("repair", NULL, "", "Make bridges and the firewall as they should be", NULL, 0, 0,
+	  repair),
 	C("restore-report", NULL, "[OPTIONS]",
 	  "Show what the daemon found and did when it started last", restore_report_options, 0, 0,
 	  restore_report),
@@ -127,5 +143,13 @@ const struct command commands[] = {
 	 .max_args = ARGS_ANY,
 	 .hidden = true,
 	 .fn = command_inspect_volume},
+	{.name = "network inspect",
+	 .args = "[OPTIONS] " NETWORKS,
+	 .summary = "Show all that is known of networks",
+	 .options = inspect_options,
+	 .min_args = 1,
+	 .max_args = ARGS_ANY,
+	 .hidden = true,
+	 .fn = command_inspect_network},
 	{.name = NULL},
 };

@@ -71,6 +71,8 @@ int update_request(const struct create_options *o, json_t **ret, struct err *err
 
 /* "key=value" or "key" into a map. */
 void set_pair(struct strmap *map, const char *text);
+/* An object of such texts; volume.c. New reference. */
+json_t *pairs_json(char *const *texts);
 /* "/data", "vol:/data[:ro]", "./here:/data": adds to binds, or to the anonymous volumes. */
 int volume_parse(const char *text, char ***binds, char ***volumes, struct err *err);
 /* "type=bind,src=/a,dst=/b,ro": adds to mounts. */

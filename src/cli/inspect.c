@@ -1,4 +1,4 @@
-/* inspect: containers, images and volumes, as the daemon tells of them. */
+/* inspect: containers, images, networks and volumes, as the daemon tells of them. */
 #include "cli/cli.h"
 #include "cli/list.h"
 
@@ -16,7 +16,7 @@ const struct option inspect_options[] = {
 	O('s', "size", OPTION_FLAG, size, NULL,
 	  "Display total file sizes if the type is container"),
 	O(0, "type", OPTION_STR, type, "string",
-	  "Only inspect objects of the given type (container, image, volume)"),
+	  "Only inspect objects of the given type (container, image, network, volume)"),
 	OPTION_END,
 };
 
@@ -47,7 +47,15 @@ static int get_volume(const struct cli *cli, const char *name, json_t **ret, str
 	return client_call(cli->address, "GET", target.text, NULL, ret, err);
 }
 
-/* Without a type: a container of this name, else an image, else a volume. */
+static int get_network(const struct cli *cli, const char *name, json_t **ret, struct err *err)
+{
+	autobuf target = {0};
+
+	target_network(&target, name, NULL);
+	return client_call(cli->address, "GET", target.text, NULL, ret, err);
+}
+
+/* Without a type: a container of this name, else an image, a network, a volume. */
 static int get(const struct cli *cli, const struct inspect_options *o, const char *ref,
 	       json_t **ret, struct err *err)
 {
@@ -57,11 +65,17 @@ static int get(const struct cli *cli, const struct inspect_options *o, const cha
 		return get_image(cli, ref, ret, err);
 	if (str_eq(o->type, "volume"))
 		return get_volume(cli, ref, ret, err);
+	if (str_eq(o->type, "network"))
+		return get_network(cli, ref, ret, err);
 	if (get_container(cli, o, ref, ret, err) == 0)
 		return 0;
 	if (err->kind != ERR_NOT_FOUND)
 		return -1;
 	if (get_image(cli, ref, ret, err) == 0)
+		return 0;
+	if (err->kind != ERR_NOT_FOUND)
+		return -1;
+	if (get_network(cli, ref, ret, err) == 0)
 		return 0;
 	if (err->kind != ERR_NOT_FOUND)
 		return -1;
@@ -101,7 +115,7 @@ static int inspect(const struct cli *cli, const struct inspect_options *o, int n
 
 static int inspect_type(struct cli *cli, const char *type, int argc, char **argv)
 {
-	static const char *const types[] = {"container", "image", "volume", NULL};
+	static const char *const types[] = {"container", "image", "volume", "network", NULL};
 	struct inspect_options o = {0};
 	int n = cli_begin(cli, &o, argc, argv);
 
@@ -109,7 +123,7 @@ static int inspect_type(struct cli *cli, const char *type, int argc, char **argv
 		o.type = type;
 	if (o.type && !strv_contains((char *const *) types, o.type))
 		return cli_failf("inspect: \"%s\" is not a type that can be inspected (container, "
-				 "image, volume)",
+				 "image, network, volume)",
 				 o.type);
 	return inspect(cli, &o, n, argv);
 }
@@ -127,6 +141,11 @@ int command_inspect_container(struct cli *cli, int argc, char **argv)
 int command_inspect_volume(struct cli *cli, int argc, char **argv)
 {
 	return inspect_type(cli, "volume", argc, argv);
+}
+
+int command_inspect_network(struct cli *cli, int argc, char **argv)
+{
+	return inspect_type(cli, "network", argc, argv);
 }
 
 int command_inspect_image(struct cli *cli, int argc, char **argv)

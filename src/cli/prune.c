@@ -118,6 +118,25 @@ int command_volume_prune(struct cli *cli, int argc, char **argv)
 	return exit_code;
 }
 
+int command_network_prune(struct cli *cli, int argc, char **argv)
+{
+	struct prune_options o = {0};
+	autojson json_t *answer = NULL;
+	int exit_code = EXIT_OK;
+	json_t *name;
+	size_t i;
+
+	(void) cli_begin(cli, &o, argc, argv);
+	if (confirmed(&o, "all custom networks not used by at least one container"))
+		exit_code = prune(cli, CLIENT_API "/networks/prune", &o, &answer);
+	if (json_array_size(json_object_get(answer, "NetworksDeleted")))
+		puts("Deleted Networks:");
+	json_array_foreach (json_object_get(answer, "NetworksDeleted"), i, name)
+		puts(json_string_value(name) ?: "");
+	strv_free(o.filters);
+	return exit_code;
+}
+
 int command_image_prune(struct cli *cli, int argc, char **argv)
 {
 	struct prune_options o = {0};

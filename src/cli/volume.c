@@ -47,7 +47,7 @@ void target_volume(struct buf *b, const char *name)
 
 /* create ------------------------------------------------------------------------------------- */
 
-static json_t *pairs_json(char **texts)
+json_t *pairs_json(char *const *texts)
 {
 	json_t *object = json_object();
 	const char *key, *value;

@@ -295,3 +295,23 @@ def test_links_are_in_the_hosts_file_and_follow(daemon, docker):
     assert line()[0][0] == endpoint(daemon, "db")["IPAddress"]
     done = docker.run("run", "-d", "--link", "nobody", "busybox", "true", check=False)
     assert "No such container: nobody" in done.stderr
+
+
+def test_our_own_command_line(daemon, host):
+    cli = daemon.cli
+    cli("network", "create", "--subnet", "10.44.0.0/24", "--ip-range", "10.44.0.128/25", "--gateway", "10.44.0.1",
+        "--aux-address", "router=10.44.0.200", "--label", "a=b", "net")
+    config = json.loads(cli("network", "inspect", "net").stdout)[0]
+    assert config["IPAM"]["Config"] == [{"Subnet": "10.44.0.0/24", "IPRange": "10.44.0.128/25", "Gateway": "10.44.0.1",
+                                         "AuxiliaryAddresses": {"router": "10.44.0.200"}}]
+    assert [l.split()[1] for l in cli("network", "ls").stdout.splitlines()[1:]] == ["bridge", "host", "none", "net"]
+    cid = cli("run", "-d", "-p", "8080:80", "busybox", *SERVE).stdout.strip()
+    cli("network", "connect", "--ip", "10.44.0.130", "net", cid)
+    assert endpoint(daemon, cid, "net")["IPAddress"] == "10.44.0.130"
+    host.run("nft", "flush", "ruleset")
+    assert not _answers(host)
+    cli("repair")
+    assert _answers(host) == cid[:12]
+    cli("network", "disconnect", "net", cid)
+    assert cli("network", "prune", "-f").stdout.split() == ["Deleted", "Networks:", "net"]
+    assert "network nowhere not found" in cli("network", "rm", "nowhere", check=False).stderr

@@ -98,7 +98,7 @@ docker_handler image_load, image_create, image_list, image_inspect, image_histor
 docker_handler image_remove, image_get, image_get_many, image_prune;
 docker_handler events_stream;
 docker_handler network_list, network_inspect, network_create_new, network_remove_one;
-docker_handler network_connect, network_disconnect, network_prune;
+docker_handler repair, network_connect, network_disconnect, network_prune;
 docker_handler volume_list, volume_inspect, volume_create, volume_remove, volume_prune;
 docker_handler build_prune, plugin_list, plugin_missing;
 docker_handler exec_create, exec_start, exec_resize, exec_inspect;

@@ -453,6 +453,15 @@ int network_disconnect(struct call *c, struct err *err)
 	return 0;
 }
 
+/* POST /holdfast/repair: what foreign hands have taken away of bridges and firewall comes again. */
+int repair(struct call *c, struct err *err)
+{
+	if (networks_repair(engine_networks(c->e), err) < 0)
+		return -1;
+	answer_empty(c, 204);
+	return 0;
+}
+
 int network_prune(struct call *c, struct err *err)
 {
 	static const char *const keys[] = {"until", "label", "label!", NULL};

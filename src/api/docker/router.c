@@ -15,6 +15,7 @@ const struct route docker_routes[] = {
 	{"GET", "/info", info},
 	{"GET", "/events", events_stream},
 	{"GET", "/holdfast/restore", restore_report},
+	{"POST", "/holdfast/repair", repair},
 	{"GET", "/holdfast/upgrade", upgrade_report},
 	{"POST", "/holdfast/upgrade", upgrade_begin},
 	{"POST", "/holdfast/shutdown", shutdown_begin},
