@@ -104,8 +104,11 @@ int shim_refused(const struct kv *answer, struct err *err)
 {
 	const char *text = kv_get(answer, "text") ?: "no reason";
 
-	return err_set(err, strcmp(text, "unknown message") ? ERR_CONFLICT : ERR_NOT_SUPPORTED,
-		       "its shim says: %s", text);
+	if (strcmp(text, "unknown message") == 0)
+		return err_set(err, ERR_NOT_SUPPORTED,
+			       "its shim is of an earlier version and cannot do that: it can once "
+			       "the container has been restarted");
+	return err_set(err, ERR_CONFLICT, "its shim says: %s", text);
 }
 
 static int receive_answer(int fd, int timeout_ms, struct kv *ret, struct err *err)

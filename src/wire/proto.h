@@ -1,11 +1,11 @@
 /*
- * The shim protocol, version 1: packets of kv text (wire/kv.h) over SOCK_SEQPACKET, with
+ * The shim protocol, version 2: packets of kv text (wire/kv.h) over SOCK_SEQPACKET, with
  * descriptors by SCM_RIGHTS. The shim gets its first connection as an inherited socketpair, later
  * daemons connect to shim.sock. Any number of connections; each gets every event. A side that reads
  * a message it does not know answers msg=error, or ignores it if it is an event.
  *
  * daemon -> shim				answer
- *  msg=hello version=1				msg=hello version=1 id= run= state=idle|starting|running|
+ *  msg=hello version=2				msg=hello version=2 id= run= state=idle|starting|running|
  *						  restarting|ended; running: pid= ticks=; restarting: run= (the next) due= count=;
  *						  ended: time= code= signal= oom=; exec=, the ids of probes in
  *						  progress. It knows nothing of paused
@@ -52,6 +52,11 @@
  * A shim that cannot be born sends msg=error text= unasked, and hangs up.
  * Times are ns since the epoch.
  *
+ * Version 1 had no clients: attach, wait, exec, follow and resize are new in version 2, and so are
+ * start's anew= and quit's keep-clients=. Shims live as long as their containers, so a daemon meets
+ * those of earlier versions: what they do not know they refuse, and it serves the client itself
+ * where it can (wait, follow), or says so.
+ *
  * A client is the descriptor of an HTTP connection whose request has been understood; it comes
  * first of the packet's. The shim owns it from its msg=ok on; at msg=error it is still the daemon's.
  * head: what to send before all else, the response's head; chunked=1: what follows goes in HTTP
@@ -67,7 +72,7 @@
 #include "base/str.h"
 #include "wire/kv.h"
 
-#define PROTO_VERSION	 1
+#define PROTO_VERSION	 2
 #define PROTO_PACKET_MAX (64 * 1024)
 #define PROTO_FDS_MAX	 4
 

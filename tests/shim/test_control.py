@@ -23,7 +23,7 @@ def test_a_new_daemon_learns_all(new_shim):
     shim.conn.close()
     shim.conn = shim.connect()
     hello = shim.conn.ask("hello", version=1)
-    assert hello["id"] == shim.id and hello["state"] == "running" and hello["version"] == "1"
+    assert hello["id"] == shim.id and hello["state"] == "running" and hello["version"] == "2"
     assert (hello["run"], hello["pid"], hello["ticks"]) == ("4", started["pid"], started["ticks"])
     kill(started)
     assert shim.conn.event("ended")["code"] == "137"
@@ -88,7 +88,7 @@ def test_unknown_messages_are_answered(new_shim):
     shim = new_shim()
     assert shim.conn.ask("dance")["msg"] == "error"
     assert shim.conn.ask("start")["msg"] == "error"  # which run?
-    assert shim.conn.ask("hello", version=9, colour="red")["version"] == "1"
+    assert shim.conn.ask("hello", version=9, colour="red")["version"] == "2"
 
 
 @pytest.mark.parametrize("delay_ms", [0, 1, 3, 6, 10, 15, 20, 30])

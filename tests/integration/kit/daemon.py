@@ -32,6 +32,7 @@ class Daemon:
         self.stderr_path = self.root / "stderr"
         self.mark = f"HOLDFAST_TEST={self.root}"
         self.runtime, self.namespace, self.args = runtime, namespace, list(args)
+        self.binary = BUILD / "holdfastd"
         self.api = Api(self.sock)
         self.ids = set()
         self.process = None
@@ -47,7 +48,7 @@ class Daemon:
             enter = ["nsenter", f"--net={self.netns}", "--"]
         if self.namespace:
             enter += ["nsenter", f"--mount=/proc/{self.namespace.pid}/ns/mnt", "--"]
-        return [*enter, str(BUILD / "holdfastd"),
+        return [*enter, str(self.binary),
                 "--data-root", str(self.data), "--exec-root", str(self.exec),
                 "-H", f"unix://{self.sock}", "--pidfile", str(self.root / "pid"),
                 "--default-runtime", self.runtime, *self.args, *extra]
