@@ -54,12 +54,12 @@ struct client {
 	unsigned head_polls;
 	bool head_taken; /* it has read the head, as far as we can wait for that */
 
-	struct buf in;		  /* read, out of its frames, and not yet the owner's */
+	struct buf in;		     /* read, out of its frames, and not yet the owner's */
 	struct websocket *websocket; /* the reader of that framing, else NULL */
-	bool broken;		  /* what it sends is not what it should be */
-	bool in_closed, in_ended; /* it sends no more; the owner knows */
-	bool deaf;		  /* it reads no more; what it sends may be of use yet */
-	bool hung_up;		  /* it has closed the whole connection */
+	bool broken;		     /* what it sends is not what it should be */
+	bool in_closed, in_ended;    /* it sends no more; the owner knows */
+	bool deaf;		     /* it reads no more; what it sends may be of use yet */
+	bool hung_up;		     /* it has closed the whole connection */
 	bool full;
 	bool corked; /* more is about to come: all of it is written at once */
 	bool may_be_slow;
@@ -383,7 +383,7 @@ void client_send(struct client *c, unsigned stream, const char *data, size_t n)
 	struct iovec parts[3] = {
 		{.iov_base = head},
 		{.iov_base = (void *) (uintptr_t) data, .iov_len = n},
-		{.iov_base = "\r\n", .iov_len = c->chunked ? 2 : 0},
+		{.iov_base = (void *) (uintptr_t) "\r\n", .iov_len = c->chunked ? 2 : 0},
 	};
 
 	if (c->gone || c->deaf || c->finishing || n == 0)

@@ -1,5 +1,6 @@
 """What must hold after every death, whatever the verb: see the laws in ARCHITECTURE.md."""
 
+import fcntl
 import json
 from collections import Counter
 from datetime import datetime, timezone
@@ -44,6 +45,19 @@ def nanoseconds(text):
     return int(seconds) * 10 ** 9 + int(fraction.ljust(9, "0")[:9] or 0)
 
 
+def has_idle_shim(daemon, cid):
+    """A living shim that waits with its clients for a start."""
+    place = daemon.exec / "containers" / cid
+    try:
+        with open(place / "alive") as pulse:
+            fcntl.flock(pulse, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return not (place / "phase.json").exists()
+    except FileNotFoundError:
+        return False
+
+
 def unsteady(daemon, own):
     """Why the engine is not at rest yet; empty: it is."""
     there = {one["Id"]: one["State"] for one in daemon.list(all=True)}
@@ -57,7 +71,7 @@ def unsteady(daemon, own):
             why.append(f"{cid[:12]} has a verb in hand: {phase}")
         if status not in ("created", "running", "paused", "exited"):
             why.append(f"{cid[:12]} is {status}")
-        elif (status in ("running", "paused")) != (cid in execs):
+        elif (status in ("running", "paused")) != (cid in execs) and not has_idle_shim(daemon, cid):
             why.append(f"{cid[:12]} is {status}, its exec directory "
                        f"{'is there' if cid in execs else 'is not'}")
         elif cid in own and status == "exited" and removes_itself(daemon, cid):

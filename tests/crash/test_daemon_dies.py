@@ -2,6 +2,7 @@
 
 import pytest
 
+from attach_verbs import ATTACHES
 from sweep import DaemonDies, DaemonRestores, Sweep
 from verbs import ALL, Restore
 from volume_verbs import VOLUMES
@@ -14,7 +15,7 @@ def sweep(verb, death, runtime, namespace, request, record_property):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("verb", ALL + VOLUMES, ids=lambda v: v.name)
+@pytest.mark.parametrize("verb", ALL + VOLUMES + ATTACHES, ids=lambda v: v.name)
 def test_verb(verb, runtime, namespace, request, record_property):
     sweep(verb, DaemonDies(), runtime, namespace, request, record_property)
 

@@ -435,6 +435,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 	must(runs_read(dir_fd(), follow, &story, &damaged, NULL) == 0 && damaged == 0);
 	audience_end(&s.life.stdio.audience);
 	follows_set_over(&s.life.follows, true);
+	free(take(s.life.waiters.error));
 	execs_abandon(&s.life.execs);
 	must(!s.life.execs.first && !world.execs);
 	must(s.life.execs.n_probes == 0 && s.life.execs.n_sessions == 0);
