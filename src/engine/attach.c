@@ -3,23 +3,6 @@
 
 #include "engine/internal.h"
 
-/* Looks it up, and waits until restore has looked at it: what it does now is known then. */
-static int find(struct engine *e, const char *ref, struct container **ret, struct err *err)
-{
-	auto_(container_unref_p) struct container *c = NULL;
-
-	if (container_lookup(e->store, ref, &c, err) < 0)
-		return -1;
-	{
-		hold(&c->lock);
-		while (!c->handled && !c->gone)
-			pthread_cond_wait(&c->changed, &c->lock);
-	}
-	settle_now(e, c);
-	*ret = take(c);
-	return 0;
-}
-
 static int check_attachable(struct container *c, const char *ref, struct err *err)
 {
 	hold(&c->lock);
@@ -39,7 +22,7 @@ int engine_attach_check(struct engine *e, const char *ref, bool *ret_tty, struct
 	auto_(container_unref_p) struct container *c = NULL;
 	auto_(container_config_unref_p) struct container_config *config = NULL;
 
-	if (find(e, ref, &c, err) < 0 || check_attachable(c, ref, err) < 0)
+	if (find_handled(e, ref, &c, err) < 0 || check_attachable(c, ref, err) < 0)
 		return -1;
 	config = config_of(c, err);
 	if (!config)
@@ -69,7 +52,7 @@ int engine_attach(struct engine *e, const char *ref, const struct attach_request
 	autoclose int exec = -1;
 	autobuf msg = {0};
 
-	if (find(e, ref, &c, err) < 0 || check_attachable(c, ref, err) < 0 ||
+	if (find_handled(e, ref, &c, err) < 0 || check_attachable(c, ref, err) < 0 ||
 	    engine_shim_for_client(e, c, err) < 0)
 		return -1;
 	config = config_of(c, err);
@@ -103,7 +86,7 @@ int engine_resize(struct engine *e, const char *ref, int64_t rows, int64_t colum
 	autokv answer = {0};
 	autobuf msg = {0};
 
-	if (find(e, ref, &c, err) < 0 || check_running(c, err) < 0)
+	if (find_handled(e, ref, &c, err) < 0 || check_running(c, err) < 0)
 		return -1;
 	exec = open_exec_dir(e, c->id, err);
 	if (exec < 0)

@@ -58,7 +58,7 @@ int engine_exec_create(struct engine *e, const char *ref, const struct exec_conf
 	auto_(container_unref_p) struct container *c = NULL;
 	int64_t run;
 
-	if (container_lookup(e->store, ref, &c, err) < 0)
+	if (find_handled(e, ref, &c, err) < 0)
 		return -1;
 	{
 		hold(&c->lock);
@@ -81,7 +81,7 @@ int engine_exec_inspect(struct engine *e, const char *id, struct exec_session *r
 static int find_startable(struct engine *e, const struct exec_session *s, struct container **ret,
 			  struct container_config **ret_config, struct err *err)
 {
-	if (container_lookup(e->store, s->container, ret, NULL) < 0)
+	if (find_handled(e, s->container, ret, NULL) < 0)
 		return err_set(err, ERR_NOT_FOUND, "No such exec instance: %s", s->id);
 	hold(&(*ret)->lock);
 	if (check_running_locked(*ret, err) < 0)

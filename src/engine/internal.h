@@ -429,6 +429,9 @@ char **sessions_of(struct engine *e, const char *container);
  * go, and what has not ended by now has ended with it. Only on the container's worker, or where
  * that is kept out. */
 void sessions_take_up(struct engine *e, struct container *c, bool over);
+/* Takes away what a daemon that died was at in their directories; before any verb has the container.
+ */
+void sessions_tidy(struct engine *e, struct container *c);
 /* Sees to it that ended ones go when their time is up. */
 void sessions_arm_sweep(struct engine *e);
 /* Looks after those that an earlier daemon has left. */
@@ -514,6 +517,8 @@ int open_exec_dir(struct engine *e, const char *id, struct err *err);
 /* Looks it up and claims it for a verb; the claim ends with container_release(*ret_claimed). */
 int find_and_claim(struct engine *e, const char *ref, struct container **ret,
 		   struct container **ret_claimed, struct err *err);
+/* Looks it up, and waits until restore has looked at it: what it does now is known then. */
+int find_handled(struct engine *e, const char *ref, struct container **ret, struct err *err);
 /* names.c: takes the wished-for name, or makes one, for c in the index. */
 int engine_take_name(struct engine *e, const char *wish, struct container *c, char **ret,
 		     struct err *err);

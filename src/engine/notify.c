@@ -107,3 +107,19 @@ int find_and_claim(struct engine *e, const char *ref, struct container **ret,
 	settle_now(e, *ret);
 	return 0;
 }
+
+int find_handled(struct engine *e, const char *ref, struct container **ret, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+
+	if (container_lookup(e->store, ref, &c, err) < 0)
+		return -1;
+	{
+		hold(&c->lock);
+		while (!c->handled && !c->gone && !engine_ending(e))
+			pthread_cond_wait(&c->changed, &c->lock);
+	}
+	settle_now(e, c);
+	*ret = take(c);
+	return 0;
+}

@@ -311,16 +311,21 @@ static enum verdict judge_here(struct container *c, enum verdict v, enum seen se
 
 static void reconcile_now(struct engine *e, struct container *c, struct finding *f)
 {
+	bool first;
+
 	probe(e, c, f);
 	{
 		/* A start of which the record says that it came to run. */
 		hold(&c->lock);
+		first = !c->handled;
 		if (f->written == PHASE_STARTING && c->phase == PHASE_RUNNING)
 			f->written = PHASE_RUNNING;
 	}
 	f->verdict = judge_here(c, judge(f->written, f->seen), f->seen);
 	log_debug("container %.12s: written %s, seen %s (%s): %s", c->id, phase_text(f->written),
 		  seen_text(f->seen), f->why, verdict_text(f->verdict));
+	if (first)
+		sessions_tidy(e, c);
 	apply(e, c, f);
 	if (f->seen == SEEN_ALIVE || f->seen == SEEN_ORPHAN)
 		sessions_take_up(e, c, false);

@@ -300,7 +300,8 @@ char **sessions_of(struct engine *e, const char *container)
 
 /* The end */
 
-static int save_ended(struct engine *e, const struct exec_session *s, struct err *err)
+/* Made in its own directory, so that what a death leaves of it goes with that. */
+static int save_ended(struct engine *e, int own, const struct exec_session *s, struct err *err)
 {
 	autofree char *path = xasprintf("%s/" LAYOUT_EXECS, e->o.exec_root);
 	autojson json_t *json = fields_save(session_fields, s);
@@ -310,7 +311,10 @@ static int save_ended(struct engine *e, const struct exec_session *s, struct err
 	dir = r < 0 ? r : open_dir_at(AT_FDCWD, path);
 	if (dir < 0)
 		return err_sys(err, -dir, "open %s", path);
-	return json_save_at(dir, s->id, json, SAVE_ATOMIC, err);
+	if (json_save_at(own, EXEC_ENDED, json, SAVE_ATOMIC, err) < 0)
+		return -1;
+	return renameat(own, EXEC_ENDED, dir, s->id) < 0 ? err_sys(err, errno, "keep it in %s", path)
+							 : 0;
 }
 
 static void tell_end(struct engine *e, struct container *c, const struct exec_session *s)
@@ -344,7 +348,7 @@ static void take_up(struct engine *e, struct container *c, int exec_dir, int dir
 	}
 	look(exec_dir, own, over || s.run != run, &s, &ran);
 	if (s.ended_ns > 0) {
-		if (save_ended(e, &s, &err) < 0)
+		if (save_ended(e, own, &s, &err) < 0)
 			log_warn("exec session %s: its exit code is known for as long as its "
 				 "container's run lasts: %s",
 				 id, err.text);
@@ -372,6 +376,30 @@ void sessions_take_up(struct engine *e, struct container *c, bool over)
 	}
 	for (char **id = ids; *id; id++)
 		take_up(e, c, exec, dir, *id, run, over);
+}
+
+/* Its half-written files, and whether that leaves anything. */
+static void tidy(int dir, const char *id)
+{
+	static const char *const names[] = {EXEC_CONFIG, EXEC_PROCESS, EXEC_ENDED};
+	autoclose int own = open_dir_at(dir, id);
+
+	for (size_t i = 0; own >= 0 && i < ARRAY_SIZE(names); i++)
+		save_tidy_at(own, names[i]);
+	if (own >= 0 && !exists_at(own, EXEC_CONFIG))
+		(void) remove_tree_at(dir, id);
+}
+
+void sessions_tidy(struct engine *e, struct container *c)
+{
+	autoclose int dir = open_sessions(e, c->id);
+	autostrv char **all = dir < 0 ? NULL : list(dir, NULL);
+
+	for (char **id = all; id && *id; id++)
+		if (is_session_of(*id, c->id))
+			tidy(dir, *id);
+		else if (str_has_prefix(*id, ".gone-"))
+			(void) remove_tree_at(dir, *id);
 }
 
 /* Sweeping */

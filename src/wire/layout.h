@@ -38,6 +38,7 @@
 #define EXEC_DETACHED "detached"    /* the shim's: by keys; until the daemon has told it */
 #define EXEC_CONFIG   "config.json" /* the daemon's: what was asked for */
 #define EXEC_PROCESS  "process.json" /* the daemon's, for the runtime */
+#define EXEC_ENDED    "ended.json"   /* the daemon's, on its way to <exec-root>/execs/<id> */
 /* The id of an exec session begins with so many digits of its container's. */
 #define EXEC_ID_CONTAINER_LEN 32
 #define LAYOUT_ALIVE	      "alive"
