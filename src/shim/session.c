@@ -260,19 +260,22 @@ static void begun(struct exec *x)
 	audience_open(&s->audience, take_fd(s->in), s->tty, true);
 }
 
-/* docker's words for a session that does not come to run, and its exit code. */
+/* docker's words for a session that does not come to run, which are runc's, and its exit code. */
 static char *words(const struct session *s, const char *error, int *ret_code)
 {
 	const struct runtime_fault *fault = runtime_fault_find(error);
-	bool said = str_has_prefix(error, "exec failed: "); /* runc's words are docker's */
+	bool said = str_has_prefix(error, "exec failed: ");
 
 	*ret_code = fault ? fault->code : 126;
-	if (said || !fault)
+	/* Of something else than the program, as its directory, the runtime knows better words. */
+	if (said || !fault || !(strstr(error, "executable") || strstr(error, s->name)))
 		return xasprintf("OCI runtime exec failed: %s%s: unknown",
 				 said ? "" : "exec failed: ", error);
 	return xasprintf("OCI runtime exec failed: exec failed: unable to start container process: "
 			 "exec: \"%s\": %s: unknown",
-			 s->name, fault->words);
+			 s->name,
+			 fault->code == 127 && strchr(s->name, '/') ? "no such file or directory"
+								    : fault->words);
 }
 
 /* Its end is on disk and told; from here on it only serves its client. */
@@ -441,6 +444,7 @@ static struct session *find(struct execs *xs, const char *id)
 int session_resize(struct execs *xs, const char *id, int64_t height, int64_t width, struct err *err)
 {
 	struct session *s = find(xs, id);
+	int terminal;
 
 	if (!s)
 		return err_set(err, ERR_NOT_FOUND, "no such exec session is in progress");
@@ -451,8 +455,10 @@ int session_resize(struct execs *xs, const char *id, int64_t height, int64_t wid
 		.ws_row = (unsigned short) height,
 		.ws_col = (unsigned short) width,
 	};
-	/* Where it is not there yet, it gets it when it comes. */
-	if (s->tty && s->out[0].watch.fd >= 0)
-		(void) ioctl(s->out[0].watch.fd, TIOCSWINSZ, &s->console.size);
+	/* Where it is not there yet, it gets it when it comes; it is the console's until the
+	 * runtime has ended. */
+	terminal = s->console.master >= 0 ? s->console.master : s->out[0].watch.fd;
+	if (s->tty && terminal >= 0)
+		(void) ioctl(terminal, TIOCSWINSZ, &s->console.size);
 	return 0;
 }

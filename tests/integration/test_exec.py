@@ -17,7 +17,7 @@ from kit.orphans import make_orphan
 
 SLEEP = ["sleep", "1000"]
 MIB = 1 << 20
-SIZE = "while ! stty size 2>/dev/null; do usleep 10000; done"  # Debian's CLI says it after the start
+SIZE = "until stty size 2>/dev/null | grep .; do usleep 10000; done"  # Debian's CLI says it after the start
 
 
 @pytest.fixture
