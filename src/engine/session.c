@@ -313,8 +313,9 @@ static int save_ended(struct engine *e, int own, const struct exec_session *s, s
 		return err_sys(err, -dir, "open %s", path);
 	if (json_save_at(own, EXEC_ENDED, json, SAVE_ATOMIC, err) < 0)
 		return -1;
-	return renameat(own, EXEC_ENDED, dir, s->id) < 0 ? err_sys(err, errno, "keep it in %s", path)
-							 : 0;
+	return renameat(own, EXEC_ENDED, dir, s->id) < 0
+		       ? err_sys(err, errno, "keep it in %s", path)
+		       : 0;
 }
 
 static void tell_end(struct engine *e, struct container *c, const struct exec_session *s)
