@@ -39,7 +39,7 @@ class Scene:
 
     def __init__(self, daemon):
         self.daemon, self.own, self.since = daemon, set(), time.time()
-        self.cid = self.pid = self.answer = None
+        self.cid = self.pid = self.answer = self.waiting = None
 
     def create(self, *args, **kw):
         cid = self.daemon.create(*args, **kw)
