@@ -224,14 +224,13 @@ def test_a_lingering_shim_waits_for_the_removal(daemon):
     daemon.start_container(cid)
     assert daemon.wait(cid) == 8
     daemon.wait_state(cid, "exited")
+    host.wait_for(lambda: not (daemon.exec / "containers" / cid).exists(), "the release")
     lingers = shim(cid)
     assert cid not in open(f"/proc/{lingers}/mountinfo").read(), "it holds a mount of the container's"
-    assert not (daemon.exec / "containers" / cid).exists()
     daemon.restart()
     daemon.start_container(cid)
     assert daemon.wait(cid) == 8
-    daemon.wait_state(cid, "exited")
-    assert shims(cid) == [lingers]
+    host.wait_for(lambda: shims(cid) == [lingers], "the second shim to end")
     daemon.api.delete(f"/containers/{cid}", expect=204)
     assert code(waiting) == 8
     wait_no_shim(cid)
