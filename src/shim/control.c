@@ -39,6 +39,7 @@ static void handle(struct conn *c, const struct kv *kv, int *fds, size_t n_fds)
 	if (!m.name)
 		m.name = "";
 	control->handler(control->arg, &m, &answer);
+	c->served = n_fds > 0;
 	if (answer.len > 0 && c->watch.fd >= 0)
 		send_or_drop(c, &answer);
 }
@@ -72,7 +73,14 @@ static void on_message(void *arg, uint32_t events)
 	drop(c);
 }
 
-/* A free place, if need be the one of who came first. */
+/* Which of the two is rather dropped: one that only brought a client and has its answer, else who
+ * came first. */
+static bool is_less_needed(const struct conn *c, const struct conn *than)
+{
+	return c->served != than->served ? c->served : c->since < than->since;
+}
+
+/* A free place, if need be somebody's. */
 static struct conn *make_place(struct control *c)
 {
 	struct conn *oldest = &c->conns[0];
@@ -80,10 +88,11 @@ static struct conn *make_place(struct control *c)
 	for (int i = 0; i < CONTROL_MAX; i++) {
 		if (c->conns[i].watch.fd < 0)
 			return &c->conns[i];
-		if (c->conns[i].since < oldest->since)
+		if (is_less_needed(&c->conns[i], oldest))
 			oldest = &c->conns[i];
 	}
-	log_warn("more than %d connections: the oldest is dropped", CONTROL_MAX);
+	if (!oldest->served)
+		log_warn("more than %d connections: the oldest is dropped", CONTROL_MAX);
 	drop(oldest);
 	return oldest;
 }
@@ -96,6 +105,7 @@ static int serve(struct control *control, int fd)
 
 	c->watch = (struct watch){.fd = fd, .fn = on_message, .arg = c};
 	c->since = control->n_seen++;
+	c->served = false;
 	c->control = control;
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		r = -errno;

@@ -25,6 +25,7 @@ typedef void control_handler(void *arg, const struct message *m, struct buf *ans
 struct conn {
 	struct watch watch; /* fd -1: free */
 	uint64_t since;	    /* number in the order of coming */
+	bool served;	    /* it has handed a client over, and is of no more use */
 	struct control *control;
 };
 

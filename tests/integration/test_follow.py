@@ -118,6 +118,7 @@ def test_follower_does_not_notice_that_the_daemon_dies(daemon, away):
     late = Follower(daemon, counter.id)
     counter.end()
     assert follower.result() == counter.all()
+    assert daemon.state(counter.id)["Status"] == "exited", "who has seen the end asks what it was"
     assert late.result() == counter.all()
     assert daemon.wait(counter.id) == 0
 

@@ -144,3 +144,20 @@ def test_memory_goes_when_followers_do(new_shim):
         one.close()
     eventually(lambda: len(os.listdir(f"/proc/{shim.pid}/fd")) == fds, "nothing left open")
     eventually(lambda: own() <= before + 16, "memory given back by followers")
+
+
+def test_many_who_bring_clients_at_once_drop_nobody_who_waits(new_shim):
+    """As a daemon's threads do it, each over a connection of its own that it is slow to close."""
+    shim = numbered(new_shim, 3, "echo end")
+    brought = []
+    for _ in range(60):
+        conn = shim.connect()
+        answer, client = conn.hand_over("follow", stdout=1)
+        assert answer == OK
+        brought.append((conn, client))
+    go(shim)
+    shim.conn.event("ended")  # the first connection is there still
+    for conn, client in brought:
+        assert read_all(client) == lines(0, 3) + b"end\n"
+        conn.close()
+    shim.wait_end()
