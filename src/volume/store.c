@@ -414,9 +414,13 @@ int volumes_take_away(struct volumes *vs, const char *name, char *ret_gone, stru
 	r = volumes_move_away(vs, name, ret_gone);
 	if (r == -ENOENT)
 		return err_set(err, ERR_NOT_FOUND, "get %s: no such volume", name);
-	if (r == 0)
-		r = sync_dir(vs->dir);
-	return r < 0 ? err_sys(err, -r, "remove %s", name) : 0;
+	if (r < 0)
+		return err_sys(err, -r, "remove %s", name);
+	r = sync_dir(vs->dir);
+	if (r < 0)
+		log_warn("volume %s: removed, but a power failure may bring it back: %s", name,
+			 strerror(-r));
+	return 0;
 }
 
 void volumes_delete(struct volumes *vs, const char *gone)

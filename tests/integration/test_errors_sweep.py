@@ -216,6 +216,53 @@ def test_create_on_a_failing_disk(daemon, whole):
 
 
 @pytest.mark.one_runtime
+def test_create_with_volumes_on_a_failing_disk(daemon, whole):
+    """A container comes with all of its volumes, filled; without it no anonymous one is there."""
+    made = {}
+    content = {"Binds": ["named:/bin"]}
+
+    def attempt(i, point, inject, fault):
+        body = daemon.body("exit 0", content, Volumes={"/etc": {}})
+        with inject(daemon.pid, *fault) as faults:
+            answer = daemon.api.post("/containers/create", body, name=f"made{i}")
+        if check_answer(answer, ERRORS[fault[1]], f"create, {point}"):
+            made[answer.json["Id"]] = point
+            daemon.ids.add(answer.json["Id"])
+        return faults.hits
+
+    each_point(whole, 0, attempt)
+    for _ in range(2):
+        assert {c["Id"] for c in daemon.list(all=True)} == set(made)
+        names = {m["Name"] for cid in made for m in daemon.inspect(cid)["Mounts"]}
+        assert {v["Name"] for v in daemon.api.get("/volumes").json["Volumes"]} | {"named"} == names | {"named"}
+        daemon.restart()
+    assert not [p for p in (daemon.data / "volumes").iterdir() if p.name.startswith(".")]
+    for cid, point in made.items():
+        daemon.start_container(cid)
+        assert daemon.wait(cid) == 0, point
+
+
+@pytest.mark.one_runtime
+def test_volume_verbs_on_a_failing_disk(daemon, whole):
+    def attempt(i, point, inject, fault):
+        with inject(daemon.pid, *fault) as faults:
+            answer = daemon.api.post("/volumes/create", {"Name": f"v{i}"})
+        check_answer(answer, ERRORS[fault[1]], f"volume create, {point}")
+        daemon.api.post("/volumes/create", {"Name": f"v{i}"}, expect=201)
+        with inject(daemon.pid, *fault) as more:
+            answer = daemon.api.delete(f"/volumes/v{i}")
+        gone = check_answer(answer, ERRORS[fault[1]], f"volume rm, {point}")
+        assert daemon.api.get(f"/volumes/v{i}").status == (404 if gone else 200), point
+        daemon.api.delete(f"/volumes/v{i}", force=True, expect=204)
+        return faults.hits + more.hits
+
+    each_point(whole, 1, attempt)
+    daemon.restart()
+    daemon.api.get("/holdfast/restore", expect=200)
+    assert list((daemon.data / "volumes").iterdir()) == []
+
+
+@pytest.mark.one_runtime
 def test_prune_on_a_failing_disk(daemon, whole):
     def attempt(i, point, inject, fault):
         cid = over(daemon, i)

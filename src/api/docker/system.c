@@ -108,11 +108,11 @@ static void out_storage(struct out *o, const struct engine_options *opts)
 static void out_plugins(struct out *o)
 {
 	static const char *const logs[] = {"json-file", "none", NULL};
+	static const char *const volumes[] = {"local", NULL};
 	static const char *const networks[] = {"host", "null", NULL};
 
 	out_object(o, "Plugins");
-	out_array(o, "Volume");
-	out_array_end(o);
+	out_strv(o, "Volume", (char *const *) volumes);
 	out_strv(o, "Network", (char *const *) networks);
 	out_null(o, "Authorization");
 	out_strv(o, "Log", (char *const *) logs);
