@@ -4,10 +4,11 @@ import pytest
 
 from sweep import Sweep, ToolDies
 from verbs import TOOL
+from volume_verbs import Tool_copy_up
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("verb", TOOL, ids=lambda v: v.name)
+@pytest.mark.parametrize("verb", [*TOOL, Tool_copy_up()], ids=lambda v: v.name)
 def test_verb(verb, runtime, namespace, request, record_property):
     sweep = Sweep(verb, ToolDies(), runtime, namespace)
     n = sweep.run(request.config.getoption("--every"), request.config.getoption("--at"))

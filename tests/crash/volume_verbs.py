@@ -5,7 +5,7 @@ import os
 from kit import leaks
 
 import laws
-from verbs import Exit, Remove, Start, Verb, assert_gone, run
+from verbs import KILLED, Exit, Remove, Start, Verb, assert_gone, run
 
 WHOLE = {"busybox", "probe", "sh", "sleep"}  # what the image has in /bin
 
@@ -109,6 +109,17 @@ class Create_with_volumes(Volumes):
         scene.daemon.start_container(scene.cid)  # it runs what was copied
         assert scene.daemon.wait(scene.cid) == 0
         scene.daemon.wait_state(scene.cid, "exited")
+
+
+class Tool_copy_up(Create_with_volumes):
+    """holdfast-image dies: the client is told, and nothing of it is there."""
+
+    def check(self, scene):
+        if not scene.answered(201):
+            assert KILLED in scene.answer.message
+            assert not anonymous(scene) and content(scene, "named") == set()
+            laws.check_no_temporary_files(scene.daemon)
+        super().check(scene)
 
 
 class Remove_with_volumes(Volumes, Remove):
