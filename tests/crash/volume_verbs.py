@@ -108,7 +108,7 @@ class Create_with_volumes(Volumes):
         assert content(scene, "named") == WHOLE
         scene.daemon.start_container(scene.cid)  # it runs what was copied
         assert scene.daemon.wait(scene.cid) == 0
-        scene.daemon.wait_state(scene.cid, "exited")
+        laws.wait_steady(scene.daemon, scene.own)  # and is at rest
 
 
 class Tool_copy_up(Create_with_volumes):
