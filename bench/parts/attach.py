@@ -27,6 +27,9 @@ class Attached:
         self.sock.connect(str(c.socket))
         self.sock.sendall(f"POST {c.api_version}/containers/{cid}/attach?stream=1&{streams} HTTP/1.1\r\nHost: bench\r\n"
                           "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n".encode())
+        self.take_head("attach")
+
+    def take_head(self, what):
         head = b""
         while b"\r\n\r\n" not in head:
             part = self.sock.recv(4096)
@@ -35,7 +38,7 @@ class Attached:
             head += part
         status = head.split(b" ", 2)[1]
         if status not in (b"101", b"200"):
-            raise OSError(f"attach: {head[:300].decode(errors='replace')}")
+            raise OSError(f"{what}: {head[:300].decode(errors='replace')}")
         self.rest = head.split(b"\r\n\r\n", 1)[1]
 
     def read_to_end(self):
