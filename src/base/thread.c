@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/log.h"
 #include "base/time.h"
@@ -22,29 +23,47 @@
 #define WORKER_IDLE_NS (10 * NSEC_PER_SEC)
 #endif
 
+struct birth {
+	void *(*fn)(void *arg);
+	void *arg;
+	char name[16];
+};
+
+/* A thread that names itself needs no file of /proc for it, as another's name would. */
+static void *begin_life(void *arg)
+{
+	struct birth b = *(struct birth *) arg;
+
+	free(arg);
+	(void) prctl(PR_SET_NAME, b.name);
+	return b.fn(b.arg);
+}
+
 int thread_start(pthread_t *ret, const char *name, void *(*fn)(void *), void *arg)
 {
 	sigset_t all, before;
+	struct birth *birth;
 	pthread_attr_t attr;
 	pthread_t id;
-	char cut[16];
 	int r;
 
 	r = pthread_attr_init(&attr);
 	if (r != 0)
 		return -r;
 	(void) pthread_attr_setstacksize(&attr, STACK_SIZE);
+	birth = xnew(struct birth);
+	*birth = (struct birth){.fn = fn, .arg = arg};
+	snprintf(birth->name, sizeof birth->name, "%s", name);
 	/* The mask is inherited: only the thread that asks for signals shall ever see one. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&id, &attr, fn, arg);
+	r = pthread_create(&id, &attr, begin_life, birth);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
-	if (r != 0)
+	if (r != 0) {
+		free(birth);
 		return -r;
-
-	snprintf(cut, sizeof cut, "%s", name);
-	(void) pthread_setname_np(id, cut);
+	}
 	*ret = id;
 	return 0;
 }

@@ -89,6 +89,9 @@ void engine_kick(struct engine *e, struct container *c);
 enum pulse { PULSE_UNKNOWN, PULSE_NONE, PULSE_ALIVE };
 /* Does a shim hold the lock in this exec directory? */
 enum pulse shim_pulse(int exec_dir);
+/* The same without the directory, which a restore of a thousand would open and close for it; none
+ * where there is no directory either. */
+enum pulse shim_pulse_of(const struct engine *e, const char *id);
 /* Takes the pulse's lock for a shim to be born: the descriptor, or < 0. */
 int shim_take_pulse(int exec_dir, struct err *err);
 
@@ -115,6 +118,8 @@ int shim_receive(int conn, const struct timespec *deadline, struct kv *ret, stru
 int shim_refused(const struct kv *answer, struct err *err);
 /* A connection for doorbells. */
 int shim_connect(int exec_dir, struct err *err);
+/* The same without the directory, as shim_pulse_of(). */
+int shim_connect_of(const struct engine *e, const char *id, struct err *err);
 /* Tells the user's wish; a shim that is gone cannot undo it, so that is fine. */
 void shim_tell_wish(struct engine *e, const struct container *c, enum wanted w);
 /* Tells the restart policy: 0, also where there is no shim to tell; < 0 logged. */

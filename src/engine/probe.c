@@ -171,6 +171,10 @@ enum seen probe(struct engine *e, struct container *c, struct finding *f)
 		return saw(f, SEEN_ABSENT, "no run was begun");
 	if (!of_this_boot(c))
 		return is_unread(c, f) ? f->seen : saw(f, SEEN_ABSENT, HOST_REBOOTED);
+	/* One whose run has begun, and has no end on record, ends with its run: nearly all. */
+	if ((f->written == PHASE_RUNNING || f->written == PHASE_PAUSED) &&
+	    shim_pulse_of(e, c->id) == PULSE_ALIVE)
+		return saw(f, SEEN_ALIVE, "its shim lives");
 	exec = container_open_exec(e->store, c->id);
 	if (exec == -ENOENT)
 		return is_unread(c, f) ? f->seen : look_for_init(e, c, f);
@@ -180,10 +184,8 @@ enum seen probe(struct engine *e, struct container *c, struct finding *f)
 	case PULSE_UNKNOWN:
 		return ask_shim(exec, f);
 	case PULSE_ALIVE:
-		/* A shim whose start failed lives on without a run: in doubt it is asked. One whose
-		 * run has begun, and has no end on record, ends with its run. */
-		return f->written == PHASE_RUNNING || f->written == PHASE_PAUSED ||
-				       (is_watched(c) && f->written != PHASE_STARTING)
+		/* A shim whose start failed lives on without a run: in doubt it is asked. */
+		return is_watched(c) && f->written != PHASE_STARTING
 			       ? saw(f, SEEN_ALIVE, "its shim lives")
 			       : ask_shim(exec, f);
 	case PULSE_NONE:

@@ -112,12 +112,11 @@ static void correct_pause(struct engine *e, struct container *c)
 /* Watch, then look: the link first, then the records once more. */
 static int watch_shim(struct engine *e, struct container *c, struct err *err)
 {
-	autoclose int exec = container_open_exec(e->store, c->id);
 	int fd;
 
 	if (is_watched(c))
 		return 0;
-	fd = exec < 0 ? err_sys(err, -exec, "open exec directory") : shim_connect(exec, err);
+	fd = shim_connect_of(e, c->id, err);
 	{
 		hold(&c->lock);
 		link_drop(&c->shim_link);

@@ -18,15 +18,27 @@
 #define HAND_OVER_MS 5000
 #define ANSWER_MS    5000
 
-enum pulse shim_pulse(int exec_dir)
+static enum pulse pulse_at(int dir, const char *path)
 {
-	autoclose int fd = openat(exec_dir, LAYOUT_ALIVE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	autoclose int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
 	if (fd < 0)
 		return errno == ENOENT ? PULSE_NONE : PULSE_UNKNOWN;
 	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
 		return PULSE_NONE;
 	return errno == EWOULDBLOCK ? PULSE_ALIVE : PULSE_UNKNOWN;
+}
+
+enum pulse shim_pulse(int exec_dir)
+{
+	return pulse_at(exec_dir, LAYOUT_ALIVE);
+}
+
+enum pulse shim_pulse_of(const struct engine *e, const char *id)
+{
+	autofree char *path = xasprintf("%s/" LAYOUT_ALIVE, id);
+
+	return pulse_at(container_store_exec_dir(e->store), path);
 }
 
 int shim_take_pulse(int exec_dir, struct err *err)
@@ -63,6 +75,20 @@ int shim_spawn(struct engine *e, const char *id, int data_dir, int exec_dir, int
 		return err_wrap(err, "start %s", e->o.shim);
 	ret->conn = take_fd(mine);
 	return 0;
+}
+
+int shim_connect_of(const struct engine *e, const char *id, struct err *err)
+{
+	autofree char *path =
+		xasprintf("%s/" LAYOUT_CONTAINERS "/%s/" LAYOUT_SHIM_SOCK, e->o.exec_root, id);
+	int fd = proto_connect_at(AT_FDCWD, path); /* a third faster than through a directory */
+
+	if (fd == -ENAMETOOLONG) {
+		autoclose int dir = container_open_exec(e->store, id);
+
+		fd = dir < 0 ? dir : proto_connect_at(dir, LAYOUT_SHIM_SOCK);
+	}
+	return fd < 0 ? err_sys(err, -fd, "connect to " LAYOUT_SHIM_SOCK) : fd;
 }
 
 int shim_connect(int exec_dir, struct err *err)
