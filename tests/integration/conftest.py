@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from kit import dockercli
+from kit import dockercli, host
 from kit.archives import busybox
 from kit.daemon import Daemon, namespace_for
 
@@ -14,10 +14,12 @@ RUNTIMES = ["runc", "crun"]
 
 def pytest_addoption(parser):
     parser.addoption("--runtime", action="append", choices=RUNTIMES, help="only this runtime")
+    parser.addoption("--cgroup", choices=["v2"], help="daemons see cgroup v2 only")
     parser.addoption("--whole", action="store_true", help="sweeps try every point, not a part of them")
 
 
 def pytest_configure(config):
+    host.daemons_see_v2 = config.getoption("--cgroup") == "v2"
     config.addinivalue_line("markers", "one_runtime: says nothing about the runtime; run once")
     missing = [r for r in chosen_runtimes(config) if not shutil.which(r)]
     if missing:
@@ -48,9 +50,9 @@ def pytest_generate_tests(metafunc):
 
 
 @pytest.fixture(scope="session")
-def namespace(runtime):
+def namespace(runtime, request):
     """The mount namespace that the daemons of this runtime live in; None: the host's own."""
-    made = namespace_for(runtime)
+    made = namespace_for(runtime, request.config.getoption("--cgroup"))
     yield made
     if made:
         made.close()

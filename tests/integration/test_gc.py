@@ -17,7 +17,7 @@ class Ice:
     def __init__(self):
         self.parent = f"/holdfast-test-{uuid.uuid4().hex[:8]}"
         v1 = host.has_cgroup_v1("freezer")
-        top = host.CGROUPS / "freezer" if v1 else host.CGROUPS
+        top = host.CGROUPS / "freezer" if v1 else host.unified()
         self.file = top / self.parent[1:] / ("freezer.state" if v1 else "cgroup.freeze")
         self.words = ("FROZEN", "THAWED") if v1 else ("1", "0")
 

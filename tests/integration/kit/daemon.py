@@ -299,5 +299,7 @@ class Daemon:
         return docker.DockerClient(base_url=f"unix://{self.sock}", version="auto", timeout=30)
 
 
-def namespace_for(runtime):
+def namespace_for(runtime, cgroup=None):
+    if cgroup == "v2":
+        return MountNamespace(MountNamespace.CGROUP_V2)
     return MountNamespace() if MountNamespace.needed_for(runtime) else None

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 CGROUPS = Path("/sys/fs/cgroup")
+daemons_see_v2 = False  # pytest --cgroup v2: whatever is mounted here
 
 
 def wait_for(condition, what, timeout=20):
@@ -75,21 +76,26 @@ def status_field(pid, field):
     raise KeyError(field)
 
 
+def unified():
+    """Where this host has cgroup v2."""
+    return CGROUPS / "unified" if (CGROUPS / "unified").is_mount() else CGROUPS
+
+
 def cgroup_dir(pid, controller):
     """The directory of a process in the hierarchy that really limits this controller."""
     unified = None
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, names, path = line.split(":", 2)
-        if controller in names.split(","):
+        if controller in names.split(",") and not daemons_see_v2:
             return CGROUPS / controller / path.lstrip("/")
         if names == "":
             unified = path
     assert unified is not None, f"no cgroup of {pid} for {controller}"
-    return CGROUPS / unified.lstrip("/")
+    return (unified() if daemons_see_v2 else CGROUPS) / unified.lstrip("/")
 
 
 def has_cgroup_v1(controller):
-    return (CGROUPS / controller / "cgroup.procs").exists()
+    return not daemons_see_v2 and (CGROUPS / controller / "cgroup.procs").exists()
 
 
 def cgroup_value(pid, controller, v1, v2):
@@ -123,6 +129,11 @@ class MountNamespace:
     # In the place of what is unmounted crun makes directories: they are to go with the namespace.
     WITHOUT_HYBRID = ("mount --make-rprivate /sys/fs/cgroup && umount /sys/fs/cgroup/unified && "
                       "mount -t tmpfs holdfast-test /sys/fs/cgroup/unified")
+
+    # As on a host that has cgroup v2 only. Where the kernel's controllers are all with v1, as on a hybrid
+    # host, there are no limits, but freezing, killing and telling of an end are v2's own.
+    CGROUP_V2 = ("mount --make-rprivate /sys/fs/cgroup && umount -R -l /sys/fs/cgroup && "
+                 "mount -t cgroup2 holdfast-test /sys/fs/cgroup")
 
     def __init__(self, script=WITHOUT_HYBRID, inside=None):
         enter = ["nsenter", f"--mount=/proc/{inside.pid}/ns/mnt", "--"] if inside else []
