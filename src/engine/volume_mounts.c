@@ -193,10 +193,15 @@ static int find_device(struct engine *e, const struct mount_point *m, struct obj
 	if (volumes_get_usable(e->volumes, m->name, &v, err) < 0 ||
 	    volume_mount_of(v, &what, err) < 0)
 		return -1;
-	if (!what.type)
+	if (!what.type && str_eq(v->mountpoint, m->source))
 		return 0;
-	if (bring_up(e, v, &what, err) < 0)
+	if (!what.type) { /* the data root has moved since the create */
+		what.type = xstrdup("bind");
+		what.device = xstrdup(v->mountpoint);
+		strv_add(&what.options, "rbind");
+	} else if (bring_up(e, v, &what, err) < 0) {
 		return -1;
+	}
 	ret->items = xreallocarray(ret->items, ret->n + 1, sizeof(struct spec_device));
 	*objects_at(ret, struct spec_device, ret->n++) = (struct spec_device){
 		.destination = m->destination,

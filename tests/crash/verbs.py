@@ -662,6 +662,9 @@ class Restore(Verb):
         for path in (self.unfinished, self.gone):
             path.mkdir()
             (path / "runs.jsonl").touch()
+        self.volumes = scene.daemon.data / "volumes"
+        for name in (f".pending-{'e' * 64}", f".new-{'1' * 16}", f".gone-{'2' * 16}", ".fill-x1", ".filled-x2"):
+            (self.volumes / name / "_data").mkdir(parents=True, exist_ok=True)
 
     def act(self, scene):
         """Until it has restored all, or has died on the way."""
@@ -686,6 +689,7 @@ class Restore(Verb):
         for cid, code in ((self.ended, CODE), (self.auto, CODE), (self.stopping, 137)):
             assert scene.ends_told(cid) == [str(code)], f"told of {cid[:12]}: {scene.ends_told(cid)}"
         assert not self.unfinished.exists() and not self.gone.exists()
+        assert not list(self.volumes.iterdir())
 
 
 # --- in which holdfast-image dies

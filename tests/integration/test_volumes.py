@@ -2,6 +2,7 @@
 uses which, before and after a restart of the daemon."""
 
 import re
+import shutil
 import time
 
 import pytest
@@ -270,6 +271,20 @@ def test_what_an_unfinished_create_left_is_swept_or_taken_up(daemon, api):
     daemon.start_container(cid)
     assert daemon.wait(cid) == 0
     assert daemon.logs(cid)[0] == "there"
+
+
+def test_a_volume_is_found_where_the_data_root_has_moved(daemon):
+    """And not where it was: a copy of the old one may still be there."""
+    cid = daemon.create("echo here > /d/file", {"Binds": ["data:/d"]})
+    daemon.stop()
+    old = daemon.data
+    daemon.data = daemon.root / "moved"
+    shutil.copytree(old, daemon.data, symlinks=True)
+    daemon.start()
+    daemon.start_container(cid)
+    assert daemon.wait(cid) == 0
+    assert (daemon.data / "volumes/data/_data/file").exists()
+    assert not (old / "volumes/data/_data/file").exists()
 
 
 # --- damage
