@@ -83,15 +83,15 @@ def unified():
 
 def cgroup_dir(pid, controller):
     """The directory of a process in the hierarchy that really limits this controller."""
-    unified = None
+    found = None
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
         _, names, path = line.split(":", 2)
         if controller in names.split(",") and not daemons_see_v2:
             return CGROUPS / controller / path.lstrip("/")
         if names == "":
-            unified = path
-    assert unified is not None, f"no cgroup of {pid} for {controller}"
-    return (unified() if daemons_see_v2 else CGROUPS) / unified.lstrip("/")
+            found = path
+    assert found is not None, f"no cgroup of {pid} for {controller}"
+    return (unified() if daemons_see_v2 else CGROUPS) / found.lstrip("/")
 
 
 def has_cgroup_v1(controller):
