@@ -88,16 +88,17 @@ static void take_out_of_socket(struct conn *c)
 
 void conn_commit(struct conn *c)
 {
-	take_out_of_socket(c);
+	/* In this order: on the shelf with nothing to read it would be an idle one. */
 	shelf_drop(c->shelf, c->slot);
 	c->slot = -1;
+	take_out_of_socket(c);
 }
 
 void conn_answer(struct conn *c)
 {
 	if (c->slot < 0)
-		c->slot = shelf_put(c->shelf, c->fd);
-	if (c->slot >= 0)
+		c->slot = shelf_put(c->shelf, c->fd, true);
+	else
 		shelf_mark_answering(c->shelf, c->slot);
 	take_out_of_socket(c);
 }
@@ -134,15 +135,15 @@ static int send_all(struct conn *c, struct iovec *iov, int n)
 	}
 }
 
-/* Sends the end of an answer. */
-static void send_end(struct http_request *rq, struct iovec *iov, int n)
+/* Sends an answer of known length. */
+static void send_whole(struct http_request *rq, struct iovec *iov, int n)
 {
 	struct conn *c = rq->conn;
 	size_t total = 0;
 
 	for (int i = 0; i < n; i++)
 		total += iov[i].iov_len;
-	if (rq->keep_alive && rq->body_done && !c->in.len && total <= AT_ONCE_MAX)
+	if (rq->body_done && !c->in.len && total <= AT_ONCE_MAX)
 		conn_answer(c);
 	else
 		conn_commit(c);
@@ -245,7 +246,7 @@ void http_respond(struct http_request *rq, int status, const char *content_type,
 
 	iov[0] = (struct iovec){.iov_base = b.text, .iov_len = b.len};
 	iov[1] = (struct iovec){.iov_base = (void *) body, .iov_len = rq->no_body ? 0 : n};
-	send_end(rq, iov, iov[1].iov_len ? 2 : 1);
+	send_whole(rq, iov, iov[1].iov_len ? 2 : 1);
 }
 
 void http_begin(struct http_request *rq, int status, const char *content_type)
@@ -335,8 +336,8 @@ static void finish_response(struct http_request *rq)
 
 	if (!rq->begun)
 		http_respond(rq, 500, "text/plain; charset=utf-8", "no answer\n", 10);
-	if (rq->chunked && !rq->broken)
-		send_end(rq, &last, 1);
+	if (rq->chunked && !rq->broken && send_all(rq->conn, &last, 1) < 0)
+		rq->broken = true;
 }
 
 void conn_refuse(struct conn *c, int status, const char *why)

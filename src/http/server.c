@@ -109,7 +109,7 @@ void conn_watch(struct conn *c)
 	bool added = c->in_epoll;
 
 	if (!c->in.len && c->slot < 0)
-		c->slot = shelf_put(c->shelf, c->fd);
+		c->slot = shelf_put(c->shelf, c->fd, false);
 	/* Half a head is there already: let the epoll thread see to its time. */
 	if (c->in.len && !c->head_deadline_ns)
 		ev.events |= EPOLLOUT;
@@ -278,7 +278,7 @@ static void accept_some(struct http_server *s, int listen_fd)
 		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
 			/* Between these two lines a connection can be lost with the process. */
-			int slot = shelf_put(s->shelf, fd);
+			int slot = shelf_put(s->shelf, fd, false);
 
 			/* Most often the request is there already. */
 			conn_readable(s, conn_new(s, fd, slot));

@@ -163,7 +163,7 @@ static void mark(struct http_shelf *h, int slot, uint8_t state)
 	__atomic_store_n(&h->states[slot], state, __ATOMIC_RELEASE);
 }
 
-int shelf_put(struct http_shelf *h, int fd)
+int shelf_put(struct http_shelf *h, int fd, bool answering)
 {
 	int slot;
 
@@ -175,7 +175,7 @@ int shelf_put(struct http_shelf *h, int fd)
 			return -1;
 		slot = h->free_slots[--h->n_free];
 	}
-	mark(h, slot, 0);
+	mark(h, slot, answering ? ANSWERING : 0);
 	return put_in(h, slot, fd);
 }
 

@@ -6,8 +6,9 @@
 /* So often a request is begun by a new process; one that kills each is given up then. */
 #define SHELF_TRIES_MAX 5
 
-/* Puts a connection there: its slot, or -1 where there is no room (or no shelf). */
-int shelf_put(struct http_shelf *h, int fd);
+/* Puts a connection there: its slot, or -1 where there is no room (or no shelf). answering: as
+ * shelf_mark_answering(), from its first moment there. */
+int shelf_put(struct http_shelf *h, int fd, bool answering);
 /* Takes it off. slot -1 is fine. */
 void shelf_drop(struct http_shelf *h, int slot);
 /* Its answer is about to be sent, whole, in one call. Should the process end now, then only what is
