@@ -12,9 +12,10 @@
 
 #include "base/file.h"
 
-#define CHUNK	     (64 * 1024)
-#define MESSAGE_MAX  (64 * 1024)	 /* of an error's body */
-#define DOCUMENT_MAX (256 * 1024 * 1024) /* of a JSON answer */
+#define CHUNK	      (64 * 1024)
+#define MESSAGE_MAX   (64 * 1024) /* of an error's body */
+#define ASK_AGAIN_MAX 3
+#define DOCUMENT_MAX  (256 * 1024 * 1024) /* of a JSON answer */
 
 struct response {
 	int fd;
@@ -448,8 +449,8 @@ void response_free(struct response *r)
 	free(r);
 }
 
-int client_call(const char *address, const char *method, const char *target, const json_t *body,
-		json_t **ret, struct err *err)
+static int call_once(const char *address, const char *method, const char *target,
+		     const json_t *body, json_t **ret, struct err *err)
 {
 	autofree char *text = body ? json_text(body) : NULL;
 	struct request rq = {
@@ -463,6 +464,25 @@ int client_call(const char *address, const char *method, const char *target, con
 	if (request_send(address, &rq, &r, err) < 0 || response_head(r, err) < 0)
 		return -1;
 	return ret ? response_json(r, ret, err) : 0;
+}
+
+/* What only asks is asked again where the daemon died of the first time: with a keeper the next one
+ * is there in a moment. */
+int client_call(const char *address, const char *method, const char *target, const json_t *body,
+		json_t **ret, struct err *err)
+{
+	struct err why = {0};
+
+	for (int tries = 0; call_once(address, method, target, body, ret, &why) < 0; tries++) {
+		if (tries == ASK_AGAIN_MAX || strcmp(method, "GET") != 0 || !client_lost(&why) ||
+		    client_absent(&why)) {
+			if (err)
+				*err = why;
+			return -1;
+		}
+		err_clear(&why);
+	}
+	return 0;
 }
 
 /* targets ------------------------------------------------------------------------------------ */

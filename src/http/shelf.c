@@ -226,7 +226,7 @@ void shelf_find(struct http_shelf *h, void (*fn)(void *arg, int fd, int slot, bo
 	h->n_free = 0;
 	for (unsigned i = 0; i < h->n; i++) {
 		int fd = take_from(h, i);
-		bool answering = h->states[i] == ANSWERING, pending;
+		bool answering = h->states[i] == ANSWERING, pending, doubtful;
 		unsigned tries = answering ? 0 : h->states[i];
 
 		if (fd < 0) {
@@ -234,11 +234,12 @@ void shelf_find(struct http_shelf *h, void (*fn)(void *arg, int fd, int slot, bo
 			continue;
 		}
 		pending = bytes_in(fd, SIOCINQ) > 0;
+		doubtful = answering && !pending && bytes_in(fd, SIOCOUTQ) == 0;
 		tries = pending ? tries + 1 : 0;
 		if (tries <= SHELF_TRIES_MAX) {
-			mark(h, (int) i, (uint8_t) tries);
-			fn(arg, fd, put_in(h, (int) i, fd),
-			   answering && !pending && bytes_in(fd, SIOCOUTQ) == 0);
+			/* It stays in doubt for a process that comes before that is resolved. */
+			mark(h, (int) i, doubtful ? ANSWERING : (uint8_t) tries);
+			fn(arg, fd, put_in(h, (int) i, fd), doubtful);
 			continue;
 		}
 		log_error("http: a request in which %u processes have ended is given up",
