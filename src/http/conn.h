@@ -7,6 +7,8 @@
 #include "http/shelf.h"
 
 /* Owned by the epoll thread while !busy, else by one worker. An idle one holds no buffer. */
+#define READ_SIZE 16384 /* at once; what is on the shelf has no longer head */
+
 struct conn {
 	struct http_server *server;
 	struct conn *prev, *next; /* all of the server; its lock */
@@ -53,9 +55,6 @@ void conn_set_handing(struct conn *c, bool handing);
 /* From here on the request is ours alone: it is taken out of the socket, and the connection off the
  * shelf. Before anything that must not be done twice. */
 void conn_commit(struct conn *c);
-
-/* The other way: an answer that ends the request is about to be sent, in one call. */
-void conn_answer(struct conn *c);
 
 /* Answers what never became a request; tries to send, does not wait. */
 void conn_refuse(struct conn *c, int status, const char *why);

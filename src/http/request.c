@@ -94,22 +94,14 @@ void conn_commit(struct conn *c)
 	take_out_of_socket(c);
 }
 
-void conn_answer(struct conn *c)
-{
-	if (c->slot < 0)
-		c->slot = shelf_put(c->shelf, c->fd, true);
-	else
-		shelf_mark_answering(c->shelf, c->slot);
-	take_out_of_socket(c);
-}
-
 /* Sends all, waiting for a slow client as long as it is there. An answer that does not go out in
  * one call is the business of this process only. */
 static int send_all(struct conn *c, struct iovec *iov, int n)
 {
 	for (;;) {
 		struct msghdr m = {.msg_iov = iov, .msg_iovlen = n};
-		ssize_t r = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+		ssize_t r = c->slot >= 0 ? shelf_send(c->shelf, c->slot, c->fd, iov, n)
+					 : sendmsg(c->fd, &m, MSG_NOSIGNAL);
 
 		if (r < 0) {
 			struct pollfd p = {.fd = c->fd, .events = POLLOUT};
@@ -135,6 +127,27 @@ static int send_all(struct conn *c, struct iovec *iov, int n)
 	}
 }
 
+/* The answer that follows is to be found as sent or as not sent, should the process end in it. */
+static void begin_answer(struct conn *c, size_t answer_len)
+{
+	if (c->slot >= 0)
+		shelf_begin_answer(c->shelf, c->slot, c->peeked, answer_len);
+	else
+		c->slot = shelf_put(c->shelf, c->fd, answer_len);
+}
+
+/* It is out: now its request may go. */
+static void end_answer(struct conn *c)
+{
+	char junk[READ_SIZE];
+
+	if (c->slot < 0 || !c->peeked)
+		return;
+	if (!shelf_take_request(c->shelf, c->slot, c->fd, junk, c->peeked))
+		conn_commit(c);
+	c->peeked = 0;
+}
+
 /* Sends an answer of known length. */
 static void send_whole(struct http_request *rq, struct iovec *iov, int n)
 {
@@ -144,11 +157,12 @@ static void send_whole(struct http_request *rq, struct iovec *iov, int n)
 	for (int i = 0; i < n; i++)
 		total += iov[i].iov_len;
 	if (rq->body_done && !c->in.len && total <= AT_ONCE_MAX)
-		conn_answer(c);
+		begin_answer(c, total);
 	else
 		conn_commit(c);
 	if (send_all(c, iov, n) < 0)
 		rq->broken = true;
+	end_answer(c);
 }
 
 static const char *reason(int status)

@@ -19,8 +19,6 @@
 
 #define CONNECTIONS_MAX 16384
 #define HEAD_TIMEOUT_NS (30 * NSEC_PER_SEC)
-#define DOUBT_NS	NSEC_PER_SEC /* for a client to show that it was answered */
-#define READ_SIZE	16384
 
 static void set_accepting(struct http_server *s, bool on)
 {
@@ -109,7 +107,7 @@ void conn_watch(struct conn *c)
 	bool added = c->in_epoll;
 
 	if (!c->in.len && c->slot < 0)
-		c->slot = shelf_put(c->shelf, c->fd, false);
+		c->slot = shelf_put(c->shelf, c->fd, 0);
 	/* Half a head is there already: let the epoll thread see to its time. */
 	if (c->in.len && !c->head_deadline_ns)
 		ev.events |= EPOLLOUT;
@@ -158,7 +156,7 @@ static void serve(void *arg)
 			conn_free(c);
 			return;
 		}
-		shelf_mark_idle(c->shelf, c->slot);
+		shelf_end_answer(c->shelf, c->slot);
 	}
 	if (state != HEAD_MORE && state != HEAD_DONE) {
 		conn_refuse(c, refusals[state].status, refusals[state].why);
@@ -170,12 +168,12 @@ static void serve(void *arg)
 
 /* The epoll thread ---------------------------------------- */
 
-/* All have the same time, so the list is in order; those with less come first. */
-static void heads_add(struct http_server *s, struct conn *c, int64_t ns)
+/* All have the same time, so the list is in order. */
+static void heads_add(struct http_server *s, struct conn *c)
 {
 	if (c->head_deadline_ns)
 		return;
-	c->head_deadline_ns = monotonic_ns() + ns;
+	c->head_deadline_ns = monotonic_ns() + HEAD_TIMEOUT_NS;
 	c->head_prev = s->heads_last;
 	*(s->heads_last ? &s->heads_last->head_next : &s->heads_first) = c;
 	s->heads_last = c;
@@ -241,7 +239,7 @@ static void conn_readable(struct http_server *s, struct conn *c)
 			continue;
 		if (r < 0 && errno == EAGAIN) {
 			if (c->in.len)
-				heads_add(s, c, HEAD_TIMEOUT_NS);
+				heads_add(s, c);
 			conn_watch(c);
 			return;
 		}
@@ -278,7 +276,7 @@ static void accept_some(struct http_server *s, int listen_fd)
 		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
 			/* Between these two lines a connection can be lost with the process. */
-			int slot = shelf_put(s->shelf, fd, false);
+			int slot = shelf_put(s->shelf, fd, 0);
 
 			/* Most often the request is there already. */
 			conn_readable(s, conn_new(s, fd, slot));
@@ -314,8 +312,7 @@ static void expire(struct http_server *s)
 	while (s->heads_first && s->heads_first->head_deadline_ns <= now) {
 		struct conn *c = s->heads_first;
 
-		if (c->in.len)
-			conn_refuse(c, 408, "the request's head did not come in time");
+		conn_refuse(c, 408, "the request's head did not come in time");
 		conn_drop(s, c);
 	}
 	if (s->accept_again_ns && s->accept_again_ns <= now)
@@ -409,14 +406,9 @@ void http_server_use_shelf(struct http_server *s, struct http_shelf *h)
 	s->shelf = h;
 }
 
-/* A client that may wait for an answer that never comes is better told so. */
-static void go_on_with(void *arg, int fd, int slot, bool doubtful)
+static void go_on_with(void *arg, int fd, int slot)
 {
-	struct conn *c = conn_new(arg, fd, slot);
-
-	if (doubtful)
-		heads_add(arg, c, DOUBT_NS);
-	conn_watch(c);
+	conn_watch(conn_new(arg, fd, slot));
 }
 
 int http_server_start(struct http_server *s, struct err *err)

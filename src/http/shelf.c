@@ -1,14 +1,12 @@
 /*
  * The shelf; see http.h. A slot is a pair of sockets; a connection lies in it as a descriptor in
  * flight (SCM_RIGHTS). Putting is one sendmsg(2) and dropping one recv(2), which discards the
- * descriptor; nobody else wakes. What is going on with it is a byte in memory that is shared with
- * the next process: the number of processes that have found its request unanswered, or ANSWERING.
+ * descriptor; nobody else wakes. What is going on with it is kept in memory that is shared with the
+ * next process.
  *
- * ANSWERING says: the request has been or is being taken out of the socket, and the answer follows
- * at once. After a death in between
- *   bytes in our direction    are this request or the next one: it is served,
- *   bytes in the other        are the answer: it is idle,
- *   neither                   it is idle or was never answered: it has a moment to say something.
+ * An answer is sent by sendmmsg(2), and its request taken out of the socket by recvmmsg(2), with
+ * headers in that memory: so the kernel itself writes down, in the same call, that it has been done.
+ * A SIGKILL comes before the call or behind it, and the next process knows which.
  */
 #include "http/shelf.h"
 
@@ -21,7 +19,15 @@
 #include "base/log.h"
 #include "base/thread.h"
 
-#define ANSWERING 0xff
+/* Of a slot, in shared memory. */
+struct state {
+	uint32_t tries; /* processes that have found its request unanswered */
+	uint32_t answering;
+	uint32_t request_len; /* in the socket when the answer was begun */
+	uint32_t answer_len;
+	struct mmsghdr request; /* msg_len: so much of it has been taken out */
+	struct mmsghdr answer;	/* msg_len: so much of it has been sent */
+};
 
 struct http_shelf {
 	pthread_mutex_t lock; /* over free_slots */
@@ -30,8 +36,10 @@ struct http_shelf {
 	uint8_t free_slots[HTTP_SHELF_MAX];
 	unsigned n_free;
 	int state_fd;
-	uint8_t *states; /* shared, one for each slot */
+	struct state *states; /* shared, one for each slot */
 };
+
+#define STATES_SIZE (HTTP_SHELF_MAX * sizeof(struct state))
 
 _Static_assert(HTTP_SHELF_MAX <= UINT8_MAX, "a slot is kept in a byte");
 
@@ -42,11 +50,11 @@ struct http_shelf *http_shelf_new(int state_fd)
 
 	if (state_fd < 0)
 		state_fd = memfd_create("connections", MFD_CLOEXEC);
-	if (state_fd < 0 || ftruncate(state_fd, HTTP_SHELF_MAX) < 0) {
+	if (state_fd < 0 || ftruncate(state_fd, STATES_SIZE) < 0) {
 		close_p(&state_fd);
 		return NULL;
 	}
-	states = mmap(NULL, HTTP_SHELF_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, state_fd, 0);
+	states = mmap(NULL, STATES_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, state_fd, 0);
 	if (states == MAP_FAILED) {
 		(void) close(state_fd);
 		return NULL;
@@ -91,7 +99,7 @@ void http_shelf_free(struct http_shelf *h)
 		(void) close(h->pairs[i][0]);
 		(void) close(h->pairs[i][1]);
 	}
-	(void) munmap(h->states, HTTP_SHELF_MAX);
+	(void) munmap(h->states, STATES_SIZE);
 	(void) close(h->state_fd);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
@@ -158,12 +166,7 @@ static int put_in(struct http_shelf *h, int slot, int fd)
 	return -1;
 }
 
-static void mark(struct http_shelf *h, int slot, uint8_t state)
-{
-	__atomic_store_n(&h->states[slot], state, __ATOMIC_RELEASE);
-}
-
-int shelf_put(struct http_shelf *h, int fd, bool answering)
+int shelf_put(struct http_shelf *h, int fd, size_t answer_len)
 {
 	int slot;
 
@@ -175,7 +178,9 @@ int shelf_put(struct http_shelf *h, int fd, bool answering)
 			return -1;
 		slot = h->free_slots[--h->n_free];
 	}
-	mark(h, slot, answering ? ANSWERING : 0);
+	h->states[slot] = (struct state){0};
+	if (answer_len)
+		shelf_begin_answer(h, slot, 0, answer_len);
 	return put_in(h, slot, fd);
 }
 
@@ -190,15 +195,40 @@ void shelf_drop(struct http_shelf *h, int slot)
 	give_back(h, slot);
 }
 
-void shelf_mark_answering(struct http_shelf *h, int slot)
+/* The flag comes last, as it goes first: what it says of is whole. */
+void shelf_begin_answer(struct http_shelf *h, int slot, size_t request_len, size_t answer_len)
 {
-	mark(h, slot, ANSWERING);
+	struct state *s = &h->states[slot];
+
+	s->request_len = (uint32_t) request_len;
+	s->answer_len = (uint32_t) answer_len;
+	s->request.msg_len = s->answer.msg_len = 0;
+	__atomic_store_n(&s->answering, 1, __ATOMIC_RELEASE);
 }
 
-void shelf_mark_idle(struct http_shelf *h, int slot)
+ssize_t shelf_send(struct http_shelf *h, int slot, int fd, struct iovec *iov, int n)
 {
-	if (slot >= 0)
-		mark(h, slot, 0);
+	struct mmsghdr *m = &h->states[slot].answer;
+
+	m->msg_hdr = (struct msghdr){.msg_iov = iov, .msg_iovlen = (size_t) n};
+	return sendmmsg(fd, m, 1, MSG_NOSIGNAL) == 1 ? (ssize_t) m->msg_len : -1;
+}
+
+bool shelf_take_request(struct http_shelf *h, int slot, int fd, void *junk, size_t n)
+{
+	struct mmsghdr *m = &h->states[slot].request;
+	struct iovec iov = {.iov_base = junk, .iov_len = n};
+
+	m->msg_hdr = (struct msghdr){.msg_iov = &iov, .msg_iovlen = 1};
+	return recvmmsg(fd, m, 1, MSG_DONTWAIT, NULL) == 1 && m->msg_len == n;
+}
+
+void shelf_end_answer(struct http_shelf *h, int slot)
+{
+	if (slot < 0)
+		return;
+	__atomic_store_n(&h->states[slot].answering, 0, __ATOMIC_RELEASE);
+	h->states[slot].tries = 0;
 }
 
 /* Which end is which nobody has kept: it lies in one of the two. */
@@ -209,42 +239,63 @@ static int take_from(struct http_shelf *h, unsigned i)
 	return fd >= 0 ? fd : receive_fd(h->pairs[i][1]);
 }
 
-/* What has been received on it and not read, or sent and not read by the client. */
-static int bytes_in(int fd, unsigned long which)
+static bool has_request(int fd)
 {
 	int n = 0;
 
-	return ioctl(fd, which, &n) < 0 ? 0 : n;
+	return ioctl(fd, SIOCINQ, &n) == 0 && n > 0;
+}
+
+/* Where the former process ended in the midst of an answer: makes it one that was sent or one that was
+ * not begun. False where it is neither. */
+static bool resolve(struct state *s, int fd)
+{
+	char junk[4096];
+	uint32_t left = s->request_len - s->request.msg_len;
+
+	if (s->answer.msg_len == 0)
+		return s->request_len > 0;
+	if (s->answer.msg_len < s->answer_len)
+		return false;
+	while (left > 0) {
+		ssize_t r = recv(fd, junk, left < sizeof junk ? left : sizeof junk, MSG_DONTWAIT);
+
+		if (r <= 0)
+			return false;
+		left -= (uint32_t) r;
+	}
+	s->tries = 0;
+	return true;
+}
+
+/* Is it to be gone on with? */
+static bool is_of_use(struct state *s, int fd)
+{
+	if (s->answering && !resolve(s, fd))
+		return false;
+	s->answering = 0;
+	s->tries = has_request(fd) ? s->tries + 1 : 0;
+	if (s->tries <= SHELF_TRIES_MAX)
+		return true;
+	log_error("http: a request in which %u processes have ended is given up",
+		  SHELF_TRIES_MAX + 1);
+	return false;
 }
 
 /* One at a time, so that hardly any can be lost with the process here. */
-void shelf_find(struct http_shelf *h, void (*fn)(void *arg, int fd, int slot, bool doubtful),
-		void *arg)
+void shelf_find(struct http_shelf *h, void (*fn)(void *arg, int fd, int slot), void *arg)
 {
 	if (!h)
 		return;
 	h->n_free = 0;
 	for (unsigned i = 0; i < h->n; i++) {
 		int fd = take_from(h, i);
-		bool answering = h->states[i] == ANSWERING, pending, doubtful;
-		unsigned tries = answering ? 0 : h->states[i];
 
-		if (fd < 0) {
-			give_back(h, (int) i);
+		if (fd >= 0 && is_of_use(&h->states[i], fd)) {
+			fn(arg, fd, put_in(h, (int) i, fd));
 			continue;
 		}
-		pending = bytes_in(fd, SIOCINQ) > 0;
-		doubtful = answering && !pending && bytes_in(fd, SIOCOUTQ) == 0;
-		tries = pending ? tries + 1 : 0;
-		if (tries <= SHELF_TRIES_MAX) {
-			/* It stays in doubt for a process that comes before that is resolved. */
-			mark(h, (int) i, doubtful ? ANSWERING : (uint8_t) tries);
-			fn(arg, fd, put_in(h, (int) i, fd), doubtful);
-			continue;
-		}
-		log_error("http: a request in which %u processes have ended is given up",
-			  SHELF_TRIES_MAX + 1);
-		(void) close(fd);
+		close_p(&fd);
 		give_back(h, (int) i);
 	}
 }

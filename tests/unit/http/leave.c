@@ -1,5 +1,5 @@
 /* A server that is paused, killed or replaced, and what its clients see of it. */
-#include "http/http.h"
+#include "http/shelf.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -285,4 +285,118 @@ TEST(a_full_shelf_protects_whom_it_can)
 	http_server_stop(s, 1000);
 	http_shelf_free(shelf);
 	close(listen_fd);
+}
+
+/* The shelf alone, at every instant of an answer. */
+
+struct found {
+	int fd, slot;
+	unsigned n;
+};
+
+static void find_one(void *arg, int fd, int slot)
+{
+	struct found *f = arg;
+
+	f->fd = fd;
+	f->slot = slot;
+	f->n++;
+}
+
+/* As the next process would. */
+static struct found next_process(struct http_shelf **h)
+{
+	struct http_shelf *next = http_shelf_new(dup(http_shelf_state_fd(*h)));
+	struct found f = {.fd = -1, .slot = -1};
+	int pair[2];
+
+	for (unsigned i = 0; http_shelf_pair(*h, i, pair); i++)
+		http_shelf_add(next, (const int[]){dup(pair[0]), dup(pair[1])});
+	http_shelf_free(*h);
+	*h = next;
+	shelf_find(next, find_one, &f);
+	return f;
+}
+
+enum instant { BEFORE, BEGUN, SENT, TAKEN, ENDED, NEXT };
+
+static const char *const instants[] = {"before", "begun", "sent", "taken", "ended", "next"};
+
+TEST(an_answer_is_found_as_sent_or_not_at_every_instant)
+{
+	for (enum instant until = BEFORE; until <= NEXT; until++) {
+		struct http_shelf *h = new_shelf(2);
+		struct iovec iov = {.iov_base = (void *) "answer", .iov_len = 6};
+		char text[16] = "";
+		int ends[2], slot;
+		struct found f;
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+		shelf_find(h, find_one, &f);
+		slot = shelf_put(h, ends[1], 0);
+		say(ends[0], "ask");
+		if (until >= BEGUN)
+			shelf_begin_answer(h, slot, 3, 6);
+		if (until >= SENT) {
+			assert_int_equal(shelf_send(h, slot, ends[1], &iov, 1), 6);
+			/* The worst case: it has been read, and leaves no trace in the socket. */
+			assert_int_equal(read(ends[0], text, sizeof text), 6);
+		}
+		if (until >= TAKEN)
+			assert_true(shelf_take_request(h, slot, ends[1], text, 3));
+		if (until >= ENDED)
+			shelf_end_answer(h, slot);
+		if (until == NEXT || until == SENT)
+			say(ends[0], "NEXT");
+		close(ends[1]);
+
+		f = next_process(&h);
+		assert_int_equal(f.n, 1);
+		memset(text, 0, sizeof text);
+		(void) recv(f.fd, text, sizeof text - 1, MSG_DONTWAIT);
+		if (!str_eq(text, until < SENT			   ? "ask"
+				  : until == NEXT || until == SENT ? "NEXT"
+								   : ""))
+			fail_msg("%s: \"%s\"", instants[until], text);
+		close(f.fd);
+		close(ends[0]);
+		http_shelf_free(h);
+	}
+}
+
+TEST(an_answer_that_cannot_be_given_again_is_found_as_lost)
+{
+	struct http_shelf *h = new_shelf(1);
+	struct iovec iov = {.iov_base = (void *) "answer", .iov_len = 6};
+	struct found f = {0};
+	int ends[2], slot;
+
+	shelf_find(h, find_one, &f);
+	/* A POST's, put there for it, and not sent. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	slot = shelf_put(h, ends[1], 6);
+	close(ends[1]);
+	assert_int_equal(next_process(&h).n, 0);
+	assert_int_equal(read(ends[0], &(char){0}, 1), 0);
+	close(ends[0]);
+
+	/* Sent, then it is an idle one. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	slot = shelf_put(h, ends[1], 6);
+	assert_int_equal(shelf_send(h, slot, ends[1], &iov, 1), 6);
+	f = next_process(&h);
+	assert_int_equal(f.n, 1);
+	close(f.fd);
+	close(ends[0]);
+	close(ends[1]);
+
+	/* Sent in part. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	shelf_drop(h, f.slot);
+	slot = shelf_put(h, ends[1], 7);
+	assert_int_equal(shelf_send(h, slot, ends[1], &iov, 1), 6);
+	assert_int_equal(next_process(&h).n, 0);
+	close(ends[0]);
+	close(ends[1]);
+	http_shelf_free(h);
 }
