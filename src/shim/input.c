@@ -2,6 +2,7 @@
 #include "shim/input.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "base/mem.h"
 
 #define PENDING_MAX (64 * 1024)
+#define PIPE_SIZE   (256 * 1024)
 
 static size_t pending(const struct input *in)
 {
@@ -91,7 +93,7 @@ void input_open(struct input *in, int fd)
 {
 	in->watch.fd = fd;
 	in->open = true;
-	in->ending = false;
+	in->ending = in->enlarged = false;
 	in->on_room(in->arg);
 }
 
@@ -114,6 +116,10 @@ void input_write(struct input *in, const char *data, size_t n)
 	buf_add(&in->pending, data + done, n - done);
 	if (in->watched)
 		return;
+	/* Somebody sends much: with more room each turn of ours moves more. No terminal has that. */
+	if (!in->enlarged)
+		(void) fcntl(in->watch.fd, F_SETPIPE_SZ, PIPE_SIZE);
+	in->enlarged = true;
 	r = loop_watch(in->loop, &in->watch, EPOLLOUT);
 	if (r < 0)
 		log_error("watch the standard input: %s", strerror(-r));

@@ -17,7 +17,8 @@ struct input {
 	bool watched;
 	bool open; /* from input_open() to input_close(): what comes is taken, if only to be dropped
 		    */
-	bool ending; /* to be closed once all is written */
+	bool ending;   /* to be closed once all is written */
+	bool enlarged; /* the pipe, if it is one */
 	struct buf pending;
 	size_t at; /* of it this much is written */
 	/* There is room again; or it has been opened. */
