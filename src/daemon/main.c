@@ -251,6 +251,7 @@ int main(int argc, char **argv)
 
 	if (options_parse(argc, argv, &d.o, &err) < 0) {
 		fprintf(stderr, "holdfastd: %s\n", err.text);
+		free(d.program);
 		return 1;
 	}
 	log_set_level(d.o.log_level);
