@@ -149,7 +149,8 @@ class Daemon:
                     self.start()
                 self.remove_all()
                 status = self.stop()
-                assert status == 0, f"holdfastd ended with {status} after SIGTERM:\n{self.stderr()}"
+                assert status == 0, (
+                    f"holdfastd ended with {status} after SIGTERM:\n{self.stderr()}\n{self.sanitizer_reports()}")
                 leaks.check(self)
             assert not self.sanitizer_reports(), self.sanitizer_reports()
         finally:
