@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kit import host
+from kit.daemon import BUILD
 from kit.execs import Exec, output
 from kit.host import wait_for
 from kit.orphans import make_orphan
 
 SLEEP = ["sleep", "1000"]
 MIB = 1 << 20
+SANITIZED = b"__asan_init" in (BUILD / "holdfast-shim").read_bytes()
 SIZE = "until stty size 2>/dev/null | grep .; do usleep 10000; done"  # Debian's CLI says it after the start
 
 
@@ -129,6 +130,13 @@ def test_no_more_than_a_thousand_that_have_not_ended(daemon, cid):
     assert output(daemon, cid, "exit 4")[2] == 4
     assert daemon.api.get(f"/exec/{ids[0]}/json").status == 404
     assert daemon.api.get(f"/exec/{ids[3]}/json").status == 200
+
+
+@pytest.mark.one_runtime
+def test_our_own_probes_are_none_of_them(daemon):
+    cid = daemon.run(SLEEP, Healthcheck={"Test": ["CMD", "sleep", "1000"], "Interval": 10 ** 7})
+    wait_for(lambda: list((daemon.exec / "containers" / cid / "execs").glob("*")), "a probe")
+    assert daemon.inspect(cid)["ExecIDs"] is None
 
 
 # --- what it runs as
@@ -449,29 +457,29 @@ def test_64_mib_each_way_through_deaths_of_the_daemon(daemon, cid):
 
 @pytest.mark.one_runtime
 def test_one_who_does_not_read_stops_the_process_and_costs_no_memory(daemon, cid):
-    shim = shim_memory(daemon, cid)
+    shim = own_memory(daemon, cid)
     one = Exec(daemon, cid, "yes 0123456789abcdef | head -c 20000000; touch /done; cat > /dev/null", AttachStdin=True)
     with one.attached() as streams:
         streams.frame()
         # It is cut off after a while (shim/client.h) if it goes on like that; until then it is waited for.
-        text, n = b"", 0
-        assert shim_memory(daemon, cid) < shim + 4 * MIB
+        n = 0
+        assert own_memory(daemon, cid) < shim + 4 * MIB
         while n < 20000000 - 40000:
             n += len(streams.frame()[1])
         streams.half_close()
         while frame := streams.frame():
             n += len(frame[1])
     assert one.code() == 0
-    wait_for(lambda: shim_memory(daemon, cid) < shim + 64 * 1024, "its memory to be given back")
+    if SANITIZED:
+        return  # what is freed is kept in quarantine
+    wait_for(lambda: own_memory(daemon, cid) < shim + 64 * 1024, "its memory to be given back")
 
 
-def shim_memory(daemon, cid):
-    """Bytes of its own memory that a container's shim has."""
+def own_memory(daemon, cid):
+    """Bytes that the container's shim has for itself."""
     pid = json.loads((daemon.exec / "containers" / cid / "phase.json").read_text())["ShimPid"]
-    for line in open(f"/proc/{pid}/smaps_rollup"):
-        if line.startswith("Pss_Dirty" if "Pss_Dirty" in open(f"/proc/{pid}/smaps_rollup").read() else "Private_Dirty"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no such line")
+    with open(f"/proc/{pid}/smaps_rollup") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:")) * 1024
 
 
 def test_one_who_goes_ends_its_input(daemon, cid):
@@ -497,88 +505,4 @@ def test_a_hundred_at_once(daemon, cid):
 
     with ThreadPoolExecutor(100) as pool:
         assert all(pool.map(run, range(100)))
-    assert daemon.inspect(cid)["ExecIDs"] is None
-
-
-# --- clients
-
-def test_cli(docker, cid):
-    done = docker.run("exec", cid, "sh", "-c", "echo out; echo err >&2; exit 5", check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (5, "out\n", "err\n")
-    done = docker.run("exec", cid, "nonsense", check=False)
-    assert done.returncode == 127 and "executable file not found in $PATH" in done.stdout + done.stderr
-    assert docker.run("exec", "-i", cid, "cat", stdin="a\nb\n").stdout == "a\nb\n"
-    assert docker("exec", "-d", cid, "sh", "-c", "echo x > /made") == ""
-    wait_for(lambda: docker("exec", cid, "cat", "/made") == "x", "the file")
-    assert docker("exec", "-u", "1000:5", "-w", "/etc", "-e", "A=b", cid, "sh", "-c",
-                  "id -u; id -g; pwd; echo $A") == "1000\n5\n/etc\nb"
-
-
-@pytest.mark.one_runtime
-def test_cli_in_a_terminal(docker, daemon, cid):
-    with docker.terminal("exec", "-it", cid, "sh", "-c", f"{SIZE}; read x; {SIZE}; exit 6", rows=33,
-                         columns=99) as terminal:
-        terminal.hear(b"33 99")
-        terminal.resize(44, 111)
-        wait_for(lambda: b"44 111" in output(daemon, cid, "for t in /dev/pts/*; do stty size < $t; done")[0],
-                 "the new size")
-        daemon.restart()
-        terminal.send(b"x\n")
-        terminal.hear(b"44 111")
-        assert terminal.end() == 6
-
-
-@pytest.mark.one_runtime
-def test_cli_detaches(docker, daemon, cid):
-    with docker.terminal("exec", "-it", cid, "sh", "-c", f"echo up; {until('go')} exit 6") as terminal:
-        terminal.hear(b"up")
-        terminal.send(b"\x10\x11")
-        terminal.end()
-    assert len(daemon.inspect(cid)["ExecIDs"]) == 1
-
-
-@pytest.mark.one_runtime
-def test_cli_64_mib_through_a_death_of_the_daemon(docker, daemon, cid):
-    data = os.urandom(MIB) * 64
-    one = docker.begin("exec", "-i", cid, "sh", "-c", "cat; exit 3")
-    deaths = []
-
-    def die():
-        wait_for(lambda: any(daemon.api.get(f"/exec/{x}/json").json["Running"]
-                             for x in daemon.inspect(cid)["ExecIDs"] or []), "it to run")
-        daemon.restart()
-        deaths.append(1)
-
-    killer = threading.Thread(target=die)
-    killer.start()
-    out, err = one.communicate(data, timeout=60)
-    killer.join()
-    assert hashlib.sha256(out).digest() == hashlib.sha256(data).digest() and not err
-    assert one.returncode == 3 and deaths
-
-
-@pytest.mark.one_runtime
-def test_docker_py(client, cid):
-    container = client.containers.get(cid)
-    assert tuple(container.exec_run(["sh", "-c", "echo out; echo err >&2; exit 4"], demux=True)) == (
-        4, (b"out\n", b"err\n"))
-    assert container.exec_run("tty", tty=True).exit_code == 0
-    assert container.exec_run("true", detach=True).output in (b"", "")
-    assert b"".join(container.exec_run("seq 1 1000", stream=True).output).count(b"\n") == 1000
-    low = client.api
-    one = low.exec_create(cid, ["sh", "-c", "read x; echo got $x"], stdin=True)
-    sock = low.exec_start(one["Id"], socket=True)
-    sock._sock.sendall(b"hello\n")
-    got = b""
-    while data := sock.read(4096):
-        got += data
-    sock.close()
-    assert got[8:] == b"got hello\n"
-    assert low.exec_inspect(one["Id"])["ExitCode"] == 0
-
-
-@pytest.mark.one_runtime
-def test_our_own_probes_are_none_of_them(daemon):
-    cid = daemon.run(SLEEP, Healthcheck={"Test": ["CMD", "sleep", "1000"], "Interval": 10 ** 7})
-    wait_for(lambda: list((daemon.exec / "containers" / cid / "execs").glob("*")), "a probe")
     assert daemon.inspect(cid)["ExecIDs"] is None
