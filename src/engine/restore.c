@@ -209,6 +209,7 @@ static void sweep_unfinished(struct restore *r, const char *id)
 
 	if (dir < 0)
 		return;
+	save_tidy_at(dir, LAYOUT_CONFIG);
 	(void) unlinkat(dir, LAYOUT_RUNS, 0); /* empty: it has no config.json and no state.json */
 	if (unlinkat(top, id, AT_REMOVEDIR) == 0)
 		strv_add_owned(&r->swept, xasprintf("unfinished create %.12s", id));

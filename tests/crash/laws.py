@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 from collections import Counter
 from datetime import datetime, timezone
 
@@ -150,9 +151,9 @@ def check_exit(daemon, cid, possible):
 def temporary_files(daemon):
     found = []
     for top in (daemon.data / "containers", daemon.data / "image", daemon.exec):
-        for path in top.rglob(".*"):
-            if path.name.endswith(".new") or path.name.startswith(".gone-"):
-                found.append(str(path))
+        for where, folders, files in os.walk(top):  # which takes no offence at what goes meanwhile
+            found += [f"{where}/{name}" for name in folders + files if name[0] == "." and (
+                name.endswith(".new") or name.startswith(".gone-"))]
     found += [str(p) for p in (daemon.data / "volumes").glob(".*")]
     return found + [str(p) for p in (daemon.data / "image" / "staging").glob("*")]
 
