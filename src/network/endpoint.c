@@ -67,7 +67,7 @@ static void add_member(struct network *n, struct member *m)
 	n->members[n->n_members++] = *m;
 }
 
-static void drop_member(struct networks *ns, const char *endpoint_id)
+void member_drop(struct networks *ns, const char *endpoint_id)
 {
 	hold(&ns->lock);
 	for (size_t i = 0; i < ns->n; i++) {
@@ -163,10 +163,7 @@ static int make_ready(struct networks *ns, const struct place *p, bool anew, str
 	if ((!n->is_up || anew) && bridge_up(ns, n, err) < 0)
 		return -1;
 	n->is_up = true;
-	if (!ns->firewall_is_up && firewall_write(ns, err) < 0)
-		return -1;
-	ns->firewall_is_up = true;
-	return 0;
+	return firewall_up(ns, err);
 }
 
 static int vlan_mode(const struct place *p, struct err *err)
@@ -308,7 +305,7 @@ int network_attach(struct networks *ns, const struct endpoint_wish *w, int netns
 		return -1;
 	if (make_ready(ns, &p, false, err) == 0 && add_interface(ns, &p, &e, netns, err) == 0 &&
 	    configure(netns, &e, w->default_route, err) == 0 &&
-	    firewall_publish(ns, &e, true, err) == 0) {
+	    firewall_publish(ns, &e, err) == 0) {
 		if (e.dns)
 			dns_write(ns, e.network_id);
 		*ret = e;
@@ -324,7 +321,7 @@ void network_detach(struct networks *ns, const char *owner, const struct endpoin
 	struct err err = {0};
 	autortnl nl = {0};
 
-	if (firewall_publish(ns, e, false, &err) < 0)
+	if (firewall_withdraw(ns, e, &err) < 0)
 		log_warn("%s: ports of endpoint %.12s: %s", owner, e->id, err.text);
 	/* Gone at once, and not when the kernel finds time for the namespace: the next one with
 	 * this address must not have a double. */
@@ -334,7 +331,6 @@ void network_detach(struct networks *ns, const char *owner, const struct endpoin
 	} else if (netns >= 0 && rtnl_open(netns, &nl) == 0) {
 		(void) rtnl_del(&nl, e->ifname);
 	}
-	drop_member(ns, e->id);
 	if (e->dns)
 		dns_write(ns, e->network_id);
 }

@@ -196,6 +196,7 @@ static int write_all_locked(struct networks *ns, struct err *err)
 	autobuf b = {0}, anew = {0};
 	struct err first = {0};
 
+	ns->firewall_is_up = true;
 	write_table(ns, &b);
 	if (run_nft(ns, &b, &first) == 0)
 		return 0;
@@ -203,7 +204,8 @@ static int write_all_locked(struct networks *ns, struct err *err)
 	log_warn("%s; the table %s is made anew", first.text, ns->table);
 	buf_addf(&anew, "table inet %s {}\ndelete table inet %s\n", ns->table, ns->table);
 	buf_add(&anew, b.text, b.len);
-	return run_nft(ns, &anew, err);
+	ns->firewall_is_up = run_nft(ns, &anew, err) == 0;
+	return ns->firewall_is_up ? 0 : -1;
 }
 
 int firewall_write(struct networks *ns, struct err *err)
@@ -213,15 +215,36 @@ int firewall_write(struct networks *ns, struct err *err)
 	return write_all_locked(ns, err);
 }
 
-int firewall_publish(struct networks *ns, const struct endpoint *e, bool on, struct err *err)
+int firewall_up(struct networks *ns, struct err *err)
+{
+	hold(&ns->firewall);
+
+	return ns->firewall_is_up ? 0 : write_all_locked(ns, err);
+}
+
+int firewall_publish(struct networks *ns, const struct endpoint *e, struct err *err)
 {
 	autobuf b = {0};
 
-	add_ports(&b, on ? "add" : "delete", ns->table, e);
+	add_ports(&b, "add", ns->table, e);
 	if (b.len == 0)
 		return 0;
 	hold(&ns->firewall);
 	/* Where somebody has been at the table: all of it, then. */
+	return run_nft(ns, &b, NULL) == 0 ? 0 : write_all_locked(ns, err);
+}
+
+/* Out of memory and out of the table in one: whoever writes all of it has not seen it, and who gets
+ * a port of it next adds that later. */
+int firewall_withdraw(struct networks *ns, const struct endpoint *e, struct err *err)
+{
+	autobuf b = {0};
+
+	add_ports(&b, "delete", ns->table, e);
+	hold(&ns->firewall);
+	member_drop(ns, e->id);
+	if (b.len == 0)
+		return 0;
 	return run_nft(ns, &b, NULL) == 0 ? 0 : write_all_locked(ns, err);
 }
 
@@ -233,4 +256,5 @@ void firewall_remove(struct networks *ns)
 	/* First made, so that it is no fault if it is not there. */
 	buf_addf(&b, "table inet %s {}\ndelete table inet %s\n", ns->table, ns->table);
 	(void) run_nft(ns, &b, NULL);
+	ns->firewall_is_up = false;
 }

@@ -44,7 +44,7 @@ struct networks {
 	pthread_mutex_t lock;
 	struct network **all; /* the oldest first */
 	size_t n;
-	bool firewall_is_up; /* as far as we know; `make` */
+	bool firewall_is_up; /* as far as we know; `firewall` */
 	int64_t last_port;   /* given away by chance */
 };
 
@@ -69,13 +69,24 @@ int pool_take(struct network *n, int which, const char *wish, struct ip *ret, st
 int bridge_up(struct networks *ns, const struct network *n, struct err *err);
 int64_t network_mtu(const struct network_config *c);
 
-/* firewall.c */
-/* Writes the whole table, from memory. Takes the lock. */
+/* firewall.c; each takes the lock */
+/* Writes the whole table, from memory; or only if this has not been done yet. */
 int firewall_write(struct networks *ns, struct err *err);
-/* Adds or takes away the ports of one endpoint. */
+int firewall_up(struct networks *ns, struct err *err);
+/* Adds the ports of an endpoint. */
+int firewall_publish(struct networks *ns, const struct endpoint *e, struct err *err);
+/* Takes them away, and the endpoint out of memory. */
+int firewall_withdraw(struct networks *ns, const struct endpoint *e, struct err *err);
 /* Takes the table away. */
 void firewall_remove(struct networks *ns);
-int firewall_publish(struct networks *ns, const struct endpoint *e, bool on, struct err *err);
+
+/* endpoint.c: takes a member out of memory; the lock is taken */
+void member_drop(struct networks *ns, const char *endpoint_id);
+
+/* repair.c: is there anything of ours on the host, but the interface `but` (NULL: none)? */
+bool has_links_but(struct networks *ns, const char *but);
+/* A user may have named a bridge that is somebody else's: that stays. */
+void link_remove_if_ours(struct networks *ns, const char *name);
 
 /* dns.c */
 /* Are the network's members found by name? */

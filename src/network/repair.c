@@ -131,9 +131,32 @@ int networks_repair(struct networks *ns, struct err *err)
 	if (!any && s.n == 0)
 		return 0;
 	r = firewall_write(ns, err);
-	ns->firewall_is_up = r == 0;
 	dns_write(ns, NULL);
 	return r;
+}
+
+bool has_links_but(struct networks *ns, const char *but)
+{
+	struct survey s = {.ns = ns};
+	autortnl nl = {0};
+	size_t n = 0;
+
+	if (rtnl_open(-1, &nl) == 0)
+		(void) rtnl_each_link(&nl, on_link, &s);
+	for (size_t i = 0; i < s.n; i++)
+		n += !str_eq(s.items[i].name, but);
+	free(s.items);
+	return n > 0;
+}
+
+void link_remove_if_ours(struct networks *ns, const char *name)
+{
+	struct survey s = {.ns = ns};
+	autortnl nl = {0};
+
+	if (rtnl_open(-1, &nl) == 0 && rtnl_each_link(&nl, on_link, &s) == 0 && find(&s, name))
+		(void) rtnl_del(&nl, name);
+	free(s.items);
 }
 
 void networks_rest(struct networks *ns)

@@ -417,7 +417,7 @@ static struct network *drop_locked(struct networks *ns, const char *ref, struct 
 int network_remove(struct networks *ns, const char *ref, struct err *err)
 {
 	auto_(network_free_p) struct network *n = NULL;
-	autortnl nl = {0};
+	int r = 0;
 
 	hold(&ns->make);
 	{
@@ -426,9 +426,13 @@ int network_remove(struct networks *ns, const char *ref, struct err *err)
 	}
 	if (!n)
 		return -1;
-	if (n->bridge[0] && rtnl_open(-1, &nl) == 0)
-		(void) rtnl_del(&nl, n->bridge);
-	return firewall_write(ns, err);
+	/* The interface last: by it the next daemon knows that there is something to repair. */
+	if (has_links_but(ns, n->bridge))
+		r = firewall_write(ns, err);
+	else
+		firewall_remove(ns);
+	link_remove_if_ours(ns, n->bridge);
+	return r;
 }
 
 /* Life */

@@ -15,7 +15,7 @@ import time
 import traceback
 import zlib
 
-from kit import host, leaks
+from kit import host, leaks, netns
 from kit.archives import Image, file, folder, layer, build_probe, symlink
 from kit.daemon import Daemon
 
@@ -81,8 +81,10 @@ class Scene:
 class Stage:
     """A daemon with two bystanders, whom no death of the daemon may touch."""
 
-    def __init__(self, runtime, namespace):
-        self.daemon = Daemon(runtime, namespace).start()
+    def __init__(self, runtime, namespace, own_host=None):
+        self.daemon = Daemon(runtime, namespace)
+        self.daemon.netns = own_host and own_host.path
+        self.daemon.start()
         self.daemon.load(small_image().docker_archive("busybox:latest"))
         mark = {"Labels": {"bystander": "1"}}
         self.busy = self.daemon.run(["probe", "trap", "5"], **mark)
@@ -185,6 +187,7 @@ class Sweep:
     def __init__(self, verb, death, runtime, namespace):
         self.verb, self.death, self.runtime, self.namespace = verb, death, runtime, namespace
         self.stage, self.faults = None, []
+        self.host = None  # of a verb on networks: the daemon's own
 
     @property
     def name(self):
@@ -212,6 +215,15 @@ class Sweep:
 
     def run(self, every=1, only=None):
         """Returns how many points were tried."""
+        if getattr(self.verb, "networked", False):
+            self.host = netns.Host()
+        try:
+            return self.run_all(every, only)
+        finally:
+            if self.host:
+                self.host.close()
+
+    def run_all(self, every, only):
         calls = []
         try:
             self.set_up()
@@ -222,6 +234,7 @@ class Sweep:
                 if len(self.faults) >= MAX_FAULTS:
                     break
             self.stage.daemon.close(failed=bool(self.faults))
+            assert self.faults or not self.host or not netns.leftovers(self.host), netns.leftovers(self.host)
         except BaseException:
             if self.stage:
                 self.stage.daemon.close(failed=True)
@@ -230,7 +243,7 @@ class Sweep:
         return len(points)
 
     def set_up(self):
-        self.stage = Stage(self.runtime, self.namespace)
+        self.stage = Stage(self.runtime, self.namespace, self.host)
 
     def guarded_round(self, at, calls):
         """A fault is told with its point; the next one finds a new stage."""
@@ -250,6 +263,7 @@ class Sweep:
 
     def round(self, at):
         scene = Scene(self.stage.daemon)
+        scene.host = self.host
         self.verb.prepare(scene)
         scene.death, scene.reaper = self.death, self.death.watch(scene, at)
         try:

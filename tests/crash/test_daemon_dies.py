@@ -3,6 +3,7 @@
 import pytest
 
 from attach_verbs import ATTACHES
+from network_verbs import NETWORKS
 from sweep import DaemonDies, DaemonRestores, Sweep
 from verbs import ALL, Restore
 from volume_verbs import VOLUMES
@@ -15,7 +16,7 @@ def sweep(verb, death, runtime, namespace, request, record_property):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("verb", ALL + VOLUMES + ATTACHES, ids=lambda v: v.name)
+@pytest.mark.parametrize("verb", ALL + VOLUMES + NETWORKS + ATTACHES, ids=lambda v: v.name)
 def test_verb(verb, runtime, namespace, request, record_property):
     sweep(verb, DaemonDies(), runtime, namespace, request, record_property)
 

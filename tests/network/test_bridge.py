@@ -205,3 +205,36 @@ def test_default_pools_avoid_the_hosts_routes(engine, new_host):
     engine.call("create", {"Name": "n"})
     pools = [engine.call("find", n)["IPAM"]["Config"][0]["Subnet"] for n in ("bridge", "n")]
     assert pools == ["172.17.0.0/16", "172.19.0.0/16"]
+
+
+def test_a_bridge_of_the_users_own_stays(engine, new_host):
+    engine.host.run("ip", "link", "add", "mine", "type", "bridge")
+    engine.call("create", {"Name": "n", "Options": {"com.docker.network.bridge.name": "mine"}})
+    a = new_host()
+    e = engine.attach(a, "n")
+    a.serve(80)
+    assert engine.host.ask(e["IPAddress"], 80)
+    engine.call("detach", {"owner": a.name, "endpoint": e})
+    engine.call("remove", "n")
+    assert "mine" in engine.host.run("ip", "link")
+
+
+@pytest.mark.parametrize("driver,mode", [("macvlan", "bridge"), ("ipvlan", "l2")])
+def test_interfaces_of_a_parent(engine, new_host, driver, mode):
+    try:
+        engine.host.run("ip", "link", "add", "probe", "link", "wan0", "type", driver)
+        engine.host.run("ip", "link", "del", "probe")
+    except Exception:
+        pytest.skip(f"this kernel has no {driver}")
+    a, b = new_host(), new_host()
+    engine.call("create", {"Name": "n", "Driver": driver, "Options": {"parent": "wan0", f"{driver}_mode": mode},
+                           "IPAM": {"Config": [{"Subnet": "10.9.0.0/24", "Gateway": "10.9.0.2"}]}})
+    ea = engine.attach(a, "n", ip="10.9.0.77")
+    engine.attach(b, "n", ip="10.9.0.78")
+    a.serve(80)
+    assert b.ask("10.9.0.77", 80) == "10.9.0.78"
+    assert engine.neighbour.ask("10.9.0.77", 80) == "10.9.0.2"
+    assert "HostInterface" not in ea
+    with pytest.raises(Failed, match="parent"):
+        engine.call("create", {"Name": "m", "Driver": driver})
+        engine.attach(new_host(), "m")
