@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Shim, make_layer
+from harness import CGROUP, Shim, make_layer
 
 CLONE_NEWNS = 0x20000
 MS_PRIVATE = 1 << 18
@@ -43,7 +43,7 @@ def place(own_mounts):
     make_layer(top / "layers" / "busybox")
     yield top
     subprocess.run(["umount", "-l", top], check=True)
-    for parent in Path("/sys/fs/cgroup").glob("*/hf-shim-test"):
+    for parent in Path("/sys/fs/cgroup").glob(f"*/{CGROUP}"):
         if not str(parent).startswith("/sys/fs/cgroup/unified"):
             parent.rmdir()  # fails where a test left a cgroup
     shutil.rmtree(top, ignore_errors=True)

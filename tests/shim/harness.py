@@ -15,6 +15,7 @@ SHIM = os.environ.get("HOLDFAST_SHIM", str(TOP / "build" / "holdfast-shim"))
 APPLETS = "sh echo sleep cat true false yes seq head kill dd mount stty tty printf ls mkdir id reboot env usleep touch".split()
 SANITIZED = b"__asan_init" in Path(SHIM).read_bytes()
 PATIENCE = 20
+CGROUP = f"hf-shim-test.{os.getpid()}"  # of this worker: others have theirs
 
 
 def make_layer(path):
@@ -111,7 +112,7 @@ class Shim:
         self.root = place / "runtime" / Path(runtime).name
         self.layers = place / "layers"
         self.bundle = self.exec / "bundle"
-        self.cgroup = f"/hf-shim-test/{self.id}"
+        self.cgroup = f"/{CGROUP}/{self.id}"
         self.pid = self.conn = None
         for d in (self.bundle / "rootfs", self.data / "upper", self.data / "work", self.root):
             d.mkdir(parents=True, exist_ok=True)
