@@ -239,7 +239,8 @@ def test_errors_of_resize(daemon, listener):
         return answer.status, answer.message
 
     assert resize("nobody", h=1, w=1) == (404, "No such container: nobody")
-    assert resize(listener, h="x", w=80)[0] == 400
+    for size in ({"h": "x", "w": 80}, {"h": -1, "w": 80}, {"h": 24, "w": 65536}, {"h": 24}, {"w": 80}, {"h": "", "w": 80}):
+        assert resize(listener, **size)[0] == 400, size
     assert "it has no terminal" in resize(listener, h=24, w=80)[1]
     cid = daemon.create("true", Tty=True)
     assert resize(cid, h=24, w=80) == (409, f"container {cid} is not running")

@@ -162,7 +162,7 @@ int container_resize(struct call *c, struct err *err)
 {
 	int64_t rows, columns;
 
-	if (param_int(c, "h", 0, &rows, err) < 0 || param_int(c, "w", 0, &columns, err) < 0 ||
+	if (param_terminal_size(c, &rows, &columns, err) < 0 ||
 	    engine_resize(c->e, c->name, rows, columns, err) < 0)
 		return -1;
 	answer_empty(c, 200);

@@ -58,6 +58,9 @@ int param_filters(const struct call *c, const char *const *allowed, struct filte
 		  struct err *err);
 /* An instant; 0 where it is absent, at least 1 where it is there. */
 int param_instant(const struct call *c, const char *name, int64_t *ret_ns, struct err *err);
+/* h and w of a resize, in characters. */
+int param_terminal_size(const struct call *c, int64_t *ret_rows, int64_t *ret_columns,
+			struct err *err);
 /* All values of a repeated parameter. strv, caller's. */
 char **param_all(const struct call *c, const char *name);
 

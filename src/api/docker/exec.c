@@ -117,7 +117,7 @@ int exec_resize(struct call *c, struct err *err)
 {
 	int64_t height, width;
 
-	if (param_int(c, "h", 0, &height, err) < 0 || param_int(c, "w", 0, &width, err) < 0 ||
+	if (param_terminal_size(c, &height, &width, err) < 0 ||
 	    engine_exec_resize(c->e, c->name, height, width, err) < 0)
 		return -1;
 	answer_empty(c, 200);

@@ -110,6 +110,25 @@ int read_json(struct call *c, json_t **ret, struct err *err)
 	return 0;
 }
 
+static int param_characters(const struct call *c, const char *name, int64_t *ret, struct err *err)
+{
+	if (param_int(c, name, -1, ret, err) < 0)
+		return -1;
+	if (*ret < 0 || *ret > UINT16_MAX)
+		return err_set(err, ERR_INVALID,
+			       "invalid value for %s: \"%s\" is no size of a terminal", name,
+			       http_query(c->rq, name) ?: "");
+	return 0;
+}
+
+int param_terminal_size(const struct call *c, int64_t *ret_rows, int64_t *ret_columns,
+			struct err *err)
+{
+	if (param_characters(c, "h", ret_rows, err) < 0)
+		return -1;
+	return param_characters(c, "w", ret_columns, err);
+}
+
 /* One of the list: a character, or ctrl- and one of those that a terminal has it for. 0 or more, or
  * -1. */
 static int key_code(const char *name, size_t n)
