@@ -194,6 +194,7 @@ struct container {
 	unsigned asked;		  /* times that reconcile found it unknown, in a row */
 	unsigned removals_failed; /* in a row */
 	unsigned unread;	  /* times that its record of runs could not be read, in a row */
+	int64_t sessions_run;	  /* run that left no exec session of a former one on disk */
 
 	/* The engine's: what it watches of this container. */
 	struct link *shim_link;	   /* connection to its shim */

@@ -361,12 +361,22 @@ static void take_up(struct engine *e, struct container *c, int exec_dir, int dir
 	exec_session_free(&s);
 }
 
+/* Has the shim written something for us? There may be many that only wait, or run. */
+static bool has_news(int dir, const char *id)
+{
+	autofree char *result = xasprintf("%s/" EXEC_RESULT, id);
+	autofree char *detached = xasprintf("%s/" EXEC_DETACHED, id);
+
+	return exists_at(dir, result) || exists_at(dir, detached);
+}
+
 void sessions_take_up(struct engine *e, struct container *c, bool over)
 {
 	autoclose int exec = container_open_exec(e->store, c->id);
 	autoclose int dir = exec < 0 ? -1 : open_dir_at(exec, LAYOUT_EXECS);
 	autostrv char **ids = dir < 0 ? NULL : list(dir, c->id);
 	int64_t run;
+	bool all;
 
 	if (!ids)
 		return;
@@ -374,9 +384,12 @@ void sessions_take_up(struct engine *e, struct container *c, bool over)
 		hold(&c->lock);
 		run = c->state.run;
 		over |= c->state.settled_run >= run;
+		all = over || c->shim_gone || c->sessions_run != run;
+		c->sessions_run = run;
 	}
 	for (char **id = ids; *id; id++)
-		take_up(e, c, exec, dir, *id, run, over);
+		if (all || has_news(dir, *id))
+			take_up(e, c, exec, dir, *id, run, over);
 }
 
 /* Its half-written files, and whether that leaves anything. */
