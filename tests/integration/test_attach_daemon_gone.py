@@ -46,6 +46,11 @@ class Pump:
         assert self.n_got == self.mib * MIB and self.got.digest() == self.sent.digest()
 
 
+def wait_start_answered(daemon, begun):
+    """docker asks for its terminal's size when its start has been answered, and for nothing more."""
+    wait_for(lambda: daemon.past_events(begun, event=["resize"]), "docker's resize")
+
+
 @pytest.mark.parametrize("away", [0, 1, 5])
 def test_64_mib_each_way_through_run_i_cat(docker, daemon, away):
     run = docker.begin("run", "-i", "--log-driver", "none", "--name", "mill", *NONE, "busybox", "cat")
@@ -86,8 +91,7 @@ def test_a_terminal(docker, daemon, away):
     begun = time.time()
     with docker.terminal("run", "-it", "--name", "term", *NONE, "busybox", "sh", rows=31, columns=97) as t:
         t.hear(b"/ # ")
-        # What it asks for when its start has been answered.
-        wait_for(lambda: daemon.past_events(begun, event=["resize"]), "its resize")
+        wait_start_answered(daemon, begun)
         daemon.kill9()
         t.send(b"echo al''ive; stty size\n")
         t.hear(b"alive\r\n31 97\r\n")
@@ -102,19 +106,15 @@ def test_a_terminal(docker, daemon, away):
 
 @pytest.mark.parametrize("away", [0, 1])
 def test_run_rm(docker, daemon, away):
-    run = docker.begin("run", "-i", "--rm", *NONE, "busybox", "sh", "-c", "echo up; read x; echo got $x; exit 7")
-    try:
-        assert run.stdout.readline() == b"up\n"
+    begun = time.time()
+    with docker.terminal("run", "-it", "--rm", *NONE, "busybox", "sh", "-c", "read x; echo got $x; exit 7") as t:
+        wait_start_answered(daemon, begun)
         daemon.kill9()
-        run.stdin.write(b"this\n")
-        run.stdin.flush()
+        t.send(b"this\n")
+        t.hear(b"got this\r\n")
         time.sleep(away)
         daemon.start()
-        out, err = run.communicate(timeout=30)
-        assert (run.returncode, out) == (7, b"got this\n"), err
-    finally:
-        run.kill()
-        run.wait()
+        assert t.end() == 7, t.text
     assert docker("ps", "-aq") == ""
 
 
