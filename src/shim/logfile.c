@@ -228,6 +228,8 @@ static size_t add_lines(struct logfile *l, const char *text, size_t n, bool end,
 		if (line == 0)
 			break;
 		l->len += len;
+		if (l->len > l->used)
+			l->used = l->len;
 		used += line;
 	}
 	return used;
@@ -302,6 +304,12 @@ void logfile_trim(struct logfile *l)
 {
 	if (l->out)
 		(void) madvise(l->out + OUT_KEEP, OUT_SIZE - OUT_KEEP, MADV_DONTNEED);
+	l->used = 0;
+}
+
+bool logfile_wants_trim(const struct logfile *l)
+{
+	return l->used > OUT_KEEP;
 }
 
 void logfile_close(struct logfile *l)

@@ -25,6 +25,7 @@ struct logfile {
 	int64_t rotate_at; /* size from which on to rotate; 0: never */
 	char *out;	   /* mapped; what is encoded and not yet written */
 	size_t len;
+	size_t used; /* of out, since logfile_trim(), at the most */
 	struct buf rest[LOG_SOURCES];
 	uint64_t lost_lines;		     /* since the last one that was written */
 	const struct logfile_reader *reader; /* NULL: none */
@@ -51,4 +52,6 @@ void logfile_add(struct logfile *l, enum log_source from, const char *text, size
 void logfile_end(struct logfile *l, enum log_source from, int64_t time_ns);
 /* Gives memory back that busy times have used. */
 void logfile_trim(struct logfile *l);
+/* Is there any to give back? */
+bool logfile_wants_trim(const struct logfile *l);
 void logfile_close(struct logfile *l);

@@ -59,7 +59,8 @@ static ssize_t read_stream(struct stream *o)
 		logfile_add(s->log, o->source, s->memory, (size_t) n, now_ns());
 	if (n > 0)
 		audience_hear(&s->audience, 1 + o->source, s->memory, (size_t) n);
-	if (n > READ_KEEP && s->trim.due_ns == 0)
+	/* Short lines are many times as long once they are encoded. */
+	if ((n > READ_KEEP || (s->log && logfile_wants_trim(s->log))) && s->trim.due_ns == 0)
 		loop_timer(s->loop, &s->trim, TRIM_AFTER_NS);
 	return n;
 }

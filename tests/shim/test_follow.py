@@ -23,8 +23,8 @@ def lines(first, end):
 
 def numbered(new_shim, count, after="", **config):
     """A shim with a container that has printed 0 to count - 1 and goes on when it is told to."""
-    shim = new_shim("/bin/sh", "-c", f"trap : TERM; i=0; while [ $i -lt {count} ]; do echo $i; i=$((i+1)); done; "
-                    f"sleep 60 & wait; {after}", **config)
+    shim = new_shim("/bin/sh", "-c", f"trap 'go=1' TERM; i=0; while [ $i -lt {count} ]; do echo $i; i=$((i+1)); done; "
+                    f"until [ $go ]; do sleep 0.05; done; {after}", **config)
     shim.init = int(shim.start()["pid"])
     last = b'{"log":"%d\\n"' % (count - 1)
     eventually(lambda: last in (shim.data / "json.log").read_bytes()[-200:])
