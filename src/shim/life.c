@@ -14,23 +14,13 @@
 #include "base/time.h"
 #include "shim/cgroup.h"
 #include "shim/join.h"
+#include "shim/life_private.h"
 #include "shim/procinfo.h"
 #include "wire/layout.h"
 
 #define RETRY_NS (5 * NSEC_PER_SEC)
 
 /* Telling */
-
-static void answer_ok(struct buf *answer)
-{
-	kv_add(answer, "msg", "ok");
-}
-
-static void answer_error(struct buf *answer, const char *text)
-{
-	kv_add(answer, "msg", "error");
-	kv_add(answer, "text", text);
-}
 
 /* The event that a record is told by. */
 static void event_of(struct buf *b, const struct run_record *r)
@@ -114,7 +104,7 @@ static struct run_record record(const struct life *l, enum run_event event, cons
 
 /* The end of all */
 
-static void rest(struct life *l)
+void life_rest(struct life *l)
 {
 	l->state = LIFE_ENDED;
 	audience_end(&l->stdio.audience);
@@ -126,15 +116,13 @@ static void rest(struct life *l)
 
 /* Restarting */
 
-static void begin_run(struct life *l);
-
 /* Goes on when both are true, in whatever order that came. */
 static void restart_if_ready(struct life *l)
 {
 	if (l->state != LIFE_RESTARTING || !l->is_due || !l->is_clean)
 		return;
 	l->by_daemon = false;
-	begin_run(l);
+	life_begin_run(l);
 }
 
 static void on_due(void *arg)
@@ -171,7 +159,7 @@ static size_t decide(struct life *l, struct run_record *ret)
 }
 
 /* The wish or the policy has changed: does the restart that is due still stand? */
-static void reconsider(struct life *l)
+void life_reconsider(struct life *l)
 {
 	struct run_record r;
 
@@ -191,7 +179,7 @@ static void reconsider(struct life *l)
 	(void) write_down(l, &r, 1);
 	tell(l, &r, 1);
 	if (l->is_clean)
-		rest(l);
+		life_rest(l);
 }
 
 /* What a run leaves behind */
@@ -208,7 +196,7 @@ static void on_deleted(void *arg, bool ok)
 	children_kill_rest(l->children);
 	l->is_clean = true;
 	if (l->state == LIFE_ENDED)
-		rest(l);
+		life_rest(l);
 	else
 		restart_if_ready(l);
 }
@@ -311,7 +299,7 @@ static void on_failure_cleaned(void *arg, bool ok)
 	if (!l->by_daemon)
 		waiters_exited(&l->waiters, l->last.code, r[0].text);
 	if (l->state == LIFE_ENDED)
-		rest(l);
+		life_rest(l);
 }
 
 static void fail(struct life *l, const char *text)
@@ -386,7 +374,7 @@ static int try_run(struct life *l, struct err *err)
 	return r;
 }
 
-static void begin_run(struct life *l)
+void life_begin_run(struct life *l)
 {
 	struct err err = {0};
 
@@ -399,148 +387,9 @@ static void begin_run(struct life *l)
 		fail(l, err.text);
 }
 
-/* Messages */
-
-static const char *const state_names[] = {
-	[LIFE_IDLE] = "idle",	    [LIFE_STARTING] = "starting",
-	[LIFE_RUNNING] = "running", [LIFE_RESTARTING] = "restarting",
-	[LIFE_ENDED] = "ended",
-};
-
-void life_hello(struct life *l, struct buf *answer)
-{
-	kv_add(answer, "msg", "hello");
-	kv_add_int(answer, "version", PROTO_VERSION);
-	kv_add(answer, "id", l->config->id);
-	kv_add_int(answer, "run", l->run);
-	kv_add(answer, "state", state_names[l->state]);
-	stay_asked(&l->stay);
-	if (l->state == LIFE_RUNNING) {
-		kv_add_int(answer, "pid", l->pid);
-		kv_add_int(answer, "ticks", (int64_t) l->pid_ticks);
-	}
-	if (l->state == LIFE_RESTARTING) {
-		kv_add_int(answer, "due", l->due_ns);
-		kv_add_int(answer, "count", l->count);
-	}
-	execs_hello(&l->execs, answer);
-	/* Should its record have found no room yet. */
-	if (l->state == LIFE_ENDED && l->end.event == RUN_ENDED) {
-		kv_add_int(answer, "time", l->end.time_ns);
-		kv_add_int(answer, "code", l->end.code);
-		kv_add_int(answer, "signal", l->end.signal);
-		kv_add_int(answer, "oom", l->end.oom);
-	}
-}
-
-void life_start(struct life *l, int64_t run, int netns, struct buf *answer)
-{
-	autoclose int mine = netns;
-
-	if (l->state != LIFE_IDLE) {
-		autofree char *text = xasprintf("it is %s", state_names[l->state]);
-
-		answer_error(answer, text);
-		return;
-	}
-	if (run <= 0) {
-		answer_error(answer, "run is missing");
-		return;
-	}
-	answer_ok(answer);
-	close_p(&l->netns);
-	l->netns = take_fd(mine);
-	l->run = run;
-	l->wanted_running = true;
-	l->by_daemon = true;
-	l->delay_ns = l->config->restart_delay_ns;
-	begin_run(l);
-}
-
-void life_wish(struct life *l, bool running, struct buf *answer)
-{
-	answer_ok(answer);
-	l->wanted_running = running;
-	reconsider(l);
-}
-
-void life_policy(struct life *l, enum restart_name policy, int64_t max_retries, struct buf *answer)
-{
-	answer_ok(answer);
-	l->policy = policy;
-	l->max_retries = max_retries;
-	reconsider(l);
-}
-
-void life_wait(struct life *l, const struct message *m, struct buf *answer)
-{
-	bool removal = str_eq(kv_get(m->kv, "condition"), "removed");
-	struct err err = {0};
-
-	if (l->state == LIFE_ENDED && !removal)
-		(void) err_set(&err, ERR_CONFLICT, "its life is over");
-	else if (waiters_take(&l->waiters, m, l->state == LIFE_IDLE, &err) == 0)
-		answer_ok(answer);
-	if (err.text[0])
-		answer_error(answer, err.text);
-}
-
-/* What is to be run beside init needs one. */
-static bool has_init(struct life *l, struct err *err)
-{
-	if (l->state == LIFE_RUNNING)
-		return true;
-	(void) err_set(err, ERR_CONFLICT, "it is %s", state_names[l->state]);
-	return false;
-}
-
-void life_probe(struct life *l, const struct probe_order *order, struct buf *answer)
-{
-	struct err err = {0};
-
-	if (has_init(l, &err) && probe_start(&l->execs, order, &err) == 0)
-		answer_ok(answer);
-	else
-		answer_error(answer, err.text);
-}
-
-void life_exec(struct life *l, const struct session_order *order, struct buf *answer)
-{
-	struct err err = {0};
-
-	if (has_init(l, &err) && session_start(&l->execs, order, &err) == 0)
-		answer_ok(answer);
-	else
-		answer_error(answer, err.text);
-}
-
-void life_quit(struct life *l, bool keep_clients, struct buf *answer)
-{
-	if (l->state == LIFE_STARTING || l->state == LIFE_RUNNING) {
-		answer_error(answer, "a run is alive");
-		return;
-	}
-	if (keep_clients && l->state == LIFE_IDLE && l->clients.n > 0) {
-		answer_error(answer, "clients wait in it");
-		stay_leave(&l->stay);
-		return;
-	}
-	answer_ok(answer);
-	l->wanted_running = false;
-	if (l->state == LIFE_IDLE)
-		rest(l);
-	else
-		reconsider(l);
-}
-
-bool life_is_idle(const struct life *l)
-{
-	return l->state == LIFE_IDLE;
-}
-
 static void on_nobody(void *arg)
 {
-	rest(arg);
+	life_rest(arg);
 }
 
 void life_configure(struct life *l)
