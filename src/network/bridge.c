@@ -62,10 +62,12 @@ static int find_or_make(struct networks *ns, struct rtnl *nl, const struct netwo
 {
 	autofree char *alias = xasprintf("%s %s", ns->table, n->config.id);
 	int index = rtnl_index(nl, n->bridge), r;
+	uint8_t mac[MAC_LEN];
 
 	if (index != -ENODEV)
 		return index;
-	r = rtnl_add_bridge(nl, n->bridge, alias, network_mtu(&n->config));
+	mac_of_ip(&n->pools[0].gateway, mac);
+	r = rtnl_add_bridge(nl, n->bridge, mac, alias, network_mtu(&n->config));
 	if (r < 0 && r != -EEXIST)
 		return r;
 	return rtnl_index(nl, n->bridge);

@@ -24,11 +24,12 @@
 #include "base/thread.h"
 #include "network/private.h"
 
-#define DNS_DIR	 "dns"
-#define DNS_NEW	 "dns.new" /* beside it: whatever is in it is taken for a network */
-#define PID_FILE "aardvark.pid"
-#define START_MS 10000
-#define PROGRAM	 "/usr/lib/podman/aardvark-dns"
+#define DNS_DIR	     "dns"
+#define DNS_NEW	     "dns.new" /* beside it: whatever is in it is taken for a network */
+#define PID_FILE     "aardvark.pid"
+#define DNS_FILE_MAX (16 << 20)
+#define START_MS     10000
+#define PROGRAM	     "/usr/lib/podman/aardvark-dns"
 
 static char *dns_path(const struct networks *ns)
 {
@@ -83,11 +84,12 @@ static void start_server(const struct networks *ns, const char *dir)
 	spawn_result_free(&result);
 }
 
-static void tell_server(const struct networks *ns, const char *dir, bool needed)
+/* Reading anew it is deaf for a moment: so only where there is something new. */
+static void tell_server(const struct networks *ns, const char *dir, bool needed, bool changed)
 {
 	autoclose int pidfd = find_server(dir);
 
-	if (pidfd >= 0 && pidfd_kill(pidfd, SIGHUP) == 0)
+	if (pidfd >= 0 && (!changed || pidfd_kill(pidfd, SIGHUP) == 0))
 		return;
 	if (needed)
 		start_server(ns, dir);
@@ -120,38 +122,44 @@ static void describe(const struct network *n, struct buf *b)
 		add_member(b, &n->members[i]);
 }
 
+/* 1: it is another than before, 0: it is as it was. */
 static int write_file(int root, const char *name, const struct buf *b)
 {
-	autoclose int fd = openat(root, DNS_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	autofree char *to = xasprintf(DNS_DIR "/%s", name);
+	autofree char *to = xasprintf(DNS_DIR "/%s", name), *now = NULL;
+	autoclose int fd = -1;
+	size_t len;
 	int r;
 
+	if (read_file_at(root, to, DNS_FILE_MAX, &now, &len) == 0 && len == b->len &&
+	    memcmp(now, b->text, len) == 0)
+		return 0;
+	fd = openat(root, DNS_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, b->text, b->len);
 	if (r < 0)
 		return r;
-	return renameat(root, DNS_NEW, root, to) < 0 ? -errno : 0;
+	return renameat(root, DNS_NEW, root, to) < 0 ? -errno : 1;
 }
 
-static void put_network(const struct networks *ns, int root, const struct network *n)
+/* Has anything changed? */
+static bool put_network(int root, const struct network *n)
 {
 	autofree char *name = xasprintf(DNS_DIR "/%s", n->config.id);
 	autobuf b = {0};
 	int r;
 
-	if (n->n_members == 0) {
-		(void) unlinkat(root, name, 0);
-		return;
-	}
+	if (n->n_members == 0)
+		return unlinkat(root, name, 0) == 0;
 	describe(n, &b);
 	r = write_file(root, n->config.id, &b);
 	if (r < 0)
 		log_error("names of network %s: %s", n->config.name, strerror(-r));
+	return r != 0;
 }
 
-/* Of one network, or of all. */
-static bool put_locked(struct networks *ns, int root, const char *id)
+/* Of one network, or of all. *ret_changed: there is something to tell. */
+static bool put_locked(struct networks *ns, int root, const char *id, bool *ret_changed)
 {
 	bool any = false;
 
@@ -163,7 +171,7 @@ static bool put_locked(struct networks *ns, int root, const char *id)
 			continue;
 		any |= n->n_members > 0;
 		if (!id || str_eq(n->config.id, id))
-			put_network(ns, root, n);
+			*ret_changed |= put_network(root, n);
 	}
 	return any;
 }
@@ -172,7 +180,7 @@ void dns_write(struct networks *ns, const char *id)
 {
 	autofree char *dir = NULL;
 	autoclose int root = -1;
-	bool any;
+	bool any, changed = false;
 
 	if (!ns->o.exec_root || !exists_at(AT_FDCWD, ns->o.dns ?: PROGRAM))
 		return;
@@ -183,8 +191,8 @@ void dns_write(struct networks *ns, const char *id)
 		log_error("names of networks: %s: %s", dir, strerror(errno));
 		return;
 	}
-	any = put_locked(ns, root, id);
-	tell_server(ns, dir, any);
+	any = put_locked(ns, root, id, &changed);
+	tell_server(ns, dir, any, changed);
 }
 
 void dns_rest(struct networks *ns)

@@ -140,13 +140,16 @@ int rtnl_set_alias(struct rtnl *nl, int index, const char *alias)
 	return ask(nl, h);
 }
 
-int rtnl_add_bridge(struct rtnl *nl, const char *name, const char *alias, int64_t mtu)
+int rtnl_add_bridge(struct rtnl *nl, const char *name, const uint8_t mac[static MAC_LEN],
+		    const char *alias, int64_t mtu)
 {
 	struct message m;
 	struct nlmsghdr *h = begin_new_link(&m, name, mtu, true);
-	struct nlattr *info = mnl_attr_nest_start(h, IFLA_LINKINFO);
+	struct nlattr *info;
 	int index, r;
 
+	mnl_attr_put(h, IFLA_ADDRESS, MAC_LEN, mac);
+	info = mnl_attr_nest_start(h, IFLA_LINKINFO);
 	mnl_attr_put_strz(h, IFLA_INFO_KIND, "bridge");
 	mnl_attr_nest_end(h, info);
 	r = ask(nl, h);

@@ -30,8 +30,10 @@ struct rtnl_veth {
 	const char *peer_name;
 	const uint8_t *peer_mac;
 };
-/* A bridge of that name, up. */
-int rtnl_add_bridge(struct rtnl *nl, const char *name, const char *alias, int64_t mtu);
+/* A bridge of that name, up. Its MAC address is its own, so that it does not change with those of its
+ * members: who has it in his neighbour table would speak to nobody for seconds. */
+int rtnl_add_bridge(struct rtnl *nl, const char *name, const uint8_t mac[static MAC_LEN],
+		    const char *alias, int64_t mtu);
 /* A pair, one end as member of a bridge and up, the other in a namespace. */
 int rtnl_add_veth(struct rtnl *nl, const struct rtnl_veth *v);
 /* A macvlan or ipvlan of a parent's, put into a namespace. mode: MACVLAN_MODE_..., IPVLAN_MODE_...

@@ -1,10 +1,12 @@
 """attach: the container's streams, handed to its shim, outlive the daemon."""
 
 import subprocess
+import time
 
 import pytest
 
 from kit.api import demux
+from kit.host import wait_for
 
 ECHO = "while read line; do echo \"got $line\"; echo \"err $line\" >&2; done; echo end"
 
@@ -77,11 +79,14 @@ def test_run_with_input(docker):
     assert docker("ps", "-aq") == ""
 
 
-def test_run_with_a_terminal(docker):
+def test_run_with_a_terminal(docker, daemon):
+    begun = time.time()
     with docker.terminal("run", "-it", "--rm", *NONE, "busybox", "sh", rows=31, columns=97) as t:
         t.hear(b"/ # ")
         t.send(b"stty size\n")
         t.hear(b"31 97\r\n")
+        # From its first one on docker tells of each change.
+        wait_for(lambda: daemon.past_events(begun, event=["resize"]), "docker's resize")
         t.resize(40, 120)
         t.send(b"while [ \"$(stty size)\" != '40 120' ]; do usleep 1000; done; echo res''ized\n")
         t.hear(b"resized\r\n")

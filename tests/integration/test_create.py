@@ -123,9 +123,6 @@ def test_create_body_repeated_in_the_query_as_dockerode_does(daemon, api):
 # what must never happen is that one is accepted and ignored.
 @pytest.mark.parametrize("host,field", [
     ({"DeviceRequests": [{"Driver": "nvidia", "Count": -1, "Capabilities": [["gpu"]]}]}, "DeviceRequests"),
-    ({"Links": ["other:alias"]}, "Links"),
-    ({"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}, "PortBindings"),
-    ({"PublishAllPorts": True}, "PublishAllPorts"),
     ({"StorageOpt": {"size": "10G"}}, "StorageOpt"),
 ])
 def test_unsupported_host_field_is_501_with_its_name(daemon, host, field):

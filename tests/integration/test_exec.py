@@ -10,14 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kit import host
-from kit.daemon import BUILD
+from kit.daemon import SANITIZED
 from kit.execs import Exec, output
 from kit.host import wait_for
 from kit.orphans import make_orphan
 
 SLEEP = ["sleep", "1000"]
 MIB = 1 << 20
-SANITIZED = b"__asan_init" in (BUILD / "holdfast-shim").read_bytes()
 SIZE = "until stty size 2>/dev/null | grep .; do usleep 10000; done"  # Debian's CLI says it after the start
 
 

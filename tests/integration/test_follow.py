@@ -11,6 +11,7 @@ import pytest
 
 from kit import host
 from kit.api import demux
+from kit.daemon import SANITIZED
 
 
 class Counter:
@@ -172,7 +173,8 @@ def test_slow_reader_costs_no_memory_and_gets_everything(daemon, api):
         counter.tell(1)
         log = daemon.data / "containers" / counter.id / "json.log"
         host.wait_for(lambda: log.stat().st_size > 100 << 20, "the flood", 60)
-        host.wait_for(lambda: private_kib(pid) < 600, f"little memory: {private_kib(pid)} KiB")
+        if not SANITIZED:
+            host.wait_for(lambda: private_kib(pid) < 600, f"little memory: {private_kib(pid)} KiB")
         daemon.kill9()
         counter.end()  # the next shell to open it
         with open(counter.path, "w") as go:

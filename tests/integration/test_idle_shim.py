@@ -33,7 +33,7 @@ def test_one_for_all_clients_and_the_start_takes_it(daemon, created):
     daemon.start_container(created)
     assert [code(one) for one in waiting] == [5, 5, 5]
     wait_no_shim(created)
-    assert not host.alive(idle)
+    host.wait_for(lambda: not host.alive(idle), "its end")
 
 
 def test_the_start_runs_in_it(daemon):

@@ -136,16 +136,14 @@ def test_swarm_says_that_this_is_no_manager(bare_daemon, path):
 
 
 @pytest.mark.parametrize("method,path", [
-    ("POST", "/containers/{}/attach"), ("POST", "/containers/{}/exec"), ("GET", "/containers/{}/stats"),
+    ("GET", "/containers/{}/stats"),
     ("GET", "/containers/{}/top"), ("GET", "/containers/{}/archive?path=/"),
     ("GET", "/containers/{}/export"), ("GET", "/containers/{}/changes"), ("POST", "/build"),
-    ("POST", "/commit?container={}"), ("GET", "/networks"), ("GET", "/volumes")])
+    ("POST", "/commit?container={}")])
 def test_what_comes_later_is_501_and_no_404(daemon, method, path):
     """Later issues take these rows away as they add the endpoints."""
     answer = daemon.api.request(method, path.format(daemon.create("true")), {})
-    assert answer.status in (200, 201, 101, 409, 501), answer
-    if answer.status == 501:
-        assert answer.message
+    assert answer.status == 501 and answer.message, answer
 
 
 def test_errors_are_json_also_for_old_versions(bare_daemon):

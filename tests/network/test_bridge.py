@@ -238,3 +238,19 @@ def test_interfaces_of_a_parent(engine, new_host, driver, mode):
     with pytest.raises(Failed, match="parent"):
         engine.call("create", {"Name": "m", "Driver": driver})
         engine.attach(new_host(), "m")
+
+
+def test_members_come_and_go_and_nobody_loses_the_gateway(engine, new_host):
+    stays = new_host()
+    e = engine.attach(stays)
+    engine.neighbour.serve(80)
+    before = engine.host.run("cat", "/sys/class/net/holdfast0/address")
+    assert stays.ask("10.9.0.2", 80)
+    for _ in range(8):
+        one = new_host()
+        gone = engine.attach(one)
+        assert stays.ask("10.9.0.2", 80)
+        engine.call("detach", {"owner": one.name, "endpoint": gone})
+        assert stays.ask("10.9.0.2", 80)
+    assert engine.host.run("cat", "/sys/class/net/holdfast0/address") == before
+    assert e["Gateway"] in stays.run("ip", "neigh")

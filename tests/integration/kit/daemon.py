@@ -20,6 +20,10 @@ BUILD = Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build")).resolve()
 PEERS = ROOT / "build" / "peers"
 
 
+# A shim with sanitizers has memory of its own.
+SANITIZED = b"__asan_init" in (BUILD / "holdfast-shim").read_bytes()
+
+
 class DaemonFailed(AssertionError):
     pass
 
