@@ -3,6 +3,7 @@
 import pytest
 
 from conftest import Failed
+from kit.host import wait_for
 
 
 def port(number, first=0, last=None, proto="tcp", host_ip=""):
@@ -75,6 +76,13 @@ def test_networks_are_isolated_and_internal_ones_closed(engine, new_host):
             who.ask(where, 80)
 
 
+def reaches(host, *where):
+    try:
+        return host.ask(*where)
+    except Failed:
+        return None
+
+
 def test_ipv6(engine, new_host):
     a, b = new_host(), new_host()
     engine.call("create", {"Name": "six", "EnableIPv6": True,
@@ -84,6 +92,8 @@ def test_ipv6(engine, new_host):
     a.serve(80, family=6)
     assert e["GlobalIPv6Address"] == "fd55::2" and e["IPv6Gateway"] == "fd55::1"
     assert b.ask("fd55::2", 80) == "fd55::3"
+    # The kernel takes up to a second until it believes in a new bridge's link.
+    wait_for(lambda: reaches(engine.host, "fd55::2", 80), "the host's way to the bridge")
     assert engine.neighbour.ask("fd09::1", 8080) == "fd09::2"
     assert engine.host.ask("fd09::1", 8080)
     assert a.ask("fd09::1", 8080)
