@@ -185,7 +185,8 @@ def steady(daemon, cids):
     """What is shown when clean-ups and removals have come to their end."""
     def restless(cid):
         now, held = status(daemon, cid), (daemon.exec / "containers" / cid).exists()
-        return now == "removing" or (now in ("exited", "created", "gone") and held)
+        pending = now != "gone" and "clean-up pending" in daemon.state(cid)["Error"]
+        return now == "removing" or pending or (now in ("exited", "created", "gone") and held)
 
     try:
         host.wait_for(lambda: not any(map(restless, cids)), "clean-ups to end", 10)

@@ -38,7 +38,7 @@ class Inject:
     def close(self):
         """Lets go; self.hits are the calls that failed, as strace shows them."""
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         self.process.stderr.close()
         self.hits = [line.split(None, 1)[1] for line in self.out.read().splitlines() if "(INJECTED)" in line]
         self.out.close()
