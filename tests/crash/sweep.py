@@ -18,6 +18,7 @@ import zlib
 from kit import host, leaks, netns
 from kit.archives import Image, file, folder, layer, build_probe, symlink
 from kit.daemon import Daemon
+from kit.orphans import shim_of
 
 import laws
 from reaper import Reaper
@@ -148,7 +149,7 @@ class ShimDies:
 
     def shim(self, scene):
         """The parent of the container's first process."""
-        return int(host.status_field(scene.pid, "PPid"))
+        return shim_of(scene.pid)
 
     def watch(self, scene, at):
         if self.in_birth:

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from kit.host import wait_for
+from kit.orphans import shim_of
 
 NONE = ("--network", "none")
 MIB = 1 << 20
@@ -168,9 +169,7 @@ def test_a_shim_that_is_killed_ends_its_clients(daemon):
     """The one thing that ends them: documented, and clean."""
     cid = daemon.run("sleep 1000", OpenStdin=True)
     with daemon.attach(cid) as a:
-        children = open(f"/proc/{daemon.container_pid(cid)}/status").read()
-        shim = int(children.split("PPid:")[1].split()[0])
-        os.kill(shim, 9)
+        os.kill(shim_of(daemon.container_pid(cid)), 9)
         try:
             assert a.all() == b""
         except ConnectionResetError:

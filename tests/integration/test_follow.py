@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit import host
+from kit import host, orphans
 from kit.api import demux
 from kit.daemon import SANITIZED
 
@@ -85,8 +85,7 @@ class Follower(threading.Thread):
 
 def shim_of(daemon, cid):
     """The process that holds the follower, as long as its container runs."""
-    return int(next(line for line in Path(f"/proc/{daemon.container_pid(cid)}/status").read_text().splitlines()
-                    if line.startswith("PPid:")).split()[1])
+    return orphans.shim_of(daemon.container_pid(cid))
 
 
 def private_kib(pid):

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from kit import host
+from kit.orphans import shim_of
 from kit.waiting import begin, code, shim, shims, wait_no_shim
 
 
@@ -41,7 +42,7 @@ def test_the_start_runs_in_it(daemon):
     waiting, idle = begin(daemon, cid), shim(cid)
     daemon.start_container(cid)
     assert shim(cid) == idle
-    assert int(host.status_field(daemon.container_pid(cid), "PPid")) == idle
+    assert shim_of(daemon.container_pid(cid)) == idle
     daemon.api.post(f"/containers/{cid}/kill", expect=204)
     assert code(waiting) == 137
 

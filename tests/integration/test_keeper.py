@@ -14,6 +14,7 @@ from kit import dockercli, host
 from kit.api import Api, UnixConnection
 from kit.daemon import BUILD
 from kit.host import wait_for
+from kit.orphans import shim_of
 
 pytestmark = pytest.mark.one_runtime
 
@@ -174,7 +175,7 @@ def test_signals_are_passed_on(kept):
 def test_nothing_of_it_reaches_shims_and_containers(loaded):
     cid = loaded.daemon.run("sleep 1000")
     init = loaded.daemon.container_pid(cid)
-    shim = int(host.status_field(init, "PPid"))
+    shim = shim_of(init)
     for pid in (init, shim):
         names = {v.split(b"=")[0] for v in open(f"/proc/{pid}/environ", "rb").read().split(b"\0")}
         assert not names & {b"LISTEN_FDS", b"LISTEN_PID", b"LISTEN_FDNAMES", b"NOTIFY_SOCKET", b"FDSTORE"}

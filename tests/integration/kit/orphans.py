@@ -4,8 +4,16 @@ from . import host
 
 
 def shim_of(pid):
-    """The parent of a container's first process."""
-    return int(host.status_field(pid, "PPid"))
+    """The parent of a container's first process. crun detaches in two steps: for a moment after its
+    start is told that may be a process of crun's yet."""
+    def parent():
+        found = int(host.status_field(pid, "PPid"))
+        try:
+            return found if host.status_field(found, "Name") == "holdfast-shim" else None
+        except FileNotFoundError:
+            return None
+
+    return host.wait_for(parent, "its shim to be its parent")
 
 
 def kill_each(*pids):
