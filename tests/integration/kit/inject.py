@@ -38,7 +38,13 @@ class Inject:
     def close(self):
         """Lets go; self.hits are the calls that failed, as strace shows them."""
         self.process.terminate()
-        self.process.wait(60)
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            # It waits for a thread that waits for its vfork child, which is held by it, too. The
+            # kernel lets go of all when it is gone.
+            self.process.kill()
+            self.process.wait(10)
         self.process.stderr.close()
         self.hits = [line.split(None, 1)[1] for line in self.out.read().splitlines() if "(INJECTED)" in line]
         self.out.close()
