@@ -132,7 +132,7 @@ static int find_paths(struct engine *e, struct container *c, const struct contai
 	p->hostname = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/hostname", base, named);
 	p->hosts = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/hosts", base, named);
 	p->resolv_conf = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/resolv.conf", base, named);
-	p->cgroup = container_cgroup_path(config);
+	p->cgroup = container_cgroup_path(e, config);
 	p->roots = rootfs_dirs(e, id, lower);
 	return 0;
 }
@@ -231,7 +231,7 @@ static int write_shim_conf(struct engine *e, struct container *c,
 {
 	const struct runtime *rt = runtime_find(e->runtimes, config->runtime);
 	const struct host_config *host = &config->host;
-	autofree char *cgroup = container_cgroup_path(config);
+	autofree char *cgroup = container_cgroup_path(e, config);
 	autobuf text = {0};
 
 	if (!rt)

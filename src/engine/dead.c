@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "engine/internal.h"
 #include "wire/proto.h"
-#include "wire/shim_config.h"
 
 #define END_TIMEOUT_MS 10000
 
@@ -80,17 +79,12 @@ static int end_shim(struct engine *e, struct container *c, int exec, struct err 
 
 static int release_by_runtimes(struct engine *e, const char *id, int exec, struct err *err)
 {
-	struct shim_config sc = {0};
 	const struct runtime *rt;
-	int r = 0;
 
 	for (size_t i = 0; (rt = runtime_at(e->runtimes, i)); i++)
 		if (runtime_knows(rt, id) && runtime_delete(rt, id, err) < 0)
 			return -1;
-	if (shim_config_read(exec, &sc, NULL) == 0 && sc.cgroup)
-		r = cgroup_remove(sc.cgroup);
-	shim_config_free(&sc);
-	return r < 0 ? err_sys(err, -r, "remove its cgroup") : 0;
+	return release_cgroup(e, exec, NULL, err);
 }
 
 int end_dead(struct engine *e, struct container *c, bool force, struct err *err)

@@ -86,16 +86,21 @@ static int make_roots(const struct engine_options *o, struct err *err)
 		     : exec_root_make_private(o->exec_root, err);
 }
 
-/* Engines beside each other on one host tell their bridges and tables by their exec roots. */
+/* Engines beside each other on one host tell their bridges, tables and cgroups by their exec roots:
+ * what is left of them when they go has no other user. */
 static void name_instance(struct engine *e)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a */
+	bool usual = str_eq(e->o.exec_root, DEFAULT_EXEC_ROOT);
 
-	if (str_eq(e->o.exec_root, DEFAULT_EXEC_ROOT))
-		return;
 	for (const char *p = e->o.exec_root; *p; p++)
 		hash = (hash ^ (uint8_t) *p) * 16777619u;
-	snprintf(e->instance, sizeof e->instance, "%08x", hash);
+	if (!usual)
+		snprintf(e->instance, sizeof e->instance, "%08x", hash);
+	snprintf(e->default_bridge, sizeof e->default_bridge, "holdfast%s",
+		 usual ? "0" : e->instance + 1);
+	snprintf(e->cgroup_parent, sizeof e->cgroup_parent, "/holdfast%s%s", usual ? "" : "-",
+		 e->instance);
 }
 
 static int open_networks(struct engine *e, struct err *err)
@@ -107,9 +112,6 @@ static int open_networks(struct engine *e, struct err *err)
 		.default_bridge = e->default_bridge,
 	};
 
-	name_instance(e);
-	snprintf(e->default_bridge, sizeof e->default_bridge, "holdfast%s",
-		 e->instance[0] ? e->instance + 1 : "0");
 	return networks_open(&o, &e->networks, err);
 }
 
@@ -122,6 +124,7 @@ static int open_parts(struct engine *e, struct err *err)
 	};
 	autofree char *why = NULL;
 
+	name_instance(e);
 	if (make_roots(&e->o, err) < 0 || lock_data_root(e->o.data_root, &e->lock_fd, err) < 0)
 		return -1;
 	if (runtimes_open(&ro, &e->runtimes, &why, err) < 0)
@@ -275,6 +278,7 @@ void engine_close(struct engine *e)
 	if (e->store) {
 		container_store_close(e->store);
 		exec_root_release(e->o.exec_root);
+		cgroup_remove_empty(e->cgroup_parent);
 	}
 	images_close(e->images);
 	volumes_close(e->volumes);

@@ -26,6 +26,7 @@ struct engine {
 	struct networks *networks;
 	bool has_links;		 /* atomic; perhaps one of the containers has some */
 	char instance[9];	 /* "" for the host's usual engine */
+	char cgroup_parent[sizeof "/holdfast-" + 8];
 	char default_bridge[16]; /* its interface */
 	struct events *events;
 	struct runtimes *runtimes;
@@ -513,10 +514,15 @@ int exec_root_make_private(const char *path, struct err *err);
 void exec_root_release(const char *path);
 bool mountinfo_is_shared(const char *mountinfo, const char *path);
 
-/* Directory descriptors; errors name the container. */
-/* "/holdfast/<id>", or below the parent that was asked for. Caller frees. */
-char *container_cgroup_path(const struct container_config *config);
+/* The cgroup of its next run: below the parent that was asked for, or the engine's own. Caller
+ * frees. */
+char *container_cgroup_path(const struct engine *e, const struct container_config *config);
+/* Removes the cgroup that its shim was told of (another daemon may have chosen it); config, which
+ * may be NULL, names it where the shim's own file does not. */
+int release_cgroup(struct engine *e, int exec_dir, const struct container_config *config,
+		   struct err *err);
 
+/* Directory descriptors; errors name the container. */
 int open_data_dir(struct engine *e, const char *id, struct err *err);
 int open_exec_dir(struct engine *e, const char *id, struct err *err);
 /* Looks it up and claims it for a verb; the claim ends with container_release(*ret_claimed). */

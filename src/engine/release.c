@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "engine/internal.h"
+#include "wire/shim_config.h"
 
 #define SHIM_GRACE_NS (30 * NSEC_PER_SEC)
 #define RETRY_MAX_NS  (60 * NSEC_PER_SEC)
@@ -23,13 +24,29 @@ bool runtime_knows(const struct runtime *rt, const char *id)
 	return exists_at(AT_FDCWD, path);
 }
 
-char *container_cgroup_path(const struct container_config *config)
+char *container_cgroup_path(const struct engine *e, const struct container_config *config)
 {
-	const char *parent = config && !str_empty(config->host.cgroup_parent)
-				     ? config->host.cgroup_parent
-				     : "/holdfast";
+	const char *parent = config->host.cgroup_parent;
 
+	if (str_empty(parent))
+		parent = e->cgroup_parent;
 	return xasprintf("%s%s/%s", parent[0] == '/' ? "" : "/", parent, config->id);
+}
+
+int release_cgroup(struct engine *e, int exec_dir, const struct container_config *config,
+		   struct err *err)
+{
+	struct shim_config sc = {0};
+	autofree char *path = NULL;
+	int r;
+
+	if (shim_config_read(exec_dir, &sc, NULL) == 0)
+		path = take(sc.cgroup);
+	shim_config_free(&sc);
+	if (!path && config)
+		path = container_cgroup_path(e, config);
+	r = path ? cgroup_remove(path) : 0;
+	return r < 0 ? err_sys(err, -r, "remove cgroup %s", path) : 0;
 }
 
 /* idle: its exec directory stays, for its shim does. */
@@ -37,7 +54,7 @@ static int release(struct engine *e, struct container *c, bool idle, struct err 
 {
 	auto_(container_config_unref_p) struct container_config *config = NULL;
 	const struct runtime *rt = NULL;
-	autofree char *cgroup = NULL;
+	autoclose int exec = container_open_exec(e->store, c->id);
 	autofree char *shm = xasprintf("%s/" LAYOUT_CONTAINERS "/%s/shm", e->o.exec_root, c->id);
 	int r;
 
@@ -49,12 +66,8 @@ static int release(struct engine *e, struct container *c, bool idle, struct err 
 		rt = runtime_find(e->runtimes, config->runtime);
 	if (rt && runtime_knows(rt, c->id) && runtime_delete(rt, c->id, err) < 0)
 		return -1;
-	if (config) {
-		cgroup = container_cgroup_path(config);
-		r = cgroup_remove(cgroup);
-		if (r < 0)
-			return err_sys(err, -r, "remove cgroup %s", cgroup);
-	}
+	if (release_cgroup(e, exec, config, err) < 0)
+		return -1;
 	networks_leave(e, c);
 	unmount_volumes(e, c, config);
 	(void) umount2(shm, MNT_DETACH | UMOUNT_NOFOLLOW);

@@ -267,6 +267,19 @@ static int remove_below(int dir, const char *name)
 	return 0;
 }
 
+void cgroup_remove_empty(const char *path)
+{
+	const struct cgroup_hosts *h = the_host();
+
+	if (!path_is_ours(path))
+		return;
+	for (size_t i = 0; i < h->n; i++) {
+		autofree char *at = xasprintf("%s%s", h->mounts[i].path, path);
+
+		(void) rmdir(at);
+	}
+}
+
 int cgroup_remove(const char *path)
 {
 	const struct cgroup_hosts *h = the_host();

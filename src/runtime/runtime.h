@@ -74,11 +74,13 @@ int runtime_kill_all(const struct runtime *rt, const char *id, int sig, struct e
 /* How the host's cgroups are mounted. */
 enum cgroup_mode { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 enum cgroup_mode cgroup_mode(void);
-/* Is any process in the cgroup `path` ("/holdfast/<id>") of any hierarchy? 1, 0, or -errno. */
+/* Is any process in the cgroup `path` ("/parent/<id>") of any hierarchy? 1, 0, or -errno. */
 int cgroup_populated(const char *path);
 /* rmdir of the cgroup in all hierarchies, with what is below it; 0 where it is not there; -EBUSY
  * with processes. */
 int cgroup_remove(const char *path);
+/* rmdir of the cgroup alone, wherever nothing is in it. */
+void cgroup_remove_empty(const char *path);
 
 /* Mount point of a v1 controller's hierarchy ("memory"), of cgroup v2 for NULL; NULL where there is
  * none. */

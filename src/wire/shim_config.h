@@ -18,7 +18,7 @@ struct shim_config {
 	char *runtime_root; /* its --root */
 	int64_t runtime_timeout_ms; /* after which a call of it is killed; 0: a minute */
 	bool systemd_cgroup;/* reserved; false */
-	char *cgroup;	    /* linux.cgroupsPath of its spec: "/holdfast/<id>"; NULL: as /proc says */
+	char *cgroup;	    /* linux.cgroupsPath of its spec; NULL: as /proc says */
 
 	char *layers_dir;   /* directory in which `lower` is looked up */
 	char **lower;	    /* overlay's lower directories, top first, relative to layers_dir */

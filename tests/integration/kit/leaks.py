@@ -56,6 +56,16 @@ def mounts(daemon):
     return found
 
 
+def cgroup_parents(daemon):
+    """The cgroup its containers' are in, named by the exec root (32 bit FNV-1a): a daemon that goes takes it
+    along once it is empty."""
+    value = 2166136261
+    for byte in os.fsencode(daemon.exec):
+        value = (value ^ byte) * 16777619 & 0xffffffff
+    name = f"holdfast-{value:08x}"
+    return {str(p.resolve()) for p in (host.CGROUPS / name, *host.CGROUPS.glob(f"*/{name}")) if p.exists()}
+
+
 def directories(daemon):
     found = []
     for parent in (daemon.data / "containers", daemon.exec / "containers"):
@@ -78,6 +88,8 @@ def find(daemon):
     left = [f"process {pid}: {cmd}" for pid, cmd in processes(daemon, ids).items()]
     left += [f"mount {m}" for m in mounts(daemon)]
     left += [f"cgroup {c}" for c in host.cgroups_named(ids)]
+    if not daemon.running:
+        left += [f"cgroup {c}" for c in cgroup_parents(daemon)]
     left += [f"directory {d}" for d in directories(daemon)]
     return left
 
@@ -133,4 +145,6 @@ def sweep(daemon):
             subprocess.run(["nsenter", f"--mount=/proc/{daemon.namespace.pid}/ns/mnt",
                             "umount", "-l", point], stderr=subprocess.DEVNULL)
     remove_cgroups(ids)
+    for path in cgroup_parents(daemon):
+        os.rmdir(path)
     shutil.rmtree(daemon.root, ignore_errors=True)

@@ -78,4 +78,5 @@ TEST(only_cgroups_below_the_root_may_be_touched)
 	}
 	assert_int_equal(cgroup_remove("/holdfast-test/never-made"), 0);
 	assert_int_equal(cgroup_populated("/holdfast-test/never-made"), 0);
+	cgroup_remove_empty("/holdfast-test/never-made");
 }
