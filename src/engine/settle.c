@@ -231,7 +231,10 @@ void settle_now(struct engine *e, struct container *c)
 {
 	{
 		hold(&c->lock);
-		if (!c->handled || !(phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING))
+		/* A record that could not be read has its timer, and a number of tries before it is
+		 * given up: who looks often must not use them up. */
+		if (c->unread > 0 || !c->handled ||
+		    !(phase_is_alive(c->phase) || c->phase == PHASE_RESTARTING))
 			return;
 	}
 	(void) settle_records(e, c);

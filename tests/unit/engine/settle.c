@@ -273,3 +273,29 @@ TEST(waiters_hear_of_the_end)
 	assert_int_equal(exits.exit_code, 7);
 	assert_false(gone.done);
 }
+
+TEST(who_looks_often_uses_up_no_tries)
+{
+	auto_(place_free) struct place p;
+	autoclose int dir = -1;
+
+	place_make(&p, "unread", 1, PHASE_RUNNING);
+	p.e.ending = true; /* nobody is kicked */
+	p.c->handled = true;
+	assert_int_equal(supervisor_new(&p.e.supervisor, NULL), 0);
+	dir = container_open_data(p.e.store, ID);
+	assert_int_equal(renameat(dir, LAYOUT_RUNS, dir, "hidden"), 0);
+	assert_int_equal(mkdirat(dir, LAYOUT_RUNS, 0700), 0);
+	for (int i = 0; i < 20; i++)
+		settle_now(&p.e, p.c);
+	assert_int_equal(p.c->unread, 1);
+	assert_int_equal(unlinkat(dir, LAYOUT_RUNS, AT_REMOVEDIR), 0);
+	write_record(&p,
+		     (struct run_record){.event = RUN_ENDED, .run = 1, .time_ns = 20, .code = 7});
+	assert_int_equal(renameat(dir, "hidden", dir, LAYOUT_RUNS), 0);
+	assert_true(settle_records(&p.e, p.c));
+	assert_int_equal(p.c->state.exit_code, 7);
+	assert_int_equal(p.c->unread, 0);
+	link_drop(&p.c->timer);
+	supervisor_free(p.e.supervisor);
+}
