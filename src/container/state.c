@@ -371,12 +371,18 @@ int container_load(struct container_store *s, const char *id, bool has_exec, str
 	auto_(container_unref_p) struct container *c = container_new(id);
 	struct place data = {.top = container_store_data_dir(s), .id = id};
 	autoclose int dir = -1;
+	struct err why = {0};
 	int r = load_config(&data, c);
 
 	if (r <= 0)
 		dir = container_open_data(s, id);
-	if (r <= 0 && dir < 0)
+	if (dir == -ENOENT || dir == -ENOTDIR)
 		return err_sys(err, -dir, "open directory of container %s", id);
+	/* Whether it was created to its end is not known. */
+	if (r == 0 && dir < 0) {
+		r = err_sys(&why, -dir, "open its directory");
+		set_dead(c, why.text);
+	}
 	if (r == 0 && !exists_at(dir, LAYOUT_STATE) && !has_run(&data, NULL))
 		return err_set(err, ERR_NOT_FOUND, "%s was not created to its end", id);
 	if (r == 0)

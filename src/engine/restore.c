@@ -53,19 +53,39 @@ struct restore {
 	bool image_missing; /* one that a container needs, or may need */
 };
 
-static char **read_ids(int dir, char ***ret_others)
+static void restore_free(struct restore *r)
 {
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < r->n_items; i++)
+		container_unref(r->items[i].c);
+	for (size_t i = 0; i < r->n_images; i++) {
+		free(r->images[i].id);
+		free(r->images[i].missing);
+	}
+	free(r->images);
+	free(r->items);
+	strv_free(r->ids);
+	strv_free(r->volumes_gone);
+	strv_free(r->exec_ids);
+	strv_free(r->swept);
+	strv_free(r->left);
+	free(r);
+}
+
+/* All of them, or an error: what is not read is not known, and what nobody knows may be swept. */
+static int read_ids(int dir, char ***ret_ids, char ***ret_others, struct err *err)
+{
+	int fd = open_dir_at(dir, "."), r;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	size_t n = 0, cap = 0;
-	char **ids = NULL;
+	autostrv char **ids = NULL;
 	struct dirent *ent;
 
 	if (!d) {
+		(void) err_sys(err, fd < 0 ? -fd : errno, "read the containers' directory");
 		close_p(&fd);
-		return NULL;
+		return -1;
 	}
-	while ((ent = readdir(d))) {
+	while (errno = 0, (ent = readdir(d))) {
 		if (!strcmp(ent->d_name, ".") || !strcmp(ent->d_name, ".."))
 			continue;
 		if (!str_is_hex(ent->d_name, CONTAINER_ID_LEN)) {
@@ -79,8 +99,12 @@ static char **read_ids(int dir, char ***ret_others)
 		ids[n++] = xstrdup(ent->d_name);
 		ids[n] = NULL;
 	}
-	closedir(d);
-	return ids;
+	r = errno;
+	(void) closedir(d);
+	if (r != 0)
+		return err_sys(err, r, "read the containers' directory");
+	*ret_ids = take(ids);
+	return 0;
 }
 
 static int by_text(const void *a, const void *b)
@@ -256,8 +280,11 @@ int engine_restore_load(struct engine *e, struct err *err)
 	autostrv char **others = NULL, **exec_others = NULL;
 
 	*r = (struct restore){.e = e, .begun_ns = now_ns()};
-	r->ids = read_ids(container_store_data_dir(e->store), &others);
-	r->exec_ids = read_ids(container_store_exec_dir(e->store), &exec_others);
+	if (read_ids(container_store_data_dir(e->store), &r->ids, &others, err) < 0 ||
+	    read_ids(container_store_exec_dir(e->store), &r->exec_ids, &exec_others, err) < 0) {
+		restore_free(r);
+		return -1;
+	}
 	r->n_exec = strv_len(r->exec_ids);
 	if (r->n_exec > 0)
 		qsort(r->exec_ids, r->n_exec, sizeof *r->exec_ids, by_text);
@@ -278,8 +305,13 @@ static void sweep_exec(struct restore *r)
 {
 	int top = container_store_exec_dir(r->e->store);
 	autostrv char **others = NULL;
-	autostrv char **ids = read_ids(top, &others);
+	autostrv char **ids = NULL;
+	struct err err = {0};
 
+	if (read_ids(top, &ids, &others, &err) < 0) {
+		log_warn("exec directories are not swept: %s", err.text);
+		return;
+	}
 	for (char **id = ids; id && *id; id++) {
 		auto_(container_unref_p) struct container *c = NULL;
 		autoclose int dir = -1;
@@ -399,24 +431,6 @@ static void write_report(struct restore *r)
 	free(r->e->report);
 	r->e->report = json_text(json);
 	pthread_cond_broadcast(&r->e->report_made);
-}
-
-static void restore_free(struct restore *r)
-{
-	for (size_t i = 0; i < r->n_items; i++)
-		container_unref(r->items[i].c);
-	for (size_t i = 0; i < r->n_images; i++) {
-		free(r->images[i].id);
-		free(r->images[i].missing);
-	}
-	free(r->images);
-	free(r->items);
-	strv_free(r->ids);
-	strv_free(r->volumes_gone);
-	strv_free(r->exec_ids);
-	strv_free(r->swept);
-	strv_free(r->left);
-	free(r);
 }
 
 void restore_drop(struct engine *e)

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "container/container.h"
@@ -352,4 +353,23 @@ TEST(a_run_begun_in_place_is_running_and_one_that_is_settled_is_over)
 		c = load(&p);
 		assert_int_equal(c->phase, cases[i].phase);
 	}
+}
+
+/* No file can be opened for a while: nothing is known of it, which is not that it was never made. */
+TEST(what_cannot_be_opened_is_dead_and_not_unfinished)
+{
+	auto_(place_free) struct place p;
+	auto_(container_unref_p) struct container *c = NULL;
+	struct rlimit was, none;
+
+	place_make(&p, "no-files");
+	write_config(&p);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = was.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	c = load(&p);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_non_null(c);
+	assert_int_equal(c->phase, PHASE_DEAD);
+	assert_non_null(strstr(c->problem, "Too many open files"));
 }
