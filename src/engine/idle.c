@@ -104,8 +104,9 @@ bool idle_shim_stays(struct engine *e, struct container *c)
 		    c->phase != PHASE_STARTING)
 			return false;
 	}
+	/* A file may be damaged; who answers lives. */
 	exec = container_open_exec(e->store, c->id);
-	if (exec < 0 || shim_pulse(exec) != PULSE_ALIVE)
+	if (exec < 0 || shim_pulse(exec) == PULSE_NONE)
 		return false;
 	conn = connect_idle(exec);
 	if (conn < 0)
@@ -124,7 +125,11 @@ int idle_shim_take(struct engine *e, struct container *c, int *ret_conn, struct 
 	autoclose int exec = container_open_exec(e->store, c->id);
 	autoclose int conn = -1;
 
-	if (exec < 0 || shim_pulse(exec) != PULSE_ALIVE)
+	if (exec == -ENOENT || exec == -ENOTDIR)
+		return 0;
+	if (exec < 0)
+		return err_sys(err, -exec, "open exec directory of container %s", c->id);
+	if (shim_pulse(exec) == PULSE_NONE)
 		return 0;
 	conn = connect_idle(exec);
 	if (conn < 0) { /* it is about to end */

@@ -193,6 +193,23 @@ def test_it_is_listed_as_created(daemon, created):
         assert one["State"] == "created"
 
 
+@pytest.mark.one_runtime
+@pytest.mark.parametrize("restart", [False, True])
+def test_its_pulse_cannot_be_read(daemon, created, restart):
+    """Who answers lives: neither the start nor a restore makes its directory anew under its clients."""
+    waiting, idle = begin(daemon, created), shim(created)
+    alive = exec_dir(daemon, created) / "alive"
+    alive.rename(alive.with_name("hidden"))
+    alive.symlink_to("hidden")
+    if restart:
+        daemon.restart()
+        assert status(daemon, created) == "created" and shim(created) == idle
+    daemon.start_container(created)
+    assert code(waiting) == 5
+    host.wait_for(lambda: not host.alive(idle), "its end")
+    host.wait_for(lambda: not exec_dir(daemon, created).exists(), "the exec directory to go")
+
+
 def test_a_clean_end_of_the_daemon_leaves_it(daemon, created):
     waiting, idle = begin(daemon, created), shim(created)
     assert daemon.stop() == 0
