@@ -63,8 +63,7 @@ static bool is_prunable(const struct network_view *v, const struct filters *f, i
 	    str_eq(v->config.driver, "host") || str_eq(v->config.driver, "null"))
 		return false;
 	return (until_ns == 0 || v->config.created_ns < until_ns) &&
-	       filters_match_labels(f, "label", &v->config.labels) &&
-	       (!filters_has(f, "label!") || !filters_match_labels(f, "label!", &v->config.labels));
+	       filters_match_prune_labels(f, &v->config.labels);
 }
 
 int engine_network_prune(struct engine *e, const struct filters *f, char ***ret_names,

@@ -36,13 +36,11 @@ bool is_watched(struct container *c)
 static enum seen ask_shim(int exec_dir, struct finding *f)
 {
 	struct err err = {0};
+	autoclose int conn = shim_connect(exec_dir, &err);
 	autokv answer = {0};
-	autobuf msg = {0};
 	const char *state;
 
-	kv_add(&msg, "msg", "hello");
-	kv_add_int(&msg, "version", 1);
-	if (shim_call(exec_dir, &msg, 5000, &answer, &err) < 0)
+	if (conn < 0 || shim_hello(conn, &answer, &err) < 0)
 		return saw(f, SEEN_UNKNOWN, "%s", err.text);
 	state = kv_get(&answer, "state") ?: "";
 	if (!strcmp(state, "running") || !strcmp(state, "restarting") || !strcmp(state, "starting"))

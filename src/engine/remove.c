@@ -194,10 +194,7 @@ static bool prune_wants(struct container *c, const struct filters *f, int64_t un
 		return false;
 	if (until_ns && c->created_ns >= until_ns)
 		return false;
-	if (!c->config || !filters_match_labels(f, "label", &c->config->config.labels))
-		return false;
-	return !filters_has(f, "label!") ||
-	       !filters_match_labels(f, "label!", &c->config->config.labels);
+	return c->config && filters_match_prune_labels(f, &c->config->config.labels);
 }
 
 int engine_prune(struct engine *e, const struct filters *f, char ***ret_ids, int64_t *ret_freed,

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -110,23 +109,17 @@ static int await_start(int conn, const struct container_config *config, int64_t 
 
 	*ret_code = CODE_UNKNOWN;
 	for (;;) {
-		struct pollfd p = {.fd = conn, .events = POLLIN};
-		int fds[PROTO_FDS_MAX], r;
-		size_t n_fds = 0;
+		struct err why = {0};
 		autokv kv = {0};
 		const char *msg;
 
-		r = poll(&p, 1, (int) (deadline_left_ns(&deadline) / NSEC_PER_MSEC) + 1);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r == 0)
-			return err_set(err, ERR_SYSTEM, "its shim did not start it within %d s",
-				       START_TIMEOUT_MS / 1000);
-		r = proto_recv(conn, &kv, fds, &n_fds);
-		for (size_t i = 0; i < n_fds; i++)
-			(void) close(fds[i]);
-		if (r <= 0)
-			return err_set(err, ERR_SYSTEM, "its shim ended during the start");
+		if (shim_receive(conn, &deadline, &kv, &why) < 0)
+			return why.kind == ERR_UNAVAILABLE
+				       ? err_set(err, ERR_SYSTEM,
+						 "its shim did not start it within %d s",
+						 START_TIMEOUT_MS / 1000)
+				       : err_set(err, ERR_SYSTEM,
+						 "its shim ended during the start");
 		msg = kv_get(&kv, "msg") ?: "";
 		if (!strcmp(msg, "started") && kv_int(&kv, "run", 0) == run)
 			return 0;
@@ -184,9 +177,8 @@ static int run_it(struct engine *e, struct container *c, const struct container_
 	int64_t run;
 
 	*ret_code = 128;
-	if (exec < 0 || networks_join(e, c, config, &netns, err) < 0)
-		return -1;
-	if (exec < 0 || bundle_prepare(e, c, config, data, exec, &unlearned, err) < 0)
+	if (exec < 0 || networks_join(e, c, config, &netns, err) < 0 ||
+	    bundle_prepare(e, c, config, data, exec, &unlearned, err) < 0)
 		return -1;
 	if (!idle && shim_bear(e, c, data, exec, conn, err) < 0)
 		return -1;

@@ -535,9 +535,7 @@ static int collect_anonymous(const struct config *config, const struct host_conf
 
 static void free_mounts(struct objects *o)
 {
-	for (size_t i = 0; i < o->n; i++)
-		fields_free(mount_point_fields, objects_at(o, struct mount_point, i));
-	free(o->items);
+	fields_objects_free(mount_point_fields, o, sizeof(struct mount_point));
 }
 
 int spec_mounts(const struct config *config, const struct host_config *host,
