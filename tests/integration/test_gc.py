@@ -4,7 +4,6 @@ be - is nobody else's trouble, and its wish is done when it can be."""
 import subprocess
 import threading
 import time
-import uuid
 
 import pytest
 
@@ -15,7 +14,7 @@ class Ice:
     """A cgroup above containers, frozen by somebody else: what a runtime does below it thaws nothing."""
 
     def __init__(self):
-        self.parent = f"/holdfast-test-{uuid.uuid4().hex[:8]}"
+        self.parent = host.new_cgroup_parent()
         if not host.has_cgroup_v1("freezer"):
             pytest.skip("cgroup v2 lets SIGKILL through to what is frozen, so nothing here hinders a kill")
         self.file = host.CGROUPS / "freezer" / self.parent[1:] / "freezer.state"
@@ -27,11 +26,6 @@ class Ice:
         if self.file.exists():
             self.file.write_text("THAWED")
 
-    def remove(self):
-        for path in host.cgroups_named({self.parent[1:]}):
-            host.wait_for(lambda: not list(p for p in host.Path(path).iterdir() if p.is_dir()), f"{path} to be empty")
-            host.Path(path).rmdir()
-
 
 @pytest.fixture
 def ice(request, daemon):
@@ -39,7 +33,7 @@ def ice(request, daemon):
     yield made
     made.thaw()
     daemon.remove_all() if daemon.running else None
-    made.remove()
+    host.remove_cgroup_parent(made.parent)
 
 
 def in_thread(results, key, call):

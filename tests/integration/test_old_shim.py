@@ -8,9 +8,12 @@ import pytest
 from kit import host
 from kit.archives import busybox
 from kit.daemon import BUILD, ROOT
-from test_follow import Counter, Follower
+from kit.follow import Counter, Follower
 
 OLD = ROOT / "build" / "old-shim"
+
+# The first of them may have to build it.
+pytestmark = pytest.mark.timeout(660)
 
 
 @pytest.fixture(scope="session")
@@ -19,14 +22,23 @@ def old_shim():
     return OLD / "holdfast-shim"
 
 
+@pytest.fixture
+def cgroup_parent():
+    """Of the test's own: a daemon of that time leaves /holdfast behind."""
+    name = host.new_cgroup_parent()
+    yield name
+    host.remove_cgroup_parent(name)
+
+
 @pytest.fixture(params=["its own daemon", "today's daemon"])
-def old(request, new_daemon, old_shim):
+def old(request, cgroup_parent, new_daemon, old_shim):
     """A daemon that starts containers in old shims, until upgrade()."""
     daemon = new_daemon("--shim", old_shim)
     if request.param == "its own daemon":
         if not (OLD / "holdfastd").exists():
             pytest.skip("this clone has not the commit of the old shim")
         daemon.binary = OLD / "holdfastd"
+    daemon.host_config = {"CgroupParent": cgroup_parent}
     daemon.start()
     daemon.load(busybox().docker_archive("busybox:latest"))
     return daemon

@@ -37,6 +37,7 @@ class Daemon:
         self.mark = f"HOLDFAST_TEST={self.root}"
         self.runtime, self.namespace, self.args = runtime, namespace, list(args)
         self.binary = BUILD / "holdfastd"
+        self.host_config = {}  # of each container, where a test does not say otherwise
         self.api = Api(self.sock)
         self.ids = set()
         self.process = None
@@ -182,7 +183,7 @@ class Daemon:
     def body(self, cmd=None, host=None, image="busybox", **config):
         if isinstance(cmd, str):
             cmd = ["sh", "-c", cmd]
-        body = {"Image": image, "HostConfig": {"NetworkMode": "none", **(host or {})}, **config}
+        body = {"Image": image, "HostConfig": {"NetworkMode": "none", **self.host_config, **(host or {})}, **config}
         if cmd is not None:
             body["Cmd"] = cmd
         return body

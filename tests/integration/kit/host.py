@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import time
+import uuid
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -76,6 +77,14 @@ def status_field(pid, field):
     raise KeyError(field)
 
 
+def memory_kib(pid, field):
+    """A line of its memory as a whole: Pss, Pss_Anon, Private_Dirty…"""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])
+    raise KeyError(field)
+
+
 def unified():
     """Where this host has cgroup v2."""
     return CGROUPS / "unified" if (CGROUPS / "unified").is_mount() else CGROUPS
@@ -117,6 +126,18 @@ def cgroups_named(ids):
     for parent, names, _ in os.walk(CGROUPS):
         found += [os.path.join(parent, n) for n in names if any(i in n for i in ids)]
     return found
+
+
+def new_cgroup_parent():
+    """A name for HostConfig.CgroupParent that nobody else uses; remove_cgroup_parent() it."""
+    return f"/holdfast-test-{uuid.uuid4().hex[:8]}"
+
+
+def remove_cgroup_parent(name):
+    """Takes it away in all hierarchies, once the containers below it have gone."""
+    for path in cgroups_named({name[1:]}):
+        wait_for(lambda: not [p for p in Path(path).iterdir() if p.is_dir()], f"{path} to be empty")
+        Path(path).rmdir()
 
 
 class MountNamespace:
