@@ -5,14 +5,15 @@ import os
 import random
 import re
 import signal
-import threading
 import time
 
 import pytest
 
 from kit import dockercli, host
 from kit.api import Api, UnixConnection
-from kit.daemon import BUILD
+from kit.archives import busybox
+from kit.asking import Asker, end_and_check, one_connection
+from kit.daemon import SANITIZED
 from kit.host import wait_for
 from kit.orphans import shim_of
 
@@ -51,7 +52,6 @@ def kept(new_daemon):
 
 @pytest.fixture
 def loaded(kept):
-    from kit.archives import busybox
     kept.daemon.load(busybox().docker_archive("busybox:latest"))
     return kept
 
@@ -185,34 +185,12 @@ def test_nothing_of_it_reaches_shims_and_containers(loaded):
 
 def test_a_light_process(kept):
     """It is there for good, beside every daemon."""
-    pss = next(int(line.split()[1]) for line in open(f"/proc/{kept.keeper}/smaps_rollup") if line.startswith("Pss:"))
-    assert pss < 256 or "check" in str(BUILD), f"{pss} KiB"
+    pss = host.memory_kib(kept.keeper, "Pss")
+    assert pss < 256 or SANITIZED, f"{pss} KiB"
     assert host.status_field(kept.keeper, "Threads") == "1"
 
 
 # --- deaths under the eyes of clients
-
-class Client(threading.Thread):
-    """Asks and asks; what goes wrong is kept."""
-
-    def __init__(self, ask):
-        super().__init__()
-        self.ask, self.over, self.asked, self.failures = ask, threading.Event(), 0, []
-        self.start()
-
-    def run(self):
-        while not self.over.is_set():
-            try:
-                self.ask()
-            except Exception as failure:
-                self.failures.append(f"{type(failure).__name__}: {failure}")
-            self.asked += 1
-
-    def end(self):
-        self.over.set()
-        self.join(60)
-        assert not self.is_alive()
-
 
 def docker_ps(daemon, cid):
     docker = dockercli.DockerCli(dockercli.DEBIAN, daemon)
@@ -236,18 +214,9 @@ def new_connections(daemon, cid):
     return ask
 
 
-def one_connection(daemon, cid):
-    """Without any second try, which http.client makes of its own accord where it can."""
-    conn = UnixConnection(daemon.sock)
-    conn.auto_open = 0
-    conn.connect()
-
-    def ask():
-        conn.request("GET", f"/v1.44/containers/{cid}/json")
-        answer = conn.getresponse()
-        body = answer.read()
-        assert answer.status == 200, body
-    return ask
+def inspections(daemon, cid):
+    request = one_connection(daemon)
+    return lambda: request("GET", f"/containers/{cid}/json")
 
 
 @pytest.mark.timeout(300)
@@ -255,8 +224,8 @@ def test_docker_ps_through_fifty_deaths_of_the_daemon(loaded, record_property):
     """Not one failure: neither of a request that waits, nor of one that was being served."""
     daemon = loaded.daemon
     cid = daemon.run("sleep 1000")
-    clients = [Client(make(daemon, cid)) for make in
-               (docker_ps, docker_ps, holdfast_ps, new_connections, new_connections, one_connection)]
+    askers = [Asker(make(daemon, cid)) for make in
+              (docker_ps, docker_ps, holdfast_ps, new_connections, new_connections, inspections)]
     chance = random.Random(os.environ.get("PYTEST_XDIST_TESTRUNUID", "50"))
     try:
         for _ in range(50):
@@ -265,8 +234,5 @@ def test_docker_ps_through_fifty_deaths_of_the_daemon(loaded, record_property):
             former = loaded.kill_daemon()
             wait_for(lambda: loaded.pid not in (0, former), "the next daemon")
     finally:
-        for client in clients:
-            client.end()
-    record_property("asked", sum(c.asked for c in clients))
-    assert [f for c in clients for f in c.failures] == []
+        end_and_check(askers, record_property)
     assert len(starts_again(daemon)) >= 50

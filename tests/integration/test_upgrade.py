@@ -6,7 +6,6 @@ import random
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +13,7 @@ import pytest
 
 from kit.api import Api, UnixConnection, connect
 from kit.archives import busybox
+from kit.asking import Asker, end_and_check, one_connection
 from kit.daemon import BUILD
 from kit.host import wait_for
 
@@ -206,89 +206,48 @@ def test_requests_in_flight_finish(installed, end):
 
 # --- under load
 
-class Client(threading.Thread):
-    def __init__(self, ask):
-        super().__init__()
-        self.ask, self.over, self.asked, self.failures = ask, threading.Event(), 0, []
-        self.start()
-
-    def run(self):
-        while not self.over.is_set() and len(self.failures) < 10:
-            try:
-                self.ask()
-            except Exception as failure:
-                self.failures.append(f"{type(failure).__name__}: {failure}")
-            self.asked += 1
-
-    def end(self):
-        self.over.set()
-        self.join(60)
-        assert not self.is_alive()
-
-
 def new_connection_each(daemon):
     api = Api(daemon.sock)
     return lambda: api.get("/containers/json", expect=200)
 
 
-def one_connection(daemon):
-    conn = UnixConnection(daemon.sock)
-    conn.auto_open = 0
-    conn.connect()
-
-    def ask():
-        conn.request("GET", "/v1.44/info")
-        answer = conn.getresponse()
-        assert answer.status == 200 and answer.read()
-    return ask
+def infos(daemon):
+    request = one_connection(daemon)
+    return lambda: request("GET", "/info")
 
 
 def create_and_remove(daemon):
     """On one connection, which must not be lost either."""
-    conn = UnixConnection(daemon.sock)
-    conn.auto_open = 0
-    conn.connect()
-
-    def call(method, path, body=None, *expected):
-        conn.request(method, "/v1.44" + path, body and json.dumps(body), {"Content-Type": "application/json"})
-        answer = conn.getresponse()
-        text = answer.read()
-        assert answer.status in expected, f"{method} {path}: {answer.status} {text}"
-        return text
+    request = one_connection(daemon)
 
     def ask():
-        cid = json.loads(call("POST", "/containers/create", daemon.body("exit 7"), 201))["Id"]
+        cid = json.loads(request("POST", "/containers/create", daemon.body("exit 7"), 201))["Id"]
         daemon.ids.add(cid)
-        call("POST", f"/containers/{cid}/start", None, 204)
-        call("DELETE", f"/containers/{cid}?force=1", None, 204)
+        request("POST", f"/containers/{cid}/start", expect=204)
+        request("DELETE", f"/containers/{cid}?force=1", expect=204)
     return ask
 
 
-def holdfast_run(daemon):
-    def ask():
-        daemon.cli("version")
-    return ask
+def holdfast_version(daemon):
+    return lambda: daemon.cli("version")
 
 
 @pytest.mark.timeout(300)
 def test_ten_upgrades_under_load(installed, record_property):
     """No refused connection, no lost request."""
     daemon = installed.daemon
-    makers = (new_connection_each, new_connection_each, one_connection, one_connection, create_and_remove,
-              create_and_remove, holdfast_run)
-    clients = [Client(make(daemon)) for make in makers]
+    makers = (new_connection_each, new_connection_each, infos, infos, create_and_remove, create_and_remove,
+              holdfast_version)
+    askers = [Asker(make(daemon)) for make in makers]
     try:
         for _ in range(10):
-            asked = [c.asked for c in clients]
+            asked = [a.asked for a in askers]
             installed.replace(BUILD / "holdfastd")
             installed.upgrade()
-            wait_for(lambda: all(c.asked > n + 1 or c.failures for c, n in zip(clients, asked)),
+            wait_for(lambda: all(a.asked > n + 1 or a.failures for a, n in zip(askers, asked)),
                      "every client to have come through", 60)
     finally:
-        for client in clients:
-            client.end()
-    record_property("asked", sum(c.asked for c in clients))
-    assert [f for c in clients for f in c.failures] == []
+        end_and_check(askers, record_property)
     assert daemon.stderr().count("has taken over from") == 10
 
 
