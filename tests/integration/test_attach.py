@@ -230,11 +230,10 @@ def test_errors(daemon, listener):
     assert refusal(listener) == (409, f"container {listener} is paused, unpause the container before attach")
     daemon.api.post(f"/containers/{listener}/unpause", expect=204)
     restarting = daemon.run("exit 1", host={"RestartPolicy": {"Name": "always"}})
-    daemon.wait_state(restarting, "restarting")
-    status, message = refusal(restarting)
-    # It may just have come up again, for a moment.
-    assert status == 409 and message in (
-        f"container {restarting} is restarting, wait until the container is running",), message
+    # With a back-off that is long enough to be asked in.
+    wait_for(lambda: daemon.inspect(restarting)["RestartCount"] >= 4 and daemon.state(restarting)["Status"] == "restarting",
+             "a pause")
+    assert refusal(restarting) == (409, f"container {restarting} is restarting, wait until the container is running")
 
 
 @pytest.mark.one_runtime

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from kit import host
-from test_follow import Counter, numbers
+from kit.follow import Counter, numbers
 
 
 def attach(daemon, cid, **query):

@@ -477,8 +477,7 @@ def test_one_who_does_not_read_stops_the_process_and_costs_no_memory(daemon, cid
 def own_memory(daemon, cid):
     """Bytes that the container's shim has for itself."""
     pid = json.loads((daemon.exec / "containers" / cid / "phase.json").read_text())["ShimPid"]
-    with open(f"/proc/{pid}/smaps_rollup") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:")) * 1024
+    return host.memory_kib(pid, "Private_Dirty") * 1024
 
 
 def test_one_who_goes_ends_its_input(daemon, cid):

@@ -8,7 +8,7 @@ import pytest
 
 from kit.execs import output
 from kit.host import wait_for
-from test_exec import MIB, SIZE, SLEEP, cid, until  # noqa: F401
+from test_exec import MIB, SIZE, cid, until  # noqa: F401
 
 
 def test_cli(docker, cid):

@@ -2,95 +2,20 @@
 
 import os
 import socket
-import subprocess
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from kit import host, orphans
-from kit.api import demux
+from kit.api import connect, demux
 from kit.daemon import SANITIZED
-
-
-class Counter:
-    """A container that prints as many further numbers, one a line, as it is told, and ends when told so."""
-
-    SCRIPT = ("i=0; while read n; do j=$((i+n)); while [ $i -lt $j ]; do echo $i; i=$((i+1)); done; done </go; "
-              "echo end >&2")
-
-    def __init__(self, daemon, script=SCRIPT, **log_options):
-        self.path = daemon.root / f"go{len(daemon.ids)}"
-        os.mkfifo(self.path)
-        self.told = 0
-        self.id = daemon.create(script, {"Binds": [f"{self.path}:/go"],
-                                         "LogConfig": {"Type": "json-file", "Config": log_options}})
-        daemon.start_container(self.id)
-        self.fifo = open(self.path, "w")
-
-    def tell(self, n):
-        self.told += n
-        self.fifo.write(f"{n}\n")
-        self.fifo.flush()
-
-    def end(self):
-        self.fifo.close()
-
-    def all(self):
-        return numbers(0, self.told), b"end\n"
-
-
-def numbers(first, end):
-    return b"".join(b"%d\n" % n for n in range(first, end))
-
-
-class Follower(threading.Thread):
-    """Reads a log in the background until its end."""
-
-    def __init__(self, daemon, cid, **query):
-        super().__init__(daemon=True)
-        self.stream = daemon.api.stream("GET", f"/containers/{cid}/logs", timeout=60,
-                                        **{"stdout": True, "stderr": True, "follow": True, **query})
-        assert self.stream.status == 200
-        self.got, self.fault = {1: b"", 2: b""}, None
-        self.changed = threading.Condition()
-        self.start()
-
-    def run(self):
-        try:
-            while frame := self.stream.frame():
-                with self.changed:
-                    self.got[frame[0]] += frame[1]
-                    self.changed.notify_all()
-        except Exception as fault:
-            self.fault = fault
-        finally:
-            self.stream.close()
-            with self.changed:
-                self.changed.notify_all()
-
-    def wait_for(self, text, timeout=30):
-        with self.changed:
-            assert self.changed.wait_for(lambda: text in self.got[1] or self.fault, timeout), self.got[1][-100:]
-        assert not self.fault, self.fault
-
-    def result(self):
-        """(stdout, stderr); the stream must have come to its right end."""
-        self.join(60)
-        assert not self.is_alive(), "the stream does not end"
-        assert not self.fault, repr(self.fault)
-        return self.got[1], self.got[2]
+from kit.follow import Counter, Follower, numbers
 
 
 def shim_of(daemon, cid):
     """The process that holds the follower, as long as its container runs."""
     return orphans.shim_of(daemon.container_pid(cid))
-
-
-def private_kib(pid):
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(text.split("Pss_Anon:")[1].split()[0])
 
 
 def sockets(pid):
@@ -173,7 +98,7 @@ def test_slow_reader_costs_no_memory_and_gets_everything(daemon, api):
         log = daemon.data / "containers" / counter.id / "json.log"
         host.wait_for(lambda: log.stat().st_size > 100 << 20, "the flood", 60)
         if not SANITIZED:
-            host.wait_for(lambda: private_kib(pid) < 600, f"little memory: {private_kib(pid)} KiB")
+            host.wait_for(lambda: host.memory_kib(pid, "Pss_Anon") < 600, "little memory")
         daemon.kill9()
         counter.end()  # the next shell to open it
         with open(counter.path, "w") as go:
@@ -298,7 +223,6 @@ def test_terminals_are_followed_raw(daemon, api):
 
 
 def test_http_1_0_gets_no_chunks(daemon):
-    from kit.api import connect
     counter = Counter(daemon)
     counter.tell(2)
     sock = connect(daemon.sock)
@@ -344,17 +268,17 @@ def test_removal_ends_it(daemon, api):
 def test_who_hangs_up_leaves_nothing_in_the_shim(daemon):
     counter = Counter(daemon)
     pid = shim_of(daemon, counter.id)
-    before = sockets(pid), private_kib(pid)
+    before = sockets(pid)
     followers = [Follower(daemon, counter.id) for _ in range(5)]
     counter.tell(5)
     for one in followers:
         one.wait_for(b"4\n")
-    assert sockets(pid) >= before[0] + 5
+    assert sockets(pid) >= before + 5
     daemon.kill9()
     for one in followers:
         one.stream.answer.fp.raw._sock.shutdown(socket.SHUT_RDWR)
     daemon.start()
-    host.wait_for(lambda: sockets(pid) <= before[0], "the followers to be gone")
+    host.wait_for(lambda: sockets(pid) <= before, "the followers to be gone")
     counter.end()
     daemon.wait(counter.id)
 
@@ -363,10 +287,8 @@ def test_cli_follows_through_a_death(daemon, docker):
     counter = Counter(daemon)
     counter.tell(100)
     daemon.wait_log(counter.id, "99")
-    env = {"DOCKER_HOST": f"unix://{daemon.sock}", "HOME": str(daemon.root), "PATH": "/usr/bin:/bin"}
     options = [[], ["--tail", "20"], ["-t"], ["--details", "--since", "1h"], ["--until", f"{time.time() + 2:.3f}"]]
-    running = [subprocess.Popen([str(docker.path), "logs", "-f", *some, counter.id], env=env, bufsize=0,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE) for some in options]
+    running = [docker.begin("logs", "-f", *some, counter.id, bufsize=0) for some in options]
     said = [one.stdout.readline() for one in running]
     daemon.restart()
     counter.tell(100)

@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
+from kit.api import API, connect
 from kit.archives import busybox
-from test_follow import Counter, Follower
+from kit.follow import Counter, Follower
 
 
 def terminate(daemon):
@@ -62,7 +63,6 @@ def test_a_stop_in_flight_is_answered(daemon):
 def test_an_upload_in_flight_is_taken_whole(bare_daemon):
     archive = busybox().docker_archive("busybox:latest")
     conn, half = http.client.HTTPConnection("d"), len(archive) // 2
-    from kit.api import API, connect
     conn.sock = connect(bare_daemon.sock)
     conn.putrequest("POST", f"{API}/images/load")
     conn.putheader("Content-Type", "application/x-tar")

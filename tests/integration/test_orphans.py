@@ -17,6 +17,7 @@ from kit.archives import busybox
 from kit.doomed import Doomed
 from kit.leaks import processes
 from kit.orphans import end_with_shim, make_orphan, orphan, shim_of
+from kit.waiting import shims
 
 SLEEP = ["sleep", "1000"]
 LINUX = tuple(int(n) for n in os.uname().release.split(".")[:2])
@@ -102,8 +103,7 @@ def test_shim_that_dies_during_the_start_leaves_no_half_container(daemon):
     for _ in range(5):
         cid = daemon.create(SLEEP)
         with daemon.api.stream("POST", f"/containers/{cid}/start") as answer:
-            shims = host.wait_for(lambda: shims_of(cid), "its shim")
-            for shim in shims:
+            for shim in host.wait_for(lambda: shims(cid), "its shim"):
                 host.kill(shim)
             status = answer.status
         assert status in (204, 500)
@@ -130,7 +130,7 @@ exec {shutil.which(runtime)} "$@"
         cid = daemon.create(SLEEP, {"Runtime": "slow"})
         with daemon.api.stream("POST", f"/containers/{cid}/start") as answer:
             host.wait_for(mark.exists, "the runtime to be at work")
-            for shim in shims_of(cid):
+            for shim in shims(cid):
                 host.kill(shim)
             assert answer.status in (204, 500)
         # Its runtime may fail without the shim's files, or bring it up; we must know of what comes of it.
@@ -145,18 +145,6 @@ exec {shutil.which(runtime)} "$@"
         daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
     finally:
         shutil.rmtree(slow)
-
-
-def shims_of(cid):
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
-        except OSError:
-            continue
-        if words[:1] and words[0].endswith(b"holdfast-shim") and cid.encode() in words:
-            found.append(int(pid))
-    return found
 
 
 def test_foreign_process_of_the_same_pid_is_never_signalled(daemon):

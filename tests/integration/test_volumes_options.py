@@ -11,6 +11,7 @@ import pytest
 from kit import leaks
 from kit.archives import file, folder, layer, on_busybox
 from kit.host import wait_exit, wait_for
+from kit.orphans import shim_of
 
 
 def make(daemon, **options):
@@ -60,8 +61,7 @@ def test_what_is_mounted_stays_while_one_uses_it(daemon):
         daemon.stop_container(cid, t=0)
     assert mounted(daemon) == [] and not (daemon.exec / "volumes").exists()
     pid = daemon.container_pid(other)
-    shim = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-    for process in (pid, shim):
+    for process in (pid, shim_of(pid)):
         assert "/volumes/data" not in Path(f"/proc/{process}/mountinfo").read_text()
 
 

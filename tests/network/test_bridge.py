@@ -153,8 +153,7 @@ def test_a_restart_claims_and_repairs(engine, new_host):
     assert engine.table() == before
     # Foreign hands.
     engine.host.run("nft", "flush", "ruleset")
-    engine.host.run("ip", "link", "del", [m["HostInterface"] and "hf-" + ea["NetworkID"][:12]
-                                          for m in (ea,)][0])
+    engine.host.run("ip", "link", "del", "hf-" + ea["NetworkID"][:12])
     with pytest.raises(Failed):
         engine.neighbour.ask("10.9.0.1", 8080)
     engine.call("repair")

@@ -48,6 +48,14 @@ def eventually(condition, what="condition", seconds=PATIENCE):
     raise AssertionError(f"{what}: not within {seconds} s")
 
 
+def memory_kib(pid, field="Private_Dirty"):
+    """A line of its memory as a whole."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])
+    raise KeyError(field)
+
+
 class Conn:
     """A connection to a shim."""
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, SANITIZED, eventually
+from harness import PATIENCE, SANITIZED, eventually, memory_kib
 
 HEAD = "HTTP/1.1 101 UPGRADED\r\n\r\n"
 ALL = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
@@ -332,21 +332,14 @@ def test_a_restart_ends_the_streams(new_shim):
     shim.wait_end()
 
 
-def memory(pid):
-    """What is its own, in KiB."""
-    with open(f"/proc/{pid}/smaps_rollup") as f:
-        rows = dict(line.split(":", 1) for line in f if ":" in line)
-    return int(rows["Private_Dirty"].split()[0])
-
-
 def test_memory_comes_with_clients_and_goes_with_them(cat):
-    before = memory(cat.pid)
+    before = memory_kib(cat.pid)
     clients = [Client(cat, **ALL) for _ in range(50)]
     clients[0].send(b"x" * 50000 + b"\n")
     for client in clients:
         client.until(b"\n")
-    with_them = memory(cat.pid)
+    with_them = memory_kib(cat.pid)
     for client in clients:
         client.close()
     assert SANITIZED or with_them < before + 400, (before, with_them)
-    eventually(lambda: SANITIZED or memory(cat.pid) <= before + 24, f"{before} KiB again, not {with_them}")
+    eventually(lambda: SANITIZED or memory_kib(cat.pid) <= before + 24, f"{before} KiB again, not {with_them}")

@@ -4,7 +4,9 @@ import os
 import signal
 import time
 
-from harness import eventually
+import pytest
+
+from harness import SANITIZED, eventually, memory_kib
 
 OK = {"msg": "ok"}
 
@@ -119,17 +121,13 @@ def test_a_start_that_fails_ends_them(new_shim):
     shim.wait_end()
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps memory")
 def test_memory_goes_when_followers_do(new_shim):
-    from harness import SANITIZED
-    import pytest
-    if SANITIZED:
-        pytest.skip("a sanitizer keeps memory")
     shim = numbered(new_shim, 20000)
 
     def own():
-        for line in open(f"/proc/{shim.pid}/smaps_rollup"):
-            if line.startswith("Pss_Anon:"):
-                return int(line.split()[1])
+        return memory_kib(shim.pid, "Pss_Anon")
+
     eventually(lambda: own() <= 64, "memory given back by the log")
     before = own()
     fds = len(os.listdir(f"/proc/{shim.pid}/fd"))

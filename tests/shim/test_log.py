@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness import SANITIZED, eventually
+from harness import SANITIZED, eventually, memory_kib
 
 # date: RFC 3339 with up to nine digits, no zeros at the end
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{0,8}[1-9])?Z$")
@@ -128,12 +128,8 @@ def test_memory_goes_back_when_idle(new_shim):
     shim = new_shim("/bin/sh", "-c", "seq 1 300000; sleep 60")
     shim.start()
 
-    def own():
-        for line in open(f"/proc/{shim.pid}/smaps_rollup"):
-            if line.startswith("Pss_Anon:"):
-                return int(line.split()[1])
     eventually(lambda: "300000\n" in shim.log()[-1]["log"] if shim.log() else False)
-    eventually(lambda: own() <= 64, "memory given back", 5)
+    eventually(lambda: memory_kib(shim.pid, "Pss_Anon") <= 64, "memory given back", 5)
 
 
 def test_terminal(new_shim):

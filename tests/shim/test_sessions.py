@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import PATIENCE, SANITIZED, eventually
+from harness import PATIENCE, SANITIZED, eventually, memory_kib
 from test_exec import Probe, zombies
 
 
@@ -180,11 +180,6 @@ def test_results_of_sessions_stay_for_the_daemon(new_shim):
 
 
 def test_sessions_leave_nothing_in_the_shim(shim):
-    def memory():
-        for line in Path(f"/proc/{shim.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Private_Dirty:"):
-                return int(line.split()[1])
-
     def some():
         for tty in (False, True):
             one = Session(shim, "/bin/sh", "-c", "yes | head -c 200000; exit 1", client=True, tty=tty, stdin=True)
@@ -196,9 +191,9 @@ def test_sessions_leave_nothing_in_the_shim(shim):
     idle = fds()
     some()
     eventually(lambda: fds() == idle, "its descriptors to be closed")
-    held = memory()
+    held = memory_kib(shim.pid)
     for _ in range(5):
         some()
     eventually(lambda: fds() == idle, "its descriptors to be closed")
     assert not zombies(shim)
-    assert SANITIZED or memory() <= held + 8, "it grows"
+    assert SANITIZED or memory_kib(shim.pid) <= held + 8, "it grows"

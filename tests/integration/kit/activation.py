@@ -4,6 +4,7 @@ import array
 import os
 import select
 import socket
+import subprocess
 import sys
 
 # LISTEN_PID must be the daemon's own pid: set by the process that becomes it.
@@ -57,7 +58,6 @@ class Activator:
         if "-H" in options:
             at = command.index("-H")
             del command[at:at + 2]
-        import subprocess
         with open(daemon.stderr_path, "ab") as stderr:
             daemon.process = subprocess.Popen(
                 [sys.executable, "-c", BECOME, *command, *options], stdin=subprocess.DEVNULL, stdout=stderr,
