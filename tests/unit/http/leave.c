@@ -5,14 +5,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/time.h"
-#include "test.h"
+#include "client.h"
 
-static char socket_path[100];
 static struct http_server *server;
 
 /* /hang: says on the pipe in arg that it is there, and never answers. */
@@ -48,16 +46,6 @@ static struct http_server *new_server(void *arg, struct http_shelf *shelf)
 	return s;
 }
 
-static int listen_anew(void)
-{
-	struct err err;
-	int fd;
-
-	snprintf(socket_path, sizeof socket_path, "%s/leave.sock", test_dir());
-	assert_int_equal(http_listen_unix(socket_path, -1, &fd, &err), 0);
-	return fd;
-}
-
 static struct http_server *serve(int listen_fd, void *arg, struct http_shelf *shelf)
 {
 	struct http_server *s = new_server(arg, shelf);
@@ -78,21 +66,6 @@ static struct http_shelf *new_shelf(int n)
 		http_shelf_add(h, pair);
 	}
 	return h;
-}
-
-static int dial(void)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(addr.sun_path, sizeof addr.sun_path, "%s", socket_path);
-	assert_int_equal(connect(fd, (struct sockaddr *) &addr, sizeof addr), 0);
-	return fd;
-}
-
-static void say(int fd, const char *text)
-{
-	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
 /* Reads until the answer ends so; false where the server closes before. */

@@ -7,15 +7,12 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/str.h"
 #include "base/time.h"
-#include "test.h"
-
-static char socket_path[100];
+#include "client.h"
 
 /* Who has been given a connection: a dup of it, what was read already, and the head to send. */
 static struct {
@@ -44,7 +41,7 @@ static void hand_over(struct http_request *rq, bool takes_it)
 	http_hand_over_end(rq, takes_it);
 	if (takes_it)
 		(void) eventfd_write(taker.done, 1);
-	if (!takes_it)
+	else
 		http_respond(rq, 409, "text/plain", "no", 2);
 }
 
@@ -107,29 +104,11 @@ static struct http_server *start(void)
 {
 	struct http_server *s;
 	struct err err;
-	int fd;
 
-	snprintf(socket_path, sizeof socket_path, "%s/http.sock", test_dir());
-	assert_int_equal(http_listen_unix(socket_path, -1, &fd, &err), 0);
 	assert_int_equal(http_server_new(handle, &hung_up, 8, &s, &err), 0);
-	http_server_add(s, fd);
+	http_server_add(s, listen_anew());
 	assert_int_equal(http_server_start(s, &err), 0);
 	return s;
-}
-
-static int dial(void)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	snprintf(addr.sun_path, sizeof addr.sun_path, "%s", socket_path);
-	assert_int_equal(connect(fd, (struct sockaddr *) &addr, sizeof addr), 0);
-	return fd;
-}
-
-static void say(int fd, const char *text)
-{
-	(void) send(fd, text, strlen(text), MSG_NOSIGNAL);
 }
 
 /* Reads until the server closes. Caller frees. */

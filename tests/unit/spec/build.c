@@ -52,6 +52,16 @@ static char *member(const json_t *doc, const char *path)
 	return doc ? json_dumps(doc, JSON_COMPACT | JSON_ENCODE_ANY) : xstrdup("-");
 }
 
+/* Each row: a path and what is there. */
+static void assert_members(const json_t *doc, const char *const (*want)[2], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		autofree char *got = member(doc, want[i][0]);
+
+		assert_string_equal(got, want[i][1]);
+	}
+}
+
 static const json_t *mount_at(const json_t *doc, const char *dest)
 {
 	const json_t *m;
@@ -215,11 +225,7 @@ TEST(a_further_process_is_as_the_container_is)
 	assert_int_equal(spec_merge(&r.config, &r.host, NULL, id, &err), 0);
 	assert_int_equal(spec_exec(&in, &exec, &text, &err), 0);
 	doc = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
-		autofree char *got = member(doc, want[i][0]);
-
-		assert_string_equal(got, want[i][1]);
-	}
+	assert_members(doc, want, ARRAY_SIZE(want));
 	/* Nothing of the container's own has changed. */
 	assert_true(r.config.tty);
 	assert_string_equal(r.config.entrypoint[0], "e");
@@ -261,11 +267,7 @@ TEST(a_further_process_may_ask_for_something_else)
 	assert_int_equal(spec_merge(&r.config, &r.host, NULL, id, &err), 0);
 	assert_int_equal(spec_exec(&in, &exec, &text, &err), 0);
 	doc = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
-		autofree char *got = member(doc, want[i][0]);
-
-		assert_string_equal(got, want[i][1]);
-	}
+	assert_members(doc, want, ARRAY_SIZE(want));
 	bounding = member(doc, "capabilities.bounding");
 	effective = member(doc, "capabilities.effective");
 	assert_string_equal(bounding, effective);
