@@ -6,33 +6,18 @@ on each socket, `podman exec` of podman. The floor is the runtime's own `exec`, 
 runs alone. Throughput is one client's, without tty; the bytes are counted at the end they come out."""
 
 import json
-import socket
 import time
 
-from .attach import MB, Attached
 from .engines import CannotRun, DockerApi, TRUE, execute
-from .rounds import interleave, say
-
-
-class Started(Attached):
-    """A connection that has become an exec session's streams."""
-
-    def __init__(self, c, exec_id):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(180)
-        self.sock.connect(str(c.socket))
-        body = b'{"Detach":false,"Tty":false}'
-        self.sock.sendall(f"POST {c.api_version}/exec/{exec_id}/start HTTP/1.1\r\nHost: bench\r\n"
-                          "Content-Type: application/json\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
-                          f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        self.take_head("exec")
+from .rounds import OneEach, interleave, say
+from .streams import MB, SAY_ALL, Streams
 
 
 def _exec(c, api, cid, command, use, stdin=False):
     """Runs it; what use(streams) says. Its exit code must be 0."""
     body = {"Cmd": command, "AttachStdin": stdin, "AttachStdout": True, "AttachStderr": True}
     one = api.json("POST", f"/containers/{cid}/exec", body)["Id"]
-    with Started(c, one) as streams:
+    with Streams(c, f"/exec/{one}/start", b'{"Detach":false,"Tty":false}') as streams:
         got = use(streams)
     shown = json.loads(api.call("GET", f"/exec/{one}/json"))
     # podman says that it runs for a moment after its end of stream
@@ -72,39 +57,23 @@ def _bare_exec(c, name):
 
 
 def _one_each(contenders):
-    """One container each: (sessions, ids, a function that removes them)."""
-    sessions, ids = {c.key: c.session() for c in contenders}, {}
-
-    def started(c):
-        if c.key not in ids:
-            ids[c.key] = c.create_start(sessions[c.key])
-        return sessions[c.key], ids[c.key]
-
-    def remove():
-        for c in contenders:
-            if c.key in ids:
-                c.remove(sessions[c.key], ids[c.key])
-
-    return started, remove
+    return OneEach(contenders, lambda c, api: c.create_start(api))
 
 
 def latency(results, engines, bare, count):
     say(f"exec, {count.execs} times")
-    started, remove = _one_each(engines + bare)
+    with _one_each(engines + bare) as started:
 
-    def sample(c):
-        api, cid = started(c)
-        begun = time.perf_counter()
-        if api:
-            _exec(c, api, cid, TRUE, Attached.read_to_end)
-        elif _bare_exec(c, cid) != 0:
-            raise OSError("exec failed")
-        return (time.perf_counter() - begun) * 1e3
+        def sample(c):
+            api, cid = started(c)
+            begun = time.perf_counter()
+            if api:
+                _exec(c, api, cid, TRUE, Streams.read_to_end)
+            elif _bare_exec(c, cid) != 0:
+                raise OSError("exec failed")
+            return (time.perf_counter() - begun) * 1e3
 
-    try:
         interleave(results, "exec", engines + bare, count.execs, 2, sample, pause=count.pause)
-    finally:
-        remove()
 
 
 def by_cli(results, engines, count):
@@ -115,51 +84,30 @@ def by_cli(results, engines, count):
         except CannotRun as why:
             results.failed("exec by CLI", c.key, why)
     say(f"docker exec, {count.execs} times")
-    started, remove = _one_each(clis)
+    with _one_each(clis) as started:
 
-    def sample(c):
-        _, cid = started(c)
-        begun = time.perf_counter()
-        if c.exec(cid) != 0:
-            raise OSError("docker exec failed")
-        return (time.perf_counter() - begun) * 1e3
+        def sample(c):
+            _, cid = started(c)
+            begun = time.perf_counter()
+            if c.exec(cid) != 0:
+                raise OSError("docker exec failed")
+            return (time.perf_counter() - begun) * 1e3
 
-    try:
         interleave(results, "exec by CLI", clis, count.execs, 2, sample, pause=count.pause)
-    finally:
-        remove()
 
 
 def throughput(results, engines, count):
     n = count.attach_mb * MB
     say(f"{count.attach_mb} MB through exec each way, {count.attach_rounds} times")
-    started, remove = _one_each(engines)
-    piece = bytes(1 << 16)
+    with _one_each(engines) as started:
 
-    def send(streams):
-        begun = time.perf_counter()
-        for _ in range(n // len(piece)):
-            streams.sock.sendall(piece)
-        streams.sock.shutdown(socket.SHUT_WR)
-        if streams.read_to_end() == 0:
-            raise OSError("the process did not say that it has read all")
-        return n / MB / (time.perf_counter() - begun)
+        def sample(c):
+            api, cid = started(c)
+            out = ["sh", "-c", f"head -c {n} /dev/zero"]
+            return {"exec stdin": _exec(c, api, cid, SAY_ALL, lambda streams: streams.rate_in(n), stdin=True),
+                    "exec stdout": _exec(c, api, cid, out, lambda streams: streams.rate_out(n))}
 
-    def receive(streams):
-        begun = time.perf_counter()
-        if streams.read_to_end() < n:
-            raise OSError("not all has come")
-        return n / MB / (time.perf_counter() - begun)
-
-    def sample(c):
-        api, cid = started(c)
-        return {"exec stdin": _exec(c, api, cid, ["sh", "-c", "cat > /dev/null; echo all"], send, stdin=True),
-                "exec stdout": _exec(c, api, cid, ["sh", "-c", f"head -c {n} /dev/zero"], receive)}
-
-    try:
         interleave(results, "exec throughput", engines, count.attach_rounds, 0, sample)
-    finally:
-        remove()
 
 
 def execs(results, everyone, count):

@@ -53,3 +53,25 @@ def interleave(results, row, contenders, repeats, warm_up, sample, pause=0.02):
                 for name, one in (value if isinstance(value, dict) else {row: value}).items():
                     results.add(name, c.key, one)
             time.sleep(pause)
+
+
+class OneEach:
+    """A container of each contender, started when it is first asked for; removed at the end."""
+
+    def __init__(self, contenders, start):
+        self.contenders, self.start = contenders, start
+        self.sessions, self.ids = {c.key: c.session() for c in contenders}, {}
+
+    def __call__(self, c):
+        """(session, container)"""
+        if c.key not in self.ids:
+            self.ids[c.key] = self.start(c, self.sessions[c.key])
+        return self.sessions[c.key], self.ids[c.key]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for c in self.contenders:
+            if c.key in self.ids:
+                c.remove(self.sessions[c.key], self.ids[c.key])
