@@ -134,6 +134,9 @@ void life_quit(struct life *l, bool keep_clients, struct buf *answer)
 		answer_error(answer, "a run is alive");
 		return;
 	}
+	/* Those that came during a start that has failed. */
+	if (l->state == LIFE_IDLE)
+		waiters_at_rest(&l->waiters);
 	if (keep_clients && l->state == LIFE_IDLE && l->clients.n > 0) {
 		answer_error(answer, "clients wait in it");
 		stay_leave(&l->stay);

@@ -228,9 +228,9 @@ static void on_resize(struct shim *s, const struct kv *kv, struct buf *answer)
 
 static void on_quit(struct life *l, const struct kv *kv, struct buf *answer)
 {
-	life_quit(l, kv_int(kv, "keep-clients", 0), answer);
 	if (kv_get(kv, "code"))
 		waiters_set_last(&l->waiters, kv_int(kv, "code", 0), kv_get(kv, "error"));
+	life_quit(l, kv_int(kv, "keep-clients", 0), answer);
 }
 
 static void on_follow(struct life *l, const struct message *m, struct buf *answer)

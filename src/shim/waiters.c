@@ -16,11 +16,13 @@
 #define LOOK_MIN_NS (1 * NSEC_PER_MSEC)
 #define LOOK_MAX_NS (100 * NSEC_PER_MSEC)
 
+enum { NOT_RUNNING = 1, NEXT_EXIT = 2, REMOVAL = 4 };
+
 struct waiter {
 	struct waiter *next;
 	struct waiters *all;
 	struct client *client;
-	bool for_removal;
+	unsigned condition; /* one of these */
 };
 
 /* Answering */
@@ -58,12 +60,13 @@ static void answer(struct waiter *w)
 	client_finish(w->client);
 }
 
-/* Answering one may take it out of the list, now or later. */
-static void answer_all(struct waiters *ws, bool removal, bool exit)
+/* Answers those whose condition is among the ones met. Answering one may take it out of the list,
+ * now or later. */
+static void answer_all(struct waiters *ws, unsigned met)
 {
 	for (struct waiter *w = ws->first, *next; w; w = next) {
 		next = w->next;
-		if (w->for_removal ? removal : exit)
+		if (w->condition & met)
 			answer(w);
 	}
 }
@@ -79,7 +82,12 @@ void waiters_exited(struct waiters *ws, int64_t code, const char *error)
 {
 	ws->known = true;
 	waiters_set_last(ws, code, error);
-	answer_all(ws, false, true);
+	answer_all(ws, NOT_RUNNING | NEXT_EXIT);
+}
+
+void waiters_at_rest(struct waiters *ws)
+{
+	answer_all(ws, NOT_RUNNING);
 }
 
 /* Taking */
@@ -89,25 +97,24 @@ void waiters_init(struct waiters *ws, struct loop *loop, struct clients *clients
 	*ws = (struct waiters){.loop = loop, .clients = clients, .data = -1, .moved = {.fd = -1}};
 }
 
-static int parse_condition(const char *s, bool *ret_for_removal, bool *ret_not_running,
-			   struct err *err)
+/* 0: none. */
+static unsigned parse_condition(const char *s)
 {
-	*ret_for_removal = str_eq(s, "removed");
-	*ret_not_running = str_eq(s, "not-running");
-	if (!*ret_for_removal && !*ret_not_running && !str_eq(s, "next-exit"))
-		return err_set(err, ERR_INVALID, "unknown condition");
-	return 0;
+	return str_eq(s, "not-running") ? NOT_RUNNING
+	       : str_eq(s, "next-exit") ? NEXT_EXIT
+	       : str_eq(s, "removed")	? REMOVAL
+					: 0;
 }
 
-int waiters_take(struct waiters *ws, const struct message *m, bool at_once, struct err *err)
+int waiters_take(struct waiters *ws, const struct message *m, bool at_rest, struct err *err)
 {
-	bool for_removal, not_running;
+	unsigned condition = parse_condition(kv_get(m->kv, "condition"));
 	struct waiter *w;
 
-	if (parse_condition(kv_get(m->kv, "condition"), &for_removal, &not_running, err) < 0)
-		return -1;
+	if (!condition)
+		return err_set(err, ERR_INVALID, "unknown condition");
 	w = xnew(struct waiter);
-	*w = (struct waiter){.all = ws, .for_removal = for_removal};
+	*w = (struct waiter){.all = ws, .condition = condition};
 	if (client_take(ws->clients, m, &owner, w, &w->client, err) < 0) {
 		free(w);
 		return -1;
@@ -117,9 +124,9 @@ int waiters_take(struct waiters *ws, const struct message *m, bool at_once, stru
 	w->next = ws->first;
 	ws->first = w;
 	client_begin(w->client);
-	/* It may have gone by now; of those who wait for this it does not matter which. */
-	if (at_once && not_running)
-		answer_all(ws, false, true);
+	/* It may have gone by now. */
+	if (at_rest)
+		waiters_at_rest(ws);
 	return 0;
 }
 
@@ -130,7 +137,7 @@ static void removed(struct waiters *ws)
 	loop_unwatch(ws->loop, &ws->moved);
 	close_p(&ws->moved.fd);
 	ws->moved.fd = -1;
-	answer_all(ws, true, true);
+	answer_all(ws, NOT_RUNNING | NEXT_EXIT | REMOVAL);
 }
 
 /* A directory that is removed has no link left, whoever has it open. */

@@ -29,12 +29,15 @@ struct waiters {
 void waiters_init(struct waiters *ws, struct loop *loop, struct clients *clients);
 
 /* msg=wait: condition=not-running|next-exit|removed, and in code= and error= how the last run ended
- * that the daemon knows of. at_once: it does not run, and what waits for that is answered. */
-int waiters_take(struct waiters *ws, const struct message *m, bool at_once, struct err *err);
+ * that the daemon knows of. at_rest: nothing runs, as waiters_at_rest(). */
+int waiters_take(struct waiters *ws, const struct message *m, bool at_rest, struct err *err);
 
 /* A run has ended, by itself or (error) because it could not begin. */
 void waiters_exited(struct waiters *ws, int64_t code, const char *error);
-/* What to tell at the removal where no run of ours has ended; error may be NULL. */
+/* Nothing runs, without an exit (a start has failed): who waits for that is told how the last run
+ * ended; who waits for the next exit is not. */
+void waiters_at_rest(struct waiters *ws);
+/* What to tell where no run of ours has ended; error may be NULL. */
 void waiters_set_last(struct waiters *ws, int64_t code, const char *error);
 
 /* The shim lingers: only the removal is left to wait for. data: the container's directory, which

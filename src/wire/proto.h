@@ -33,7 +33,7 @@
  *  msg=resize h= w= [exec=]			msg=ok
  *  msg=quit [keep-clients=1] [code= error=]	msg=ok and end, where no run is alive; else msg=error. keep-clients:
  *						  msg=error as well where clients wait for a start; it ends
- *						  with the last of them
+ *						  with the last of them. code, error: what to tell who waits
  * shim -> daemon (events)
  *  msg=started run= pid= ticks= time=		after the record is durable
  *  msg=failed run= time= text=

@@ -52,6 +52,28 @@ def test_not_running_is_answered_at_once_where_nothing_runs(new_shim):
         "StatusCode": 4, "Error": {"Message": 'it "broke"\n'}}
 
 
+def test_the_next_exit_is_not_that_nothing_runs(new_shim):
+    shim = new_shim("/bin/sh", "-c", "exit 7")
+    client = wait(shim, "next-exit")
+    assert told(wait(shim, "not-running", code=4))["StatusCode"] == 4
+    shim.start()
+    assert told(client)["StatusCode"] == 7
+
+
+def test_who_waits_during_a_start_that_fails(new_shim):
+    """The daemon, which has the words and the code for it, tells them with its quit."""
+    shim = new_shim("/no/such/program")
+    client = wait(shim, "next-exit")
+    assert shim.conn.ask("start", run=1)["msg"] == "ok"
+    late = wait(shim, "not-running", code=0)
+    shim.conn.event("failed")
+    assert shim.conn.ask("quit", **{"keep-clients": 1}, code=127, error="no such program")["msg"] == "error"
+    assert told(late) == {"StatusCode": 127, "Error": {"Message": "no such program"}}
+    assert shim.conn.ask("hello")["state"] == "idle"
+    client.close()
+    shim.wait_end()
+
+
 def test_unchunked(new_shim):
     shim = new_shim("/bin/sh", "-c", "exit 7")
     client = wait(shim, "next-exit", chunked=0)
