@@ -39,7 +39,8 @@ static void handle(struct conn *c, const struct kv *kv, int *fds, size_t n_fds)
 	if (!m.name)
 		m.name = "";
 	control->handler(control->arg, &m, &answer);
-	c->served = n_fds > 0;
+	/* A start brings a descriptor, too, but from who then waits for events. */
+	c->served = n_fds > 0 && !str_eq(m.name, "start");
 	if (answer.len > 0 && c->watch.fd >= 0)
 		send_or_drop(c, &answer);
 }

@@ -186,8 +186,8 @@ class Shim:
             os.close(d)
         return Conn(s)
 
-    def start(self, run=1):
-        answer = self.conn.ask("start", run=run)
+    def start(self, run=1, fds=()):
+        answer = self.conn.ask("start", fds, run=run)
         assert answer["msg"] == "ok", answer
         return self.conn.event("started")
 
