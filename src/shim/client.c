@@ -380,7 +380,8 @@ void client_begin(struct client *c)
 
 	if (part.iov_len > 0)
 		client_send_parts(c, &part, 1);
-	c->head_taken = part.iov_len == 0;
+	/* Where it is queued, the socket being full of former answers, it goes with the rest. */
+	c->head_taken = client_queued(c) > 0 || part.iov_len == 0;
 	early = c->in;
 	c->in = (struct buf){0};
 	if (early.len == 0 || take_input(c, early.text, early.len))

@@ -15,6 +15,17 @@ HEAD = "HTTP/1.1 101 UPGRADED\r\n\r\n"
 ALL = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
 
 
+def fill(sock, piece=4096):
+    """Writes dots until the socket takes no more: how many."""
+    n = 0
+    sock.setblocking(False)
+    try:
+        while True:
+            n += sock.send(b"." * piece)
+    except BlockingIOError:
+        return n
+
+
 class Client:
     """The client's end of a connection whose other end the shim has got."""
 
@@ -292,6 +303,19 @@ def test_one_that_never_reads_the_head_stops_nobody(cat):
     assert client.until(b"hello\n")
     time.sleep(0.1)  # longer than it is waited for
     assert lazy.until(b"hello\n") == HEAD.encode() + b"hello\n"
+
+
+def test_a_head_that_finds_no_room_comes_later(cat):
+    """The socket is full of answers that the client has not read yet."""
+    ours, theirs = socket.socketpair()
+    ours.settimeout(PATIENCE)
+    before = fill(theirs)
+    assert cat.conn.ask("attach", [theirs.fileno()], head=HEAD, **ALL)["msg"] == "ok"
+    theirs.close()
+    got = b""
+    while len(got) < before + len(HEAD):
+        got += ours.recv(1 << 16)
+    assert got == b"." * before + HEAD.encode()
 
 
 def test_64_mib_each_way(new_shim):
