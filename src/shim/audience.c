@@ -325,6 +325,7 @@ void audience_end(struct audience *a)
 	a->walking++;
 	for (struct attached *x = a->first; x; x = x->next) {
 		x->stays = false;
+		x->wants[0] = false; /* who still reads the log does not feed the next run */
 		if (x->client && !x->past)
 			client_finish(x->client);
 	}

@@ -241,6 +241,9 @@ void client_expect_fast(struct client *c)
 {
 	c->may_be_slow = false;
 	c->queue_max = CLIENT_QUEUE_MAX;
+	/* What was full for the slow is not for the fast; where it is, his time begins. */
+	c->full = client_queued(c) >= c->queue_max;
+	client_limit_patience(c, false);
 }
 
 bool client_is_full(const struct client *c)

@@ -1,9 +1,12 @@
 """Clients that were handed over: what they get, what they may do, and what they cannot."""
 
+import fcntl
 import hashlib
 import os
 import socket
 import struct
+import sys
+import termios
 import threading
 import time
 
@@ -353,6 +356,53 @@ def test_a_restart_ends_the_streams(new_shim):
     shim.conn.ask("wish", wanted="stopped")
     client.send(b"second\n")
     assert client.all() == b"second\n"
+    shim.wait_end()
+
+
+def test_who_still_reads_the_log_of_a_run_does_not_feed_the_next(new_shim):
+    script = "yes $(printf %0299d 0) | head -n 2000; echo ready; read x; echo got $x; exit 1"
+    shim = new_shim("/bin/sh", "-c", script, open_stdin=1, restart="always")
+    shim.start()
+    eventually(lambda: shim.log_text().endswith("ready\n"), "the log")
+    slow = Client(shim, logs=1, **ALL)
+    Client(shim, stdin=1, stream=1).send(b"first\n")
+    for name in ("ended", "restart", "started"):
+        shim.conn.event(name)
+    slow.send(b"slow\n")
+    assert shim.conn.ask("hello")["state"] == "running"
+    Client(shim, stdin=1, stream=1).send(b"second\n")
+    eventually(lambda: shim.log_text().count("got ") == 2, "the second run")
+    assert "got slow" not in shim.log_text()
+    assert b"ready\ngot first\n" in slow.all()
+
+
+def unread(client):
+    """Bytes that are there for it."""
+    size = bytearray(4)
+    fcntl.ioctl(client, termios.FIONREAD, size)
+    return int.from_bytes(size, sys.byteorder)
+
+
+def test_who_does_not_read_the_logs_last_words_stops_nobody(new_shim):
+    """However much of the log is queued for him when he comes to its end."""
+    script = "i=0; while [ $i -lt 1150 ]; do printf '%0199d\\n' $i; i=$((i+1)); done; printf '%015000d' 1; read x; seq 1 400000"
+    shim = new_shim("/bin/sh", "-c", script, open_stdin=1)
+    shim.start()
+    reader = Client(shim, **ALL)
+    eventually(lambda: len(shim.log()) == 1150, "the log")
+    piece, stuck = 4096, []
+    pair = socket.socketpair()
+    for n in range(fill(pair[0], piece) // piece - 1):
+        ours, theirs = socket.socketpair()
+        theirs.sendall(b"." * n * piece)
+        assert shim.conn.ask("attach", [theirs.fileno()], head=HEAD, logs=1, stdout=1, stream=1)["msg"] == "ok"
+        theirs.close()
+        stuck.append(ours)
+    eventually(lambda: all(unread(one) > n * piece + len(HEAD) for n, one in enumerate(stuck)), "the log's first words")
+    reader.send(b"\n")
+    assert reader.all().endswith(b"\n400000\n")
+    for one in stuck:  # those who have not come to the log's end are waited for
+        one.close()
     shim.wait_end()
 
 
