@@ -86,6 +86,8 @@ def test_info(daemon, runtime):
     assert info["CgroupVersion"] in ("1", "2") and info["LoggingDriver"] == "json-file"
     assert {"ID", "Name", "ServerVersion", "OperatingSystem", "RegistryConfig", "Plugins", "Warnings",
             "IndexServerAddress", "Driver", "CgroupDriver", "KernelVersion"} <= set(info)
+    drivers = {n["Driver"] for n in daemon.api.get("/networks", expect=200).json}
+    assert drivers <= set(info["Plugins"]["Network"])
 
 
 def test_info_id_is_kept(bare_daemon):

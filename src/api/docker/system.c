@@ -109,7 +109,7 @@ static void out_plugins(struct out *o)
 {
 	static const char *const logs[] = {"json-file", "none", NULL};
 	static const char *const volumes[] = {"local", NULL};
-	static const char *const networks[] = {"host", "null", NULL};
+	static const char *const networks[] = {"bridge", "host", "null", NULL};
 
 	out_object(o, "Plugins");
 	out_strv(o, "Volume", (char *const *) volumes);
