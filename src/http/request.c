@@ -106,11 +106,13 @@ static int send_all(struct conn *c, struct iovec *iov, int n)
 		if (r < 0) {
 			struct pollfd p = {.fd = c->fd, .events = POLLOUT};
 
-			if (errno == EINTR)
+			int why = errno; /* committing has errors of its own */
+
+			if (why == EINTR)
 				continue;
 			conn_commit(c);
-			if (errno != EAGAIN)
-				return -errno;
+			if (why != EAGAIN)
+				return -why;
 			(void) poll(&p, 1, -1);
 			continue;
 		}
