@@ -124,11 +124,13 @@ int http_fd(const struct http_request *rq);
 enum http_handed {
 	HTTP_UPGRADED,	  /* 101: another protocol, both ways */
 	HTTP_UNTIL_CLOSE, /* bytes until the connection ends; the same both ways */
-	HTTP_CHUNKED,	  /* chunks, for HTTP/1.0 until close: *ret_chunked */
+	HTTP_CHUNKED,	  /* chunks, for HTTP/1.0 until close: which is returned */
 };
-/* Text of the response's head, for the taker to send first; with what http_set_header() said. */
-void http_hand_over_head(struct http_request *rq, int status, const char *content_type,
-			 enum http_handed what, struct buf *ret, bool *ret_chunked);
+/* Text of the response's head, for the taker to send first: with what http_set_header() said, and
+ * with headers (lines that end in CRLF; NULL: none) that are this head's only, not the answer's
+ * where nobody takes the connection. Is what follows chunked? */
+bool http_hand_over_head(struct http_request *rq, int status, const char *content_type,
+			 enum http_handed what, const char *headers, struct buf *ret);
 /* Bytes that came behind the request and are the taker's; read the body first. Borrowed. */
 void http_unread(const struct http_request *rq, const char **ret, size_t *ret_n);
 /* From here on nobody else writes to the connection or shuts it down. */

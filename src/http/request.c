@@ -308,18 +308,22 @@ int http_write(struct http_request *rq, const void *data, size_t n)
 	return r;
 }
 
-void http_hand_over_head(struct http_request *rq, int status, const char *content_type,
-			 enum http_handed what, struct buf *ret, bool *ret_chunked)
+bool http_hand_over_head(struct http_request *rq, int status, const char *content_type,
+			 enum http_handed what, const char *headers, struct buf *ret)
 {
-	*ret_chunked = what == HTTP_CHUNKED && rq->head.parser.http_minor >= 1;
+	bool chunked = what == HTTP_CHUNKED && rq->head.parser.http_minor >= 1;
+
 	add_head(ret, status, content_type);
 	if (rq->out_headers.len)
 		buf_add(ret, rq->out_headers.text, rq->out_headers.len);
-	if (*ret_chunked)
+	if (headers)
+		buf_adds(ret, headers);
+	if (chunked)
 		buf_adds(ret, "Transfer-Encoding: chunked\r\n");
 	if (what == HTTP_CHUNKED)
 		buf_adds(ret, "Connection: close\r\n");
 	buf_adds(ret, "\r\n");
+	return chunked;
 }
 
 void http_unread(const struct http_request *rq, const char **ret, size_t *ret_n)

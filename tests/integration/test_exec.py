@@ -104,6 +104,7 @@ def test_once_and_for_all(daemon, cid):
     assert (again.status, again.message) == (409, f"Error: Exec command {one.id} has already run")
     with one.attached() as refused:
         assert refused.status == 409
+        assert not {"Upgrade", "Connection"} & set(refused.headers)
 
 
 @pytest.mark.one_runtime

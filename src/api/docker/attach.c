@@ -42,16 +42,12 @@ static int ignore_body(struct call *c, struct err *err)
 
 void hijack_head(struct call *c, bool tty, struct buf *ret)
 {
-	bool chunked;
-
-	if (!http_header(c->rq, "Upgrade")) {
-		http_hand_over_head(c->rq, 200, RAW_STREAM, HTTP_UNTIL_CLOSE, ret, &chunked);
-		return;
-	}
-	http_set_header(c->rq, "Connection", "Upgrade");
-	http_set_header(c->rq, "Upgrade", "tcp");
-	http_hand_over_head(c->rq, 101, tty || c->version < 42 ? RAW_STREAM : MULTIPLEXED_STREAM,
-			    HTTP_UPGRADED, ret, &chunked);
+	if (!http_header(c->rq, "Upgrade"))
+		http_hand_over_head(c->rq, 200, RAW_STREAM, HTTP_UNTIL_CLOSE, NULL, ret);
+	else
+		http_hand_over_head(c->rq, 101,
+				    tty || c->version < 42 ? RAW_STREAM : MULTIPLEXED_STREAM,
+				    HTTP_UPGRADED, "Connection: Upgrade\r\nUpgrade: tcp\r\n", ret);
 }
 
 static int hand_over(struct call *c, const struct attach_request *r, const struct buf *head,
@@ -125,8 +121,7 @@ static char *websocket_accept(const char *key)
 static int websocket_head(struct call *c, struct buf *ret, struct err *err)
 {
 	const char *key = http_header(c->rq, "Sec-WebSocket-Key");
-	autofree char *accept = NULL;
-	bool chunked;
+	autofree char *accept = NULL, *headers = NULL;
 
 	if (!header_has(c, "Upgrade", "websocket") || !header_has(c, "Connection", "upgrade") ||
 	    !is_websocket_key(key))
@@ -137,10 +132,10 @@ static int websocket_head(struct call *c, struct buf *ret, struct err *err)
 		return err_set(err, ERR_INVALID, "bad handshake: missing or bad websocket version");
 	}
 	accept = websocket_accept(key);
-	http_set_header(c->rq, "Upgrade", "websocket");
-	http_set_header(c->rq, "Connection", "Upgrade");
-	http_set_header(c->rq, "Sec-WebSocket-Accept", accept);
-	http_hand_over_head(c->rq, 101, NULL, HTTP_UPGRADED, ret, &chunked);
+	headers = xasprintf("Upgrade: websocket\r\nConnection: Upgrade\r\n"
+			    "Sec-WebSocket-Accept: %s\r\n",
+			    accept);
+	http_hand_over_head(c->rq, 101, NULL, HTTP_UPGRADED, headers, ret);
 	return 0;
 }
 

@@ -119,7 +119,8 @@ static bool hand_over(struct call *c, const struct logs_call *l, struct engine_l
 	autobuf head = {0};
 	bool done;
 
-	http_hand_over_head(c->rq, 200, content_type(c, l), HTTP_CHUNKED, &head, &client.chunked);
+	client.chunked =
+		http_hand_over_head(c->rq, 200, content_type(c, l), HTTP_CHUNKED, NULL, &head);
 	http_unread(c->rq, &client.read, &client.n_read);
 	client.head = head.text;
 	http_hand_over_begin(c->rq);

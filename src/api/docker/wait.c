@@ -45,7 +45,8 @@ static bool hand_over(struct call *c, enum wait_condition condition)
 	autobuf head = {0};
 	int r;
 
-	http_hand_over_head(c->rq, 200, "application/json", HTTP_CHUNKED, &head, &client.chunked);
+	client.chunked =
+		http_hand_over_head(c->rq, 200, "application/json", HTTP_CHUNKED, NULL, &head);
 	client.head = head.text;
 	http_unread(c->rq, &client.read, &client.n_read);
 	http_hand_over_begin(c->rq);

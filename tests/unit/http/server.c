@@ -26,15 +26,14 @@ static void hand_over(struct http_request *rq, bool takes_it)
 	autofree char *body = NULL;
 	struct err err = {0};
 	const char *rest;
-	bool chunked;
 	size_t n;
 
 	assert_int_equal(http_read_all(rq, 100, &body, &n, &err), 0);
+	assert_false(http_hand_over_head(rq, 101, "text/x", HTTP_UPGRADED, "Upgrade: tcp\r\n",
+					 &taker.head));
 	http_hand_over_begin(rq);
 	if (takes_it) {
 		taker.fd = dup(http_fd(rq));
-		http_set_header(rq, "Upgrade", "tcp");
-		http_hand_over_head(rq, 101, "text/x", HTTP_UPGRADED, &taker.head, &chunked);
 		http_unread(rq, &rest, &n);
 		buf_add(&taker.read, rest, n);
 	}
@@ -315,8 +314,10 @@ TEST(an_unread_body_is_skipped)
 		    "GET /next HTTP/1.1\r\nHost: d\r\n\r\n");
 
 	assert_has(text, "HTTP/1.1 409");
+	assert_null(strstr(text, "Upgrade:")); /* of the head that nobody has sent */
 	assert_has(text, "\r\n\r\n/next");
 	http_server_stop(s, 1000);
+	buf_free(&taker.head);
 }
 
 TEST(answers_without_body_have_none)
