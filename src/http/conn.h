@@ -1,6 +1,8 @@
-/* A connection, and the request being served on it: what server.c (who owns connections) and
- * request.c share. */
+/* A connection, and the request being served on it: what server.c (who owns connections),
+ * request.c and response.c share. */
 #pragma once
+
+#include <sys/uio.h>
 
 #include "http/head.h"
 #include "http/http.h"
@@ -55,6 +57,13 @@ void conn_set_handing(struct conn *c, bool handing);
 /* From here on the request is ours alone: it is taken out of the socket, and the connection off the
  * shelf. Before anything that must not be done twice. */
 void conn_commit(struct conn *c);
+
+/* Sends all, waiting for a slow client as long as it is there: 0 or -errno. An answer that does not
+ * go out in one call is the business of this process only. iov is used up. */
+int conn_send_all(struct conn *c, struct iovec *iov, int n);
+
+/* The handler has returned: sees to it that there is an answer, and that it has its end. */
+void response_finish(struct http_request *rq);
 
 /* Answers what never became a request; tries to send, does not wait. */
 void conn_refuse(struct conn *c, int status, const char *why);
