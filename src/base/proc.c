@@ -101,6 +101,20 @@ int pidfd_kill(int pidfd, int sig)
 	return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;
 }
 
+int place_fds(int *fds, size_t n, int first)
+{
+	/* All above first, for one may lie where another shall. */
+	for (size_t i = 0; i < n; i++) {
+		fds[i] = fcntl(fds[i], F_DUPFD_CLOEXEC, first + (int) n);
+		if (fds[i] < 0)
+			return -errno;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (dup2(fds[i], first + (int) i) < 0)
+			return -errno;
+	return 0;
+}
+
 /* Signals. The real-time ones count from 34 as docker and glibc do; musl's SIGRTMIN is 35. */
 
 #define RTMIN 34

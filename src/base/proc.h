@@ -34,6 +34,10 @@ int pidfd_exit_status(int pidfd, int *ret_status);
 /* What waitid(2) says of an end, in wait(2)'s form. */
 int wait_status(const siginfo_t *info);
 
+/* For an execve(2) that follows: makes these n descriptors first, first + 1, ..., not to be closed
+ * by it, whatever had those numbers before. fds is used up. 0 or -errno. */
+int place_fds(int *fds, size_t n, int first);
+
 /* "KILL", "SIGKILL", "9", "sigkill", "RTMIN+3" -> number, or -EINVAL. */
 int signal_parse(const char *s);
 /* "SIGKILL"; "SIG<n>" for what has no name. ret has 16 bytes. */

@@ -88,21 +88,19 @@ static pid_t keeper_of(pid_t pid)
 	return parent;
 }
 
-/* Descriptors 3 and following, as the keeper expects them; the pidfd behind. Returns its number. */
+/* Descriptors 3 and following, as the keeper expects them; the pidfd, if there is one, behind: its
+ * number, or -errno. */
 static int place(const struct heritage *h, int pidfd)
 {
-	int n = (int) h->left.n_listen;
-	autofree int *high = xcalloc((size_t) n + 1, sizeof *high);
+	size_t n = h->left.n_listen;
+	autofree int *fds = xcalloc(n + 1, sizeof *fds);
+	int r;
 
-	for (int i = 0; i <= n; i++) {
-		int fd = i < n ? h->left.listen_fds[i] : pidfd;
-
-		high[i] = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD + n + 1);
-	}
-	for (int i = 0; i <= n; i++)
-		if (high[i] >= 0 && dup2(high[i], FIRST_FD + i) < 0)
-			return -1;
-	return FIRST_FD + n;
+	for (size_t i = 0; i < n; i++)
+		fds[i] = h->left.listen_fds[i];
+	fds[n] = pidfd;
+	r = place_fds(fds, n + (pidfd >= 0), FIRST_FD);
+	return r < 0 ? r : FIRST_FD + (int) n;
 }
 
 static char **keeper_argv(const struct options *o, const struct heritage *h, int pidfd, pid_t pid,
@@ -156,7 +154,7 @@ int become_keeper(const struct options *o, char **argv, struct err *err)
 		return -1;
 	pidfd = place(&h, daemon.pidfd);
 	if (pidfd < 0)
-		return err_sys(err, errno, "dup2");
+		return err_sys(err, -pidfd, "place the listening sockets");
 	(void) execv(o->keeper_path, keeper_argv(o, &h, pidfd, daemon.pid, program, argv));
 	return err_sys(err, errno, "exec %s", o->keeper_path);
 }

@@ -1,6 +1,5 @@
 /* The daemon as the keeper sees it: a process to be started, signalled, and started again. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,30 +31,17 @@ static void set_environment(const struct keeper *k)
 	(void) setenv("FDSTORE", number, 1);
 }
 
-/* All first above where they are to be, for one may lie where another shall. */
-static int place_descriptors(const struct keeper *k)
-{
-	int high[KEPT_MAX];
-
-	for (unsigned i = 0; i < k->n_kept; i++) {
-		high[i] = fcntl(k->kept[i].fd, F_DUPFD_CLOEXEC, FIRST_FD + (int) k->n_kept);
-		if (high[i] < 0)
-			return -errno;
-	}
-	for (unsigned i = 0; i < k->n_kept; i++)
-		if (dup2(high[i], FIRST_FD + (int) i) < 0)
-			return -errno;
-	return 0;
-}
-
 static void become_daemon(const struct keeper *k)
 {
+	int fds[KEPT_MAX];
 	sigset_t none;
 
+	for (unsigned i = 0; i < k->n_kept; i++)
+		fds[i] = k->kept[i].fd;
 	sigemptyset(&none);
 	(void) sigprocmask(SIG_SETMASK, &none, NULL);
 	set_environment(k);
-	if (place_descriptors(k) == 0)
+	if (place_fds(fds, k->n_kept, FIRST_FD) == 0)
 		(void) execv(k->argv[0], k->argv);
 	log_error("keeper: start %s: %s", k->argv[0], strerror(errno));
 	_exit(127);

@@ -1,6 +1,7 @@
 #include "base/proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -27,6 +28,32 @@ static int status_of(pid_t pid)
 
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return status;
+}
+
+TEST(descriptors_are_placed_whichever_way_they_lie)
+{
+	int p[2], q[2], fds[3];
+
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(q, O_CLOEXEC), 0);
+	/* Two that are to change places, and one from elsewhere. */
+	assert_int_equal(dup3(p[0], 50, O_CLOEXEC), 50);
+	assert_int_equal(dup3(p[1], 51, O_CLOEXEC), 51);
+	fds[0] = 51;
+	fds[1] = 50;
+	fds[2] = q[0];
+	assert_int_equal(place_fds(fds, 3, 50), 0);
+	assert_int_equal(write(50, "x", 1), 1);
+	assert_int_equal(read(51, (char[1]){0}, 1), 1);
+	assert_int_equal(fcntl(52, F_GETFD), 0);
+	assert_int_equal(write(q[1], "y", 1), 1);
+	assert_int_equal(read(52, (char[1]){0}, 1), 1);
+
+	fds[0] = -1;
+	assert_int_equal(place_fds(fds, 1, 60), -EBADF);
+	assert_int_equal(close_range(50, 60, 0), 0);
+	(void) close(p[0]), (void) close(p[1]);
+	(void) close(q[0]), (void) close(q[1]);
 }
 
 TEST(the_boot_has_an_id)
