@@ -333,7 +333,7 @@ void heritage_keep(struct heritage *h)
 void heritage_make_shelf(struct heritage *h)
 {
 	autoclose int to = h->shelf || !h->can_store ? -1 : notify_open(h->notify_socket);
-	int states;
+	int states, r;
 
 	if (to < 0)
 		return;
@@ -341,20 +341,21 @@ void heritage_make_shelf(struct heritage *h)
 	if (!h->shelf)
 		return;
 	states = http_shelf_state_fd(h->shelf);
-	(void) notify_send(to, "FDSTORE=1\nFDPOLL=0\nFDNAME=" STATES_NAME, &states, 1);
-	for (int i = 0; i < HTTP_SHELF_MAX; i++) {
+	/* First, as without them the slots would be of no use to the next. */
+	r = notify_send(to, "FDSTORE=1\nFDPOLL=0\nFDNAME=" STATES_NAME, &states, 1);
+	for (int i = 0; r == 0 && i < HTTP_SHELF_MAX; i++) {
 		autofree char *text = xasprintf("FDSTORE=1\nFDPOLL=0\nFDNAME=" SLOT_NAME "%d", i);
-		int pair[2], r;
+		int pair[2];
 
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-			return;
-		http_shelf_add(h->shelf, pair);
-		r = notify_send(to, text, pair, 2);
-		if (r < 0) {
-			log_warn("connections cannot be kept beyond our end: %s", strerror(-r));
-			return;
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+			r = -errno;
+			break;
 		}
+		r = notify_send(to, text, pair, 2);
+		http_shelf_add(h->shelf, pair);
 	}
+	if (r < 0)
+		log_warn("connections cannot be kept beyond our end: %s", strerror(-r));
 }
 
 static void close_fd(int fd, bool on)
