@@ -31,7 +31,7 @@ int sockets_open(const struct options *o, struct heritage *h, struct err *err)
 	if (socket_group(o, &gid, err) < 0)
 		return -1;
 	for (char **host = o->hosts; *host; host++) {
-		const char *path = *host + strlen("unix://");
+		const char *path;
 		int fd;
 
 		if (str_eq(*host, "fd://")) {
@@ -41,6 +41,7 @@ int sockets_open(const struct options *o, struct heritage *h, struct err *err)
 					       "(LISTEN_FDS); is holdfast.socket started?");
 			continue;
 		}
+		path = *host + strlen("unix://");
 		if (heritage_has_socket(h, path))
 			continue;
 		if (http_listen_unix(path, gid, &fd, err) < 0)
