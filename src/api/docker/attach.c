@@ -6,9 +6,6 @@
 #include "api/docker/docker.h"
 #include "base/base64.h"
 
-/* Some clients (dockerode) say their wishes once more as JSON; they stand in the query. */
-#define IGNORED_BODY_MAX (1024 * 1024)
-
 static int read_params(struct call *c, struct attach_request *ret, char **ret_keys, struct err *err)
 {
 	*ret = (struct attach_request){
@@ -30,14 +27,6 @@ static void websocket_params(struct call *c, struct attach_request *r)
 	r->websocket = true;
 	if (c->version < 42)
 		r->in = r->out = r->err = true;
-}
-
-static int ignore_body(struct call *c, struct err *err)
-{
-	autofree char *body = NULL;
-	size_t n;
-
-	return http_read_all(c->rq, IGNORED_BODY_MAX, &body, &n, err);
 }
 
 void hijack_head(struct call *c, bool tty, struct buf *ret)

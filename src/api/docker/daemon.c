@@ -1,24 +1,13 @@
 /* The daemon itself: GET and POST /holdfast/upgrade, POST and DELETE /holdfast/shutdown, and the
  * event of a reload. */
-#include <string.h>
-
 #include "api/docker/docker.h"
 #include "api/docker/host.h"
 #include "base/log.h"
 
-#define BODY_MAX 4096
-
-static int read_away(struct call *c, struct err *err)
-{
-	autofree char *body = NULL;
-
-	return http_read_all(c->rq, BODY_MAX, &body, NULL, err);
-}
-
 /* The answer is the next daemon's: it finds the question for the report in this one's place. */
 int upgrade_begin(struct call *c, struct err *err)
 {
-	if (read_away(c, err) < 0)
+	if (ignore_body(c, err) < 0)
 		return -1;
 	if (!c->o->upgrade)
 		return err_set(err, ERR_NOT_SUPPORTED, "this daemon cannot be upgraded live");
@@ -46,7 +35,7 @@ int upgrade_report(struct call *c, struct err *err)
 
 int shutdown_begin(struct call *c, struct err *err)
 {
-	if (read_away(c, err) < 0 || engine_shutdown(c->e, err) < 0)
+	if (ignore_body(c, err) < 0 || engine_shutdown(c->e, err) < 0)
 		return -1;
 	answer_empty(c, 204);
 	return 0;
@@ -63,16 +52,10 @@ int shutdown_cancel(struct call *c, struct err *err)
 static char *labels_text(struct engine *e)
 {
 	autostrv char **labels = engine_labels(e);
-	autobuf b = {0};
+	struct out o = {0};
 
-	buf_addc(&b, '[');
-	for (char **l = labels; l && *l; l++) {
-		buf_adds(&b, b.len > 1 ? ",\"" : "\"");
-		buf_add_json(&b, *l, strlen(*l));
-		buf_addc(&b, '"');
-	}
-	buf_addc(&b, ']');
-	return buf_take(&b);
+	out_strv(&o, NULL, labels);
+	return buf_take(&o.b);
 }
 
 static char *runtimes_text(struct engine *e)

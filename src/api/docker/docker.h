@@ -70,6 +70,9 @@ int detach_keys_parse(const char *text, char **ret_hex, struct err *err);
 
 /* The body, which must be a JSON object. New reference. */
 int read_json(struct call *c, json_t **ret, struct err *err);
+/* Reads a body away in which nothing can stand that matters: some clients send {}, or say once more as
+ * JSON what stands in the query (dockerode, to attach). */
+int ignore_body(struct call *c, struct err *err);
 /* A member of the body, by its name in any case, as Go reads it. NULL where missing or null.
  * Borrowed. */
 json_t *body_member(json_t *body, const char *name);

@@ -5,8 +5,9 @@
 
 #include "api/docker/docker.h"
 
-#define BODY_MAX	(4 * 1024 * 1024)
-#define DETACH_KEYS_MAX 32
+#define BODY_MAX	 (4 * 1024 * 1024)
+#define IGNORED_BODY_MAX (1024 * 1024)
+#define DETACH_KEYS_MAX	 32
 
 bool param_bool(const struct call *c, const char *name, bool otherwise)
 {
@@ -83,6 +84,13 @@ json_t *body_member(json_t *body, const char *name)
 		}
 	}
 	return json_is_null(j) ? NULL : j;
+}
+
+int ignore_body(struct call *c, struct err *err)
+{
+	autofree char *body = NULL;
+
+	return http_read_all(c->rq, IGNORED_BODY_MAX, &body, NULL, err);
 }
 
 int read_json(struct call *c, json_t **ret, struct err *err)

@@ -4,8 +4,6 @@
 
 #include "api/docker/docker.h"
 
-#define IGNORED_BODY_MAX (64 * 1024) /* some clients send {} */
-
 static int parse_condition(const char *s, enum wait_condition *ret, struct err *err)
 {
 	if (str_empty(s) || str_eq(s, "not-running"))
@@ -90,12 +88,10 @@ static int wait_here(struct call *c, enum wait_condition condition, struct err *
 int container_wait(struct call *c, struct err *err)
 {
 	enum wait_condition condition = WAIT_NOT_RUNNING;
-	autofree char *body = NULL;
-	size_t n;
 
 	if (parse_condition(c->version < 30 ? NULL : http_query(c->rq, "condition"), &condition,
 			    err) < 0 ||
-	    http_read_all(c->rq, IGNORED_BODY_MAX, &body, &n, err) < 0)
+	    ignore_body(c, err) < 0)
 		return -1;
 	return hand_over(c, condition) ? 0 : wait_here(c, condition, err);
 }
