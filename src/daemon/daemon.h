@@ -22,7 +22,8 @@ struct daemon {
 	struct http_server *server;
 	bool has_pidfile;
 
-	pthread_mutex_t upgrade_lock;
+	pthread_mutex_t upgrade_lock; /* below */
+	bool checking;		      /* whether the program on disk is fit */
 	bool upgrading;
 	char *upgrade_error; /* why the last one came to nothing */
 };

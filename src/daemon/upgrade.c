@@ -79,16 +79,31 @@ static int check(const struct daemon *d, struct err *err)
 	return r;
 }
 
-int upgrade_request(void *arg, struct err *err)
+static int begin_check(struct daemon *d, struct err *err)
 {
-	struct daemon *d = arg;
 	hold(&d->upgrade_lock);
 
-	if (d->upgrading)
+	if (d->checking || d->upgrading)
 		return err_set(err, ERR_CONFLICT, "an upgrade is in progress already");
 	if (!d->program)
 		return err_set(err, ERR_SYSTEM, "the path of this program is not known");
-	if (check(d, err) < 0)
+	d->checking = true;
+	return 0;
+}
+
+/* Not under the lock: the other program may take its time. */
+int upgrade_request(void *arg, struct err *err)
+{
+	struct daemon *d = arg;
+	int r;
+
+	if (begin_check(d, err) < 0)
+		return -1;
+	r = check(d, err);
+
+	hold(&d->upgrade_lock);
+	d->checking = false;
+	if (r < 0)
 		return -1;
 	d->upgrading = true;
 	http_server_pause(d->server);

@@ -110,6 +110,25 @@ def test_unfit_program_is_refused(installed, program, word):
     assert installed.upgrade()["StartedAt"] > before["StartedAt"]
 
 
+def test_while_a_program_is_asked_nobody_waits_behind_it(installed):
+    root, answers = installed.daemon.root, []
+    os.mkfifo(root / "answer")
+    answer = os.open(root / "answer", os.O_RDWR)
+    installed.replace(f"#!/bin/sh\n: > {root}/asked\nread x < {root}/answer\nexit 3\n")
+    first = threading.Thread(
+        target=lambda: answers.append(installed.api.post("/holdfast/upgrade", version="", timeout=60).status))
+    first.start()
+    try:
+        wait_for((root / "asked").exists, "the question")
+        second = installed.api.post("/holdfast/upgrade", version="")
+    finally:
+        os.write(answer, b"\n")
+        first.join()
+        os.close(answer)
+    assert (second.status, second.message) == (409, "an upgrade is in progress already")
+    assert answers == [400]
+
+
 def test_program_that_refuses_the_configuration_is_not_begun(new_daemon):
     daemon = new_daemon()
     config = daemon.root / "daemon.json"
