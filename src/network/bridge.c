@@ -11,6 +11,19 @@
 #include "network/private.h"
 #include "network/rtnl.h"
 
+int bridge_check_name(const char *name, struct err *err)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	size_t len = strlen(name);
+
+	if (len >= IF_NAMESIZE || strspn(name, allowed) != len || name[0] == '.')
+		return err_set(err, ERR_INVALID,
+			       "invalid bridge name '%.64s': at most %d of [a-zA-Z0-9_.-]", name,
+			       IF_NAMESIZE - 1);
+	return 0;
+}
+
 int64_t network_mtu(const struct network_config *c)
 {
 	int64_t mtu = 0;
@@ -61,7 +74,7 @@ static int set_sysctls(const struct network *n, struct err *err)
 static int find_or_make(struct networks *ns, struct rtnl *nl, const struct network *n)
 {
 	autofree char *alias = xasprintf("%s %s", ns->table, n->config.id);
-	int index = rtnl_index(nl, n->bridge), r;
+	int index = rtnl_bridge_index(nl, n->bridge), r;
 	uint8_t mac[MAC_LEN];
 
 	if (index != -ENODEV)
@@ -70,13 +83,16 @@ static int find_or_make(struct networks *ns, struct rtnl *nl, const struct netwo
 	r = rtnl_add_bridge(nl, n->bridge, mac, alias, network_mtu(&n->config));
 	if (r < 0 && r != -EEXIST)
 		return r;
-	return rtnl_index(nl, n->bridge);
+	return rtnl_bridge_index(nl, n->bridge);
 }
 
 static int bring_up(struct networks *ns, struct rtnl *nl, const struct network *n, struct err *err)
 {
 	int index = find_or_make(ns, nl, n), r;
 
+	if (index == -EEXIST)
+		return err_set(err, ERR_INVALID, "existing interface %s is not a bridge",
+			       n->bridge);
 	if (index < 0)
 		return err_sys(err, -index, "make bridge %s", n->bridge);
 	if (set_sysctls(n, err) < 0)

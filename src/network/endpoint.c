@@ -202,7 +202,7 @@ static int add_vlan(struct rtnl *nl, const struct place *p, const struct rtnl_ve
 			       "a %s network needs its parent interface: -o parent=", p->driver);
 	parent = rtnl_index(nl, p->parent);
 	if (parent < 0)
-		return err_sys(err, -parent, "parent interface %s", p->parent);
+		return err_sys(err, -parent, "parent interface %.64s", p->parent);
 	r = rtnl_add_vlan(nl, p->driver, parent, mode, v);
 	return r < 0 ? err_sys(err, -r, "make a %s of %s", p->driver, p->parent) : 0;
 }

@@ -65,6 +65,8 @@ void pools_free(struct network *n);
 int pool_take(struct network *n, int which, const char *wish, struct ip *ret, struct err *err);
 
 /* bridge.c */
+/* May an interface have this name? It becomes part of paths and of the firewall's text. */
+int bridge_check_name(const char *name, struct err *err);
 /* Makes the interface be there and be right. */
 int bridge_up(struct networks *ns, const struct network *n, struct err *err);
 int64_t network_mtu(const struct network_config *c);

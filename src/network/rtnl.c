@@ -97,24 +97,73 @@ static struct ifinfomsg *put_link(struct nlmsghdr *h, int index)
 
 /* Interfaces */
 
-static int on_index(const struct nlmsghdr *h, void *arg)
+static const char *attr_text(const struct nlattr *a)
+{
+	return mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0 ? "" : mnl_attr_get_str(a);
+}
+
+/* Of an interface that may be there. Users name some, and at more length than names have. */
+static int put_name(struct nlmsghdr *h, const char *name)
+{
+	if (strlen(name) >= IF_NAMESIZE)
+		return -ENODEV;
+	mnl_attr_put_strz(h, IFLA_IFNAME, name);
+	return 0;
+}
+
+struct found {
+	int index;
+	bool is_bridge;
+};
+
+static int on_found(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
+	const struct nlattr *a, *info;
+	struct found *f = arg;
 
-	*(int *) arg = i->ifi_index;
+	f->index = i->ifi_index;
+	mnl_attr_for_each(a, h, sizeof *i)
+	{
+		if (mnl_attr_get_type(a) != IFLA_LINKINFO)
+			continue;
+		mnl_attr_for_each_nested(info, a)
+		{
+			if (mnl_attr_get_type(info) == IFLA_INFO_KIND)
+				f->is_bridge = strcmp(attr_text(info), "bridge") == 0;
+		}
+	}
 	return MNL_CB_OK;
+}
+
+static int find(struct rtnl *nl, const char *name, struct found *ret)
+{
+	struct message m;
+	struct nlmsghdr *h = begin(&m, RTM_GETLINK, NLM_F_ACK);
+	int r;
+
+	*ret = (struct found){.index = -ENODEV};
+	(void) put_link(h, 0);
+	r = put_name(h, name);
+	return r < 0 ? r : talk(nl, h, on_found, ret);
 }
 
 int rtnl_index(struct rtnl *nl, const char *name)
 {
-	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_GETLINK, NLM_F_ACK);
-	int index = -ENODEV, r;
+	struct found f;
+	int r = find(nl, name, &f);
 
-	(void) put_link(h, 0);
-	mnl_attr_put_strz(h, IFLA_IFNAME, name);
-	r = talk(nl, h, on_index, &index);
-	return r < 0 ? r : index;
+	return r < 0 ? r : f.index;
+}
+
+int rtnl_bridge_index(struct rtnl *nl, const char *name)
+{
+	struct found f;
+	int r = find(nl, name, &f);
+
+	if (r < 0)
+		return r;
+	return f.index < 0 || f.is_bridge ? f.index : -EEXIST;
 }
 
 static struct nlmsghdr *begin_new_link(struct message *m, const char *name, int64_t mtu, bool up)
@@ -217,10 +266,11 @@ int rtnl_del(struct rtnl *nl, const char *name)
 {
 	struct message m;
 	struct nlmsghdr *h = begin(&m, RTM_DELLINK, 0);
+	int r;
 
 	(void) put_link(h, 0);
-	mnl_attr_put_strz(h, IFLA_IFNAME, name);
-	return ask(nl, h);
+	r = put_name(h, name);
+	return r < 0 ? r : ask(nl, h);
 }
 
 int rtnl_up(struct rtnl *nl, int index)
@@ -255,11 +305,6 @@ int rtnl_set_hairpin(struct rtnl *nl, int index)
 	mnl_attr_put_u8(h, IFLA_BRPORT_MODE, 1);
 	mnl_attr_nest_end(h, port);
 	return ask(nl, h);
-}
-
-static const char *attr_text(const struct nlattr *a)
-{
-	return mnl_attr_validate(a, MNL_TYPE_NUL_STRING) < 0 ? "" : mnl_attr_get_str(a);
 }
 
 struct link_fn {
@@ -323,10 +368,10 @@ int rtnl_add_address(struct rtnl *nl, int index, const struct ip *a, unsigned pr
 	return r == -EEXIST ? 0 : r;
 }
 
-static int default_route(struct rtnl *nl, int type, int flags, int index, const struct ip *gateway)
+int rtnl_add_default_route(struct rtnl *nl, int index, const struct ip *gateway)
 {
 	struct message m;
-	struct nlmsghdr *h = begin(&m, type, flags);
+	struct nlmsghdr *h = begin(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
 	struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof *r);
 
 	r->rtm_family = (uint8_t) gateway->family;
@@ -337,16 +382,6 @@ static int default_route(struct rtnl *nl, int type, int flags, int index, const 
 	mnl_attr_put(h, RTA_GATEWAY, ip_len(gateway), gateway->b);
 	mnl_attr_put_u32(h, RTA_OIF, (uint32_t) index);
 	return ask(nl, h);
-}
-
-int rtnl_add_default_route(struct rtnl *nl, int index, const struct ip *gateway)
-{
-	return default_route(nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, index, gateway);
-}
-
-int rtnl_del_default_route(struct rtnl *nl, int index, const struct ip *gateway)
-{
-	return default_route(nl, RTM_DELROUTE, 0, index, gateway);
 }
 
 struct routes {

@@ -21,6 +21,8 @@ void rtnl_close(struct rtnl *nl);
 
 /* Its index; -ENODEV where there is none. */
 int rtnl_index(struct rtnl *nl, const char *name);
+/* The same of a bridge; -EEXIST where it is another kind of interface. */
+int rtnl_bridge_index(struct rtnl *nl, const char *name);
 
 struct rtnl_veth {
 	const char *name, *alias;
@@ -51,7 +53,6 @@ int rtnl_set_hairpin(struct rtnl *nl, int index);
 /* -EEXIST is 0. */
 int rtnl_add_address(struct rtnl *nl, int index, const struct ip *a, unsigned prefix);
 int rtnl_add_default_route(struct rtnl *nl, int index, const struct ip *gateway);
-int rtnl_del_default_route(struct rtnl *nl, int index, const struct ip *gateway);
 
 struct rtnl_link {
 	const char *name;

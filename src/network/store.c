@@ -85,26 +85,28 @@ static int save(struct networks *ns, const struct network *n, struct err *err)
 	return 0;
 }
 
-static void set_interface(const struct networks *ns, struct network *n)
+static int set_interface(const struct networks *ns, struct network *n, struct err *err)
 {
 	const char *wish = strmap_get(&n->config.options, "com.docker.network.bridge.name");
 
 	n->bridge[0] = '\0';
 	if (!str_eq(n->config.driver, "bridge"))
-		return;
+		return 0;
+	if (!str_empty(wish) && bridge_check_name(wish, err) < 0)
+		return -1;
 	if (!str_empty(wish))
 		snprintf(n->bridge, sizeof n->bridge, "%.15s", wish);
 	else if (str_eq(n->config.name, "bridge"))
 		snprintf(n->bridge, sizeof n->bridge, "%.15s", ns->o.default_bridge);
 	else
 		snprintf(n->bridge, sizeof n->bridge, "hf-%.12s", n->config.id);
+	return 0;
 }
 
 static void add(struct networks *ns, struct network *n)
 {
 	size_t at = ns->n;
 
-	set_interface(ns, n);
 	ns->all = xreallocarray(ns->all, ns->n + 1, sizeof(struct network *));
 	for (; at > 0 && ns->all[at - 1]->config.created_ns > n->config.created_ns; at--)
 		ns->all[at] = ns->all[at - 1];
@@ -131,7 +133,7 @@ static int load_one(struct networks *ns, const char *file, struct err *err)
 	if (!n->config.id || !str_is_hex(n->config.id, NETWORK_ID_LEN) ||
 	    str_empty(n->config.name) || strncmp(file, n->config.id, NETWORK_ID_LEN) != 0)
 		return err_set(err, ERR_SYSTEM, "its name or id does not make sense");
-	if (pools_parse(n, err) < 0)
+	if (pools_parse(n, err) < 0 || set_interface(ns, n, err) < 0)
 		return -1;
 	add(ns, take(n));
 	return 0;
@@ -200,6 +202,7 @@ static void add_builtin(struct networks *ns)
 		n->config.created_ns = now_ns();
 		if (plan(ns, n, &err) < 0 || save(ns, n, &err) < 0)
 			log_warn("network %s: %s", n->config.name, err.text);
+		(void) set_interface(ns, n, NULL);
 		add(ns, n);
 	}
 }
@@ -291,11 +294,10 @@ int network_create(struct networks *ns, struct network_config *config, char **re
 	n->config = *config;
 	fields_init(network_config_fields, config);
 	fill_in(&n->config);
-	if (check_config(&n->config, err) < 0)
+	if (check_config(&n->config, err) < 0 || set_interface(ns, n, err) < 0)
 		return -1;
 
 	hold(&ns->make);
-	set_interface(ns, n);
 	{
 		hold(&ns->lock);
 		if (check_unique_locked(ns, n, err) < 0)

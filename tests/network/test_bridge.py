@@ -263,3 +263,26 @@ def test_members_come_and_go_and_nobody_loses_the_gateway(engine, new_host):
         assert stays.ask("10.9.0.2", 80)
     assert engine.host.run("cat", "/sys/class/net/holdfast0/address") == before
     assert e["Gateway"] in stays.run("ip", "neigh")
+
+
+@pytest.mark.parametrize("name", ['a"b', "br*", "a b", "../x", ".", "x" * 16])
+def test_a_bridge_name_that_is_none_is_refused(engine, new_host, name):
+    with pytest.raises(Failed, match="invalid bridge name"):
+        engine.call("create", {"Name": "n", "Options": {"com.docker.network.bridge.name": name}})
+    engine.attach(new_host(), ports=[port(80, 8080)])
+
+
+def test_an_interface_that_is_no_bridge_is_left_alone(engine):
+    before = engine.host.run("ip", "addr", "show", "wan0")
+    with pytest.raises(Failed, match="existing interface wan0 is not a bridge"):
+        engine.call("create", {"Name": "n", "Options": {"com.docker.network.bridge.name": "wan0"}})
+    assert engine.host.run("ip", "addr", "show", "wan0") == before
+    with pytest.raises(Failed, match="not found"):
+        engine.call("find", "n")
+
+
+def test_a_parent_that_is_no_interfaces_name(engine, new_host):
+    engine.call("create", {"Name": "n", "Driver": "macvlan", "Options": {"parent": "p" * 3000}})
+    with pytest.raises(Failed, match="parent interface p+: No such device"):
+        engine.attach(new_host(), "n")
+    assert engine.call("find", "n")["Members"] == []
