@@ -44,6 +44,7 @@ struct networks {
 	pthread_mutex_t lock;
 	struct network **all; /* the oldest first */
 	size_t n;
+	char **unreadable;   /* ids of those whose file tells nothing; since networks_open() */
 	bool firewall_is_up; /* as far as we know; `firewall` */
 	int64_t last_port;   /* given away by chance */
 };
@@ -85,7 +86,7 @@ void firewall_remove(struct networks *ns);
 /* endpoint.c: takes a member out of memory; the lock is taken */
 void member_drop(struct networks *ns, const char *endpoint_id);
 
-/* repair.c: is there anything of ours on the host, but the interface `but` (NULL: none)? */
+/* repair.c: may there be anything of ours on the host, but the interface `but`? */
 bool has_links_but(struct networks *ns, const char *but);
 /* A user may have named a bridge that is somebody else's: that stays. */
 void link_remove_if_ours(struct networks *ns, const char *name);

@@ -14,6 +14,7 @@
 struct ours {
 	char name[IF_NAMESIZE];
 	int index, master;
+	bool in_doubt; /* of a network whose file could not be read: its members are not claimed */
 };
 
 struct survey {
@@ -30,20 +31,18 @@ static void on_link(void *arg, const struct rtnl_link *l)
 	if (strncmp(l->alias, s->ns->table, len) != 0 || l->alias[len] != ' ')
 		return;
 	s->items = xreallocarray(s->items, s->n + 1, sizeof *s->items);
-	s->items[s->n] = (struct ours){.index = l->index, .master = l->master};
+	s->items[s->n] = (struct ours){
+		.index = l->index,
+		.master = l->master,
+		.in_doubt = strv_contains(s->ns->unreadable, l->alias + len + 1),
+	};
 	snprintf(s->items[s->n++].name, IF_NAMESIZE, "%s", l->name);
 }
 
-static const struct ours *find(const struct survey *s, const char *name)
+static bool is_claimed(struct networks *ns, const char *name)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (str_eq(s->items[i].name, name))
-			return &s->items[i];
-	return NULL;
-}
+	hold(&ns->lock);
 
-static bool is_claimed(const struct networks *ns, const char *name)
-{
 	for (size_t i = 0; i < ns->n; i++) {
 		const struct network *n = ns->all[i];
 
@@ -56,25 +55,36 @@ static bool is_claimed(const struct networks *ns, const char *name)
 	return false;
 }
 
-static void sweep(const struct networks *ns, struct rtnl *nl, const struct survey *s)
+static void sweep(struct networks *ns, struct rtnl *nl, const struct survey *s)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		if (is_claimed(ns, s->items[i].name))
+		if (s->items[i].in_doubt || is_claimed(ns, s->items[i].name))
 			continue;
 		log_info("network: interface %s is nobody's, and removed", s->items[i].name);
 		(void) rtnl_del(nl, s->items[i].name);
 	}
 }
 
+static bool has_member(struct networks *ns, const struct network *n, const char *host_ifname)
+{
+	hold(&ns->lock);
+
+	for (size_t i = 0; i < n->n_members; i++)
+		if (str_eq(n->members[i].e.host_ifname, host_ifname))
+			return true;
+	return false;
+}
+
 /* Members whose bridge was made anew, or who were taken out of it. */
-static void rejoin(const struct network *n, struct rtnl *nl, const struct survey *s)
+static void rejoin(struct networks *ns, const struct network *n, struct rtnl *nl,
+		   const struct survey *s)
 {
 	int bridge = rtnl_index(nl, n->bridge);
 
-	for (size_t i = 0; bridge > 0 && i < n->n_members; i++) {
-		const struct ours *l = find(s, n->members[i].e.host_ifname ?: "");
+	for (size_t i = 0; bridge > 0 && i < s->n; i++) {
+		const struct ours *l = &s->items[i];
 
-		if (!l || l->master == bridge)
+		if (l->master == bridge || !has_member(ns, n, l->name))
 			continue;
 		log_warn("network %s: %s joins its bridge again", n->config.name, l->name);
 		if (rtnl_set_master(nl, l->index, bridge) == 0)
@@ -83,8 +93,10 @@ static void rejoin(const struct network *n, struct rtnl *nl, const struct survey
 	}
 }
 
-static bool has_members(const struct networks *ns)
+static bool has_members(struct networks *ns)
 {
+	hold(&ns->lock);
+
 	for (size_t i = 0; i < ns->n; i++)
 		if (ns->all[i]->n_members > 0)
 			return true;
@@ -100,8 +112,7 @@ static int repair_one(struct networks *ns, struct network *n, struct rtnl *nl,
 	if (bridge_up(ns, n, err) < 0)
 		return -1;
 	n->is_up = true;
-	hold(&ns->lock);
-	rejoin(n, nl, s);
+	rejoin(ns, n, nl, s);
 	return 0;
 }
 
@@ -119,11 +130,8 @@ int networks_repair(struct networks *ns, struct err *err)
 	auto_(free_p) struct ours *items = s.items;
 	if (r < 0)
 		return err_sys(err, -r, "list the host's interfaces");
-	{
-		hold(&ns->lock);
-		sweep(ns, &nl, &s);
-		any = has_members(ns);
-	}
+	sweep(ns, &nl, &s);
+	any = has_members(ns);
 	for (size_t i = 0; i < ns->n; i++)
 		if (repair_one(ns, ns->all[i], &nl, &s, err) < 0)
 			return -1;
@@ -139,14 +147,12 @@ bool has_links_but(struct networks *ns, const char *but)
 {
 	struct survey s = {.ns = ns};
 	autortnl nl = {0};
-	size_t n = 0;
+	bool any = rtnl_open(-1, &nl) < 0 || rtnl_each_link(&nl, on_link, &s) < 0;
 
-	if (rtnl_open(-1, &nl) == 0)
-		(void) rtnl_each_link(&nl, on_link, &s);
 	for (size_t i = 0; i < s.n; i++)
-		n += !str_eq(s.items[i].name, but);
+		any |= !str_eq(s.items[i].name, but);
 	free(s.items);
-	return n > 0;
+	return any;
 }
 
 void link_remove_if_ours(struct networks *ns, const char *name)
@@ -154,8 +160,12 @@ void link_remove_if_ours(struct networks *ns, const char *name)
 	struct survey s = {.ns = ns};
 	autortnl nl = {0};
 
-	if (rtnl_open(-1, &nl) == 0 && rtnl_each_link(&nl, on_link, &s) == 0 && find(&s, name))
-		(void) rtnl_del(&nl, name);
+	if (rtnl_open(-1, &nl) < 0)
+		return;
+	(void) rtnl_each_link(&nl, on_link, &s);
+	for (size_t i = 0; i < s.n; i++)
+		if (str_eq(s.items[i].name, name))
+			(void) rtnl_del(&nl, name);
 	free(s.items);
 }
 
@@ -167,11 +177,8 @@ void networks_rest(struct networks *ns)
 	if (!ns)
 		return;
 	hold(&ns->make);
-	{
-		hold(&ns->lock);
-		if (has_members(ns))
-			return;
-	}
+	if (has_members(ns) || ns->unreadable)
+		return;
 	if (rtnl_open(-1, &nl) == 0)
 		(void) rtnl_each_link(&nl, on_link, &s);
 	for (size_t i = 0; i < s.n; i++)

@@ -122,6 +122,15 @@ static struct network *by_id(struct networks *ns, const char *id)
 	return NULL;
 }
 
+/* What it has on the host is not swept: it may be a container's. */
+static void note_unreadable(struct networks *ns, const char *file, const struct err *why)
+{
+	autofree char *id = xstrndup(file, strcspn(file, "."));
+
+	log_error("network %.12s: %s", id, why->text);
+	strv_add(&ns->unreadable, id);
+}
+
 static int load_one(struct networks *ns, const char *file, struct err *err)
 {
 	auto_(network_free_p) struct network *n = network_new();
@@ -153,7 +162,7 @@ static int load_all(struct networks *ns, struct err *err)
 
 		if (str_has_suffix(entry->d_name, ".json") && entry->d_name[0] != '.' &&
 		    load_one(ns, entry->d_name, &why) < 0)
-			log_error("network %.12s: %s", entry->d_name, why.text);
+			note_unreadable(ns, entry->d_name, &why);
 	}
 	(void) closedir(d);
 	return 0;
@@ -184,6 +193,15 @@ static int plan(struct networks *ns, struct network *n, struct err *err)
 	return pools_plan(ns, n, routes, n_routes, err);
 }
 
+/* There must be a default bridge, even if what it was cannot be read. Nothing is thrown away. */
+static void put_aside_unreadable(struct networks *ns, const struct network *n)
+{
+	autofree char *from = file_name(n), *to = xasprintf("%s.damaged", n->config.id);
+
+	if (strv_contains(ns->unreadable, n->config.id))
+		(void) renameat(ns->dir, from, ns->dir, to);
+}
+
 /* The default bridge has its addresses for good, from the first start on. */
 static void add_builtin(struct networks *ns)
 {
@@ -200,6 +218,7 @@ static void add_builtin(struct networks *ns)
 		n->config.scope = xstrdup("local");
 		n->config.ipam.driver = xstrdup("default");
 		n->config.created_ns = now_ns();
+		put_aside_unreadable(ns, n);
 		if (plan(ns, n, &err) < 0 || save(ns, n, &err) < 0)
 			log_warn("network %s: %s", n->config.name, err.text);
 		(void) set_interface(ns, n, NULL);
@@ -282,41 +301,6 @@ static void fill_in(struct network_config *c)
 		free(c->ipam.driver);
 		c->ipam.driver = xstrdup("default");
 	}
-}
-
-int network_create(struct networks *ns, struct network_config *config, char **ret_id,
-		   struct err *err)
-{
-	auto_(network_free_p) struct network *n = network_new();
-	int r;
-
-	fields_free(network_config_fields, &n->config);
-	n->config = *config;
-	fields_init(network_config_fields, config);
-	fill_in(&n->config);
-	if (check_config(&n->config, err) < 0 || set_interface(ns, n, err) < 0)
-		return -1;
-
-	hold(&ns->make);
-	{
-		hold(&ns->lock);
-		if (check_unique_locked(ns, n, err) < 0)
-			return -1;
-	}
-	/* The file first: what is on the host without one is swept. */
-	if (plan(ns, n, err) < 0 || save(ns, n, err) < 0)
-		return -1;
-	r = bridge_up(ns, n, err);
-	if (r == 0) {
-		hold(&ns->lock);
-		*ret_id = xstrdup(n->config.id);
-		add(ns, take(n));
-	} else {
-		autofree char *name = file_name(n);
-
-		(void) unlinkat(ns->dir, name, 0);
-	}
-	return r < 0 ? -1 : firewall_write(ns, err);
 }
 
 /* Looking */
@@ -437,6 +421,57 @@ int network_remove(struct networks *ns, const char *ref, struct err *err)
 	return r;
 }
 
+/* Its interface may be there in part, and who was quick may be in it: then it stays. */
+static void undo_create(struct networks *ns, const char *id)
+{
+	auto_(network_free_p) struct network *n = NULL;
+
+	{
+		hold(&ns->lock);
+		n = drop_locked(ns, id, NULL);
+	}
+	if (n)
+		link_remove_if_ours(ns, n->bridge);
+}
+
+int network_create(struct networks *ns, struct network_config *config, char **ret_id,
+		   struct err *err)
+{
+	auto_(network_free_p) struct network *n = network_new();
+	autofree char *id = NULL;
+	struct network *added;
+
+	fields_free(network_config_fields, &n->config);
+	n->config = *config;
+	fields_init(network_config_fields, config);
+	fill_in(&n->config);
+	if (check_config(&n->config, err) < 0 || set_interface(ns, n, err) < 0)
+		return -1;
+
+	hold(&ns->make);
+	{
+		hold(&ns->lock);
+		if (check_unique_locked(ns, n, err) < 0)
+			return -1;
+	}
+	/* The file first: what is on the host without one is swept. */
+	if (plan(ns, n, err) < 0 || save(ns, n, err) < 0)
+		return -1;
+	id = xstrdup(n->config.id);
+	{
+		hold(&ns->lock);
+		added = n;
+		add(ns, take(n));
+	}
+	if (bridge_up(ns, added, err) < 0 || firewall_write(ns, err) < 0) {
+		undo_create(ns, id);
+		return -1;
+	}
+	added->is_up = true;
+	*ret_id = take(id);
+	return 0;
+}
+
 /* Life */
 
 int networks_open(const struct network_options *o, struct networks **ret, struct err *err)
@@ -471,6 +506,7 @@ void networks_close(struct networks *ns)
 	for (size_t i = 0; i < ns->n; i++)
 		network_free(ns->all[i]);
 	free(ns->all);
+	strv_free(ns->unreadable);
 	close_p(&ns->dir);
 	pthread_mutex_destroy(&ns->make);
 	pthread_mutex_destroy(&ns->firewall);

@@ -286,3 +286,30 @@ def test_a_parent_that_is_no_interfaces_name(engine, new_host):
     with pytest.raises(Failed, match="parent interface p+: No such device"):
         engine.attach(new_host(), "n")
     assert engine.call("find", "n")["Members"] == []
+
+
+def test_a_network_that_could_not_be_made_leaves_nothing(engine):
+    with pytest.raises(Failed):
+        engine.call("create", {"Name": "n", "EnableIPv6": True,
+                               "IPAM": {"Config": [{"Subnet": "ff02::/64"}]}})
+    assert "hf-" not in engine.host.run("ip", "link")
+    assert [n["Name"] for n in engine.call("list")] == ["bridge", "host", "none"]
+
+
+def test_what_a_network_has_stays_where_its_file_cannot_be_read(engine, new_host):
+    a, b, c = new_host(), new_host(), new_host()
+    engine.attach(c)
+    id = engine.call("create", {"Name": "n"})["id"]
+    ea, eb = engine.attach(a, "n"), engine.attach(b, "n")
+    a.serve(80)
+    engine.kill()
+    file = engine.root / "networks" / f"{id}.json"
+    good = file.read_bytes()
+    file.write_bytes(b"{")
+    engine.start()
+    for host, endpoint in ((a, ea), (b, eb)):
+        engine.call("claim", {"owner": host.name, "endpoint": endpoint})
+    engine.call("repair")
+    assert b.ask(ea["IPAddress"], 80)
+    engine.kill()
+    file.write_bytes(good)
