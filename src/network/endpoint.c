@@ -220,7 +220,7 @@ static int add_interface(struct networks *ns, const struct place *p, const struc
 	};
 	uint8_t mac[MAC_LEN];
 	autortnl nl = {0};
-	int r;
+	int index = -1, r;
 
 	(void) mac_parse(e->mac, mac);
 	v.peer_mac = mac;
@@ -237,11 +237,12 @@ static int add_interface(struct networks *ns, const struct place *p, const struc
 		v.master = rtnl_index(&nl, p->bridge);
 	}
 	r = v.master < 0 ? v.master : rtnl_add_veth(&nl, &v);
-	if (r == 0) {
-		r = rtnl_index(&nl, e->host_ifname);
-		if (r >= 0 && rtnl_set_alias(&nl, r, alias) == 0)
-			r = rtnl_set_hairpin(&nl, r);
-	}
+	if (r == 0)
+		r = index = rtnl_index(&nl, e->host_ifname);
+	if (r >= 0)
+		r = rtnl_set_alias(&nl, index, alias);
+	if (r >= 0)
+		r = rtnl_set_hairpin(&nl, index);
 	return r < 0 ? err_sys(err, -r, "join %s to bridge %s", e->host_ifname, p->bridge) : 0;
 }
 

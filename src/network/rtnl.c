@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "network/netns.h"
 
+#define DUMP_TRIES 100
+
 /* Speaking */
 
 int rtnl_open(int netns, struct rtnl *ret)
@@ -60,10 +62,27 @@ static struct nlmsghdr *begin(struct message *m, int type, int flags)
 	return h;
 }
 
-/* Sends it and hands each message of the answer to fn: 0 or -errno. */
+/* Takes the kernel's mark of a dump that changed while it was made off the messages: was it there?
+ * libmnl would leave the rest of the answer in the socket. */
+static bool clear_interrupted(char *answer, ssize_t n)
+{
+	bool interrupted = false;
+	int left = (int) n;
+
+	for (struct nlmsghdr *h = (struct nlmsghdr *) answer; mnl_nlmsg_ok(h, left);
+	     h = mnl_nlmsg_next(h, &left)) {
+		interrupted |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+		h->nlmsg_flags &= (uint16_t) ~NLM_F_DUMP_INTR;
+	}
+	return interrupted;
+}
+
+/* Sends it and hands each message of the answer to fn: 0 or -errno; -EINTR: not all may have come,
+ * or twice. */
 static int talk(struct rtnl *nl, struct nlmsghdr *h, mnl_cb_t fn, void *arg)
 {
-	char answer[16384];
+	_Alignas(struct nlmsghdr) char answer[16384];
+	bool interrupted = false;
 	ssize_t n;
 	int r;
 
@@ -74,10 +93,25 @@ static int talk(struct rtnl *nl, struct nlmsghdr *h, mnl_cb_t fn, void *arg)
 		n = mnl_socket_recvfrom(nl->socket, answer, sizeof answer);
 		if (n < 0)
 			return -errno;
+		interrupted |= clear_interrupted(answer, n);
 		r = mnl_cb_run(answer, (size_t) n, nl->seq, mnl_socket_get_portid(nl->socket), fn,
 			       arg);
 	} while (r > MNL_CB_STOP);
-	return r < 0 ? -errno : 0;
+	if (r < 0)
+		return -errno;
+	return interrupted ? -EINTR : 0;
+}
+
+/* The same for all there are of something: again where they changed meanwhile. fn may see one twice. */
+static int dump(struct rtnl *nl, struct nlmsghdr *h, mnl_cb_t fn, void *arg)
+{
+	int r, tries = 0;
+
+	h->nlmsg_flags |= NLM_F_DUMP;
+	do
+		r = talk(nl, h, fn, arg);
+	while (r == -EINTR && ++tries < DUMP_TRIES);
+	return r;
 }
 
 static int ask(struct rtnl *nl, struct nlmsghdr *h)
@@ -336,10 +370,10 @@ int rtnl_each_link(struct rtnl *nl, void (*fn)(void *arg, const struct rtnl_link
 {
 	struct link_fn f = {fn, arg};
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_GETLINK, NLM_F_DUMP);
+	struct nlmsghdr *h = begin(&m, RTM_GETLINK, 0);
 
 	(void) put_link(h, 0);
-	return talk(nl, h, on_link, &f);
+	return dump(nl, h, on_link, &f);
 }
 
 /* Addresses and routes */
@@ -412,13 +446,13 @@ static int on_route(const struct nlmsghdr *h, void *arg)
 int rtnl_routes(struct rtnl *nl, struct subnet **ret, size_t *ret_n)
 {
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_GETROUTE, NLM_F_DUMP);
+	struct nlmsghdr *h = begin(&m, RTM_GETROUTE, 0);
 	struct rtmsg *t = mnl_nlmsg_put_extra_header(h, sizeof *t);
 	struct routes routes = {0};
 	int r;
 
 	t->rtm_family = AF_UNSPEC;
-	r = talk(nl, h, on_route, &routes);
+	r = dump(nl, h, on_route, &routes);
 	if (r < 0) {
 		free(routes.items);
 		return r;

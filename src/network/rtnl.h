@@ -59,6 +59,8 @@ struct rtnl_link {
 	const char *alias; /* "" where there is none */
 	int index, master;
 };
+/* Where they change meanwhile it begins again, so fn may see one twice. */
 int rtnl_each_link(struct rtnl *nl, void (*fn)(void *arg, const struct rtnl_link *l), void *arg);
-/* Destinations of the routes there are, but the default ones; *ret is the caller's. */
+/* Destinations of the routes there are, but the default ones, each at least once; *ret is the
+ * caller's. */
 int rtnl_routes(struct rtnl *nl, struct subnet **ret, size_t *ret_n);

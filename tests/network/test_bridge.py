@@ -313,3 +313,19 @@ def test_what_a_network_has_stays_where_its_file_cannot_be_read(engine, new_host
     assert b.ask(ea["IPAddress"], 80)
     engine.kill()
     file.write_bytes(good)
+
+
+def test_interfaces_that_come_and_go_meanwhile_hinder_nobody(engine, tmp_path):
+    """The kernel marks a list that changed while it was made; with many in it that is often."""
+    batch = tmp_path / "batch"
+    batch.write_text("".join(f"link add d{i} type bridge\n" for i in range(150)))
+    engine.host.run("ip", "-batch", str(batch))
+    batch.write_text("link add x type bridge\nlink del x\n" * 20000)
+    changes = engine.host.start("ip", "-batch", str(batch))
+    try:
+        for _ in range(100):
+            engine.call("repair")
+        assert changes.poll() is None
+    finally:
+        changes.kill()
+        changes.wait()
