@@ -97,9 +97,20 @@ static void tell_server(const struct networks *ns, const char *dir, bool needed,
 
 /* The files */
 
+/* Users give names, and what the file's own form is made of is in none that can be asked for. */
+static char *names_of(const struct endpoint *e)
+{
+	autostrv char **good = NULL;
+
+	for (char **n = e->names; n && *n; n++)
+		if (**n && !strpbrk(*n, " ,\t\r\n"))
+			strv_add(&good, *n);
+	return strv_join(good, ",");
+}
+
 static void add_member(struct buf *b, const struct member *m)
 {
-	autofree char *names = strv_join(m->e.names, ",");
+	autofree char *names = names_of(&m->e);
 	autofree char *resolvers = strv_join(m->e.resolvers, ",");
 
 	if (str_empty(m->e.ip) || str_empty(names))

@@ -156,13 +156,15 @@ static int choose_any(struct networks *ns, const struct endpoint *e, const struc
 	return err_set(err, ERR_SYSTEM, "all ports are allocated");
 }
 
-/* The host addresses of a wish: "all" are those of the families that the endpoint has. */
+/* The host addresses of a wish: "all" are those of the families that the endpoint has. In the usual
+ * form, for they are compared as text: "::0" is "::". */
 static char **host_ips(const struct port_wish *w, const struct endpoint *e)
 {
-	char **ips = NULL;
+	char **ips = NULL, text[IP_TEXT_MAX];
+	struct ip ip;
 
 	if (!str_empty(w->host_ip)) {
-		strv_add(&ips, w->host_ip);
+		strv_add(&ips, ip_parse(w->host_ip, &ip) < 0 ? w->host_ip : ip_text(&ip, text));
 		return ips;
 	}
 	strv_add(&ips, "0.0.0.0");

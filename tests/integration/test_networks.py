@@ -266,6 +266,12 @@ def test_names_follow_what_users_do(daemon, named, docker):
     assert wait_for(lambda: _ask(named, "elsewhere"), "the alias")
 
 
+def test_an_alias_that_nobody_can_ask_for_spoils_no_other(daemon, named, docker):
+    docker("run", "-d", "--name", "odd", "--network", "net", "--network-alias", "a b,c\nd", "busybox", "sleep", "1000")
+    assert wait_for(lambda: _ask(named, "odd"), "its name") == ["10.44.0.4"]
+    assert _ask(named, "web") == ["10.44.0.2"]
+
+
 def test_a_name_server_that_died_comes_again_with_restore(daemon, named):
     pid = int((daemon.exec / "dns/aardvark.pid").read_text())
     os.kill(pid, 9)

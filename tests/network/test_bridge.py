@@ -101,6 +101,17 @@ def test_ipv6(engine, new_host):
     assert a.ask("fd09::2", 81) == "fd09::1"
 
 
+def test_all_addresses_have_many_spellings(engine, new_host):
+    engine.call("create", {"Name": "n", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "fd44::/64"}]}})
+    a = new_host()
+    assert engine.attach(a, "n", ports=[port(80, 8080, host_ip="0::0")])["Ports"][0]["HostIp"] == "::"
+    a.serve(80, family=6)
+    wait_for(lambda: reaches(engine.host, "fd44::2", 80), "the host's way to the bridge")
+    assert engine.neighbour.ask("fd09::1", 8080)
+    with pytest.raises(Failed, match="already allocated"):
+        engine.attach(new_host(), "n", ports=[port(80, 8080, host_ip="::")])
+
+
 def test_addresses(engine, new_host):
     engine.call("create", {"Name": "n", "IPAM": {"Config": [{
         "Subnet": "10.44.0.0/29", "AuxiliaryAddresses": {"router": "10.44.0.3"}}]}})
