@@ -337,8 +337,12 @@ int volumes_create(struct volumes *vs, const struct volume_request *rq, struct v
 	r = rename_whole(vs, entry, name);
 	if (r < 0)
 		(void) remove_tree_at(vs->dir, entry);
-	if (r == -EEXIST) /* another request was faster */
-		return volumes_create(vs, rq, ret, ret_made, err);
+	if (r == -EEXIST && named) { /* another request was faster; or it is no volume */
+		int found = find(vs, rq, ret, err);
+
+		if (found != -ENOENT)
+			return found;
+	}
 	if (r < 0)
 		return err_sys(err, -r, "create %s", name);
 	*ret_made = true;

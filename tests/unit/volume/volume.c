@@ -172,6 +172,21 @@ TEST(a_volume_is_whole_or_gone)
 	volumes_close(vs);
 }
 
+TEST(what_is_no_volume_is_not_made_one)
+{
+	struct volumes *vs = fresh();
+	auto_(volume_free_p) struct volume *v = NULL;
+	struct err err = {0};
+	bool made;
+
+	put("volumes/metadata.db", "another engine's");
+	assert_true(volumes_create(vs, &(struct volume_request){.name = "metadata.db"}, &v, &made,
+				   &err) < 0);
+	assert_string_equal(err.text, "create metadata.db: File exists");
+	assert_listed(vs, "");
+	volumes_close(vs);
+}
+
 TEST(a_pending_volume_is_seen_when_it_is_published)
 {
 	struct volumes *vs = fresh();
