@@ -38,7 +38,7 @@ const struct field network_config_fields[] = {
 void network_view_free(struct network_view *v)
 {
 	fields_free(network_config_fields, &v->config);
-	for (size_t i = 0; i < v->n_members; i++) {
+	for (size_t i = 0; v->members && i < v->n_members; i++) {
 		free(v->members[i].owner);
 		free(v->members[i].owner_name);
 		fields_free(endpoint_fields, &v->members[i].endpoint);

@@ -54,7 +54,7 @@ static void fill_endpoint(const struct networks *ns, const struct network *n,
 	e->mac = xstrdup(str_empty(w->mac) ? mac_text(mac, mac_str) : w->mac);
 }
 
-static void member_free(struct member *m)
+void member_free(struct member *m)
 {
 	free(m->owner);
 	free(m->owner_name);

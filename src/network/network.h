@@ -85,8 +85,8 @@ int network_remove(struct networks *ns, const char *ref, struct err *err);
 /* A copy of what is known of a network. */
 struct network_view {
 	struct network_config config;
-	struct network_member *members;
-	size_t n_members;
+	struct network_member *members; /* NULL where they were not asked for */
+	size_t n_members;		/* as many there are, all the same */
 };
 struct network_member {
 	char *owner;
@@ -94,9 +94,12 @@ struct network_member {
 	struct endpoint endpoint;
 };
 void network_view_free(struct network_view *v);
-/* ref: id, name, or unique prefix of an id. ERR_NOT_FOUND. */
+/* ref: id, name, or unique prefix of an id. ERR_NOT_FOUND. Without its members, which may be a
+ * thousand; or with them. */
 int network_find(struct networks *ns, const char *ref, struct network_view *ret, struct err *err);
-/* All, the oldest first; free each, then the array. */
+int network_find_members(struct networks *ns, const char *ref, struct network_view *ret,
+			 struct err *err);
+/* All, the oldest first, without their members; free each, then the array. */
 void networks_list(struct networks *ns, struct network_view **ret, size_t *ret_n);
 
 /* A network namespace of its own, with its loopback up: a descriptor, or < 0. It lives as long as

@@ -83,7 +83,9 @@ int firewall_withdraw(struct networks *ns, const struct endpoint *e, struct err 
 /* Takes the table away. */
 void firewall_remove(struct networks *ns);
 
-/* endpoint.c: takes a member out of memory; the lock is taken */
+/* endpoint.c */
+void member_free(struct member *m);
+/* Takes a member out of memory; takes the lock. */
 void member_drop(struct networks *ns, const char *endpoint_id);
 
 /* repair.c: may there be anything of ours on the host, but the interface `but`? */

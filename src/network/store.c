@@ -40,13 +40,6 @@ bool network_is_real(const struct network *n)
 	return !str_eq(n->config.driver, "host") && !str_eq(n->config.driver, "null");
 }
 
-static void member_free(struct member *m)
-{
-	free(m->owner);
-	free(m->owner_name);
-	fields_free(endpoint_fields, &m->e);
-}
-
 static void network_free(struct network *n)
 {
 	if (!n)
@@ -334,6 +327,10 @@ static void view(const struct network *n, struct network_view *ret)
 {
 	*ret = (struct network_view){.n_members = n->n_members};
 	fields_copy(network_config_fields, &ret->config, &n->config);
+}
+
+static void view_members(const struct network *n, struct network_view *ret)
+{
 	ret->members = xcalloc(n->n_members + 1, sizeof *ret->members);
 	for (size_t i = 0; i < n->n_members; i++) {
 		ret->members[i].owner = xstrdup(n->members[i].owner);
@@ -342,7 +339,8 @@ static void view(const struct network *n, struct network_view *ret)
 	}
 }
 
-int network_find(struct networks *ns, const char *ref, struct network_view *ret, struct err *err)
+static int find(struct networks *ns, const char *ref, bool members, struct network_view *ret,
+		struct err *err)
 {
 	struct network *n;
 
@@ -351,7 +349,20 @@ int network_find(struct networks *ns, const char *ref, struct network_view *ret,
 	if (!n)
 		return -1;
 	view(n, ret);
+	if (members)
+		view_members(n, ret);
 	return 0;
+}
+
+int network_find(struct networks *ns, const char *ref, struct network_view *ret, struct err *err)
+{
+	return find(ns, ref, false, ret, err);
+}
+
+int network_find_members(struct networks *ns, const char *ref, struct network_view *ret,
+			 struct err *err)
+{
+	return find(ns, ref, true, ret, err);
 }
 
 void networks_list(struct networks *ns, struct network_view **ret, size_t *ret_n)

@@ -6,7 +6,7 @@
  *	create NETWORK-JSON		{"id"}
  *	remove REF
  *	find REF			the network, with its members
- *	list
+ *	list				without them
  *	attach WISH-JSON		the endpoint; its namespace is the file "netns"
  *	detach {"owner","endpoint"}
  *	claim {"owner","endpoint"}
@@ -25,7 +25,7 @@ static json_t *view_json(const struct network_view *v)
 {
 	json_t *json = fields_save(network_config_fields, &v->config), *members = json_array();
 
-	for (size_t i = 0; i < v->n_members; i++) {
+	for (size_t i = 0; v->members && i < v->n_members; i++) {
 		json_t *m = fields_save(endpoint_fields, &v->members[i].endpoint);
 
 		json_object_set_new(m, "Owner", json_string(v->members[i].owner));
@@ -55,7 +55,7 @@ static json_t *find(const char *ref, struct err *err)
 	struct network_view v;
 	json_t *json;
 
-	if (network_find(ns, ref, &v, err) < 0)
+	if (network_find_members(ns, ref, &v, err) < 0)
 		return NULL;
 	json = view_json(&v);
 	network_view_free(&v);

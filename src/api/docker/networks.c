@@ -129,7 +129,7 @@ int network_inspect(struct call *c, struct err *err)
 	struct network_view v;
 	autoout o = {0};
 
-	if (network_find(engine_networks(c->e), c->name, &v, err) < 0)
+	if (network_find_members(engine_networks(c->e), c->name, &v, err) < 0)
 		return -1;
 	out_network(&o, &v, true);
 	network_view_free(&v);
