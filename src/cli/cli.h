@@ -53,14 +53,15 @@ int cli_begin(const struct cli *cli, void *obj, int argc, char **argv);
 int cli_fail(const struct err *err);
 int cli_failf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* A target of a container's verb: "/v1.44/containers/<ref>/<verb>". */
+/* Targets: url_add() appends text percent-encoded, url_query() adds "?name=value" or "&name=value"
+ * to a target (NULL value: nothing). */
+void url_add(struct buf *b, const char *text);
+void url_query(struct buf *target, const char *name, const char *value);
+/* "/v1.44/containers/<ref>/<verb>", "/v1.44/images/...", or without verb where it is NULL. */
 void target_container(struct buf *b, const char *ref, const char *verb);
-/* "/v1.44/images/<ref>/<verb>", or without verb where it is NULL. */
 void target_image(struct buf *b, const char *ref, const char *verb);
-/* "/v1.44/volumes/<name>" */
-void target_volume(struct buf *b, const char *name);
-/* "/v1.44/networks/<name>/<verb>", or without verb where it is NULL. */
-void target_network(struct buf *b, const char *name, const char *verb);
+void target_volume(struct buf *b, const char *ref, const char *verb);
+void target_network(struct buf *b, const char *ref, const char *verb);
 /* "repo:tag" cut in two: a copy of the first part, and where in name the second begins (NULL:
  * nowhere). The port of a registry is no tag. */
 const char *repo_and_tag(const char *name, char **ret_repo);

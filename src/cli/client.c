@@ -484,28 +484,3 @@ int client_call(const char *address, const char *method, const char *target, con
 	}
 	return 0;
 }
-
-/* targets ------------------------------------------------------------------------------------ */
-
-void url_add(struct buf *b, const char *text)
-{
-	static const char plain[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/:@";
-
-	for (; *text; text++) {
-		if (strchr(plain, *text))
-			buf_addc(b, *text);
-		else
-			buf_addf(b, "%%%02X", (unsigned char) *text);
-	}
-}
-
-void url_query(struct buf *target, const char *name, const char *value)
-{
-	if (!value)
-		return;
-	buf_addc(target, target->text && strchr(target->text, '?') ? '&' : '?');
-	buf_adds(target, name);
-	buf_addc(target, '=');
-	url_add(target, value);
-}

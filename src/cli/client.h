@@ -28,7 +28,7 @@ struct response;
 
 struct request {
 	const char *method;
-	const char *target;	  /* path and query, encoded (url_add) */
+	const char *target;	  /* path and query, encoded (cli.h, url_add) */
 	const char *content_type; /* NULL: none */
 	const char *body;	  /* NULL: none, or body_file */
 	bool has_file;		  /* the body is what can be read from `file` */
@@ -67,8 +67,3 @@ bool client_lost(const struct err *err);
 bool client_absent(const struct err *err);
 /* Makes err say so: for streams that end cleanly, but before what they were to tell has come. */
 void client_gone(struct err *err);
-
-/* Targets: url_add() appends text percent-encoded, url_query() adds "?name=value" or "&name=value"
- * to a target (NULL value: nothing). */
-void url_add(struct buf *b, const char *text);
-void url_query(struct buf *target, const char *name, const char *value);

@@ -20,69 +20,43 @@ const struct option inspect_options[] = {
 	OPTION_END,
 };
 
-static int get_container(const struct cli *cli, const struct inspect_options *o, const char *ref,
-			 json_t **ret, struct err *err)
-{
-	autobuf target = {0};
+/* In the order in which a name without a type is looked for. */
+static const struct {
+	const char *name;
+	void (*target)(struct buf *b, const char *ref, const char *verb);
+	const char *verb;
+} types[] = {
+	{"container", target_container, "json"},
+	{"image", target_image, "json"},
+	{"network", target_network, NULL},
+	{"volume", target_volume, NULL},
+};
 
-	target_container(&target, ref, "json");
-	if (o->size)
-		url_query(&target, "size", "1");
-	return client_call(cli->address, "GET", target.text, NULL, ret, err);
+static bool is_type(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
+		if (str_eq(types[i].name, name))
+			return true;
+	return false;
 }
 
-static int get_image(const struct cli *cli, const char *ref, json_t **ret, struct err *err)
-{
-	autobuf target = {0};
-
-	target_image(&target, ref, "json");
-	return client_call(cli->address, "GET", target.text, NULL, ret, err);
-}
-
-static int get_volume(const struct cli *cli, const char *name, json_t **ret, struct err *err)
-{
-	autobuf target = {0};
-
-	target_volume(&target, name);
-	return client_call(cli->address, "GET", target.text, NULL, ret, err);
-}
-
-static int get_network(const struct cli *cli, const char *name, json_t **ret, struct err *err)
-{
-	autobuf target = {0};
-
-	target_network(&target, name, NULL);
-	return client_call(cli->address, "GET", target.text, NULL, ret, err);
-}
-
-/* Without a type: a container of this name, else an image, a network, a volume. */
+/* Without a type: the first that has the name. */
 static int get(const struct cli *cli, const struct inspect_options *o, const char *ref,
 	       json_t **ret, struct err *err)
 {
-	if (str_eq(o->type, "container"))
-		return get_container(cli, o, ref, ret, err);
-	if (str_eq(o->type, "image"))
-		return get_image(cli, ref, ret, err);
-	if (str_eq(o->type, "volume"))
-		return get_volume(cli, ref, ret, err);
-	if (str_eq(o->type, "network"))
-		return get_network(cli, ref, ret, err);
-	if (get_container(cli, o, ref, ret, err) == 0)
-		return 0;
-	if (err->kind != ERR_NOT_FOUND)
-		return -1;
-	if (get_image(cli, ref, ret, err) == 0)
-		return 0;
-	if (err->kind != ERR_NOT_FOUND)
-		return -1;
-	if (get_network(cli, ref, ret, err) == 0)
-		return 0;
-	if (err->kind != ERR_NOT_FOUND)
-		return -1;
-	if (get_volume(cli, ref, ret, err) == 0)
-		return 0;
-	if (err->kind != ERR_NOT_FOUND)
-		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		autobuf target = {0};
+
+		if (o->type && !str_eq(o->type, types[i].name))
+			continue;
+		types[i].target(&target, ref, types[i].verb);
+		if (o->size && types[i].target == target_container)
+			url_query(&target, "size", "1");
+		if (client_call(cli->address, "GET", target.text, NULL, ret, err) == 0)
+			return 0;
+		if (o->type || err->kind != ERR_NOT_FOUND)
+			return -1;
+	}
 	return err_set(err, ERR_NOT_FOUND, "No such object: %s", ref);
 }
 
@@ -115,13 +89,12 @@ static int inspect(const struct cli *cli, const struct inspect_options *o, int n
 
 static int inspect_type(struct cli *cli, const char *type, int argc, char **argv)
 {
-	static const char *const types[] = {"container", "image", "volume", "network", NULL};
 	struct inspect_options o = {0};
 	int n = cli_begin(cli, &o, argc, argv);
 
 	if (type)
 		o.type = type;
-	if (o.type && !strv_contains((char *const *) types, o.type))
+	if (o.type && !is_type(o.type))
 		return cli_failf("inspect: \"%s\" is not a type that can be inspected (container, "
 				 "image, network, volume)",
 				 o.type);

@@ -57,14 +57,6 @@ const struct option network_disconnect_options[] = {
 	OPTION_END,
 };
 
-void target_network(struct buf *b, const char *name, const char *verb)
-{
-	buf_adds(b, CLIENT_API "/networks/");
-	url_add(b, name);
-	if (verb)
-		buf_addf(b, "/%s", verb);
-}
-
 static json_t *strings_json(char *const *texts)
 {
 	json_t *list = json_array();

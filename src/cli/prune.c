@@ -1,4 +1,4 @@
-/* container prune, image prune, volume prune. */
+/* container prune, image prune, network prune, volume prune. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,8 +49,11 @@ static bool confirmed(const struct prune_options *o, const char *warning)
 	return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
+/* Networks free nothing. */
 static void print_freed(const json_t *answer, bool below_list)
 {
+	if (!json_object_get(answer, "SpaceReclaimed"))
+		return;
 	autofree char *words = size_words(json_int(answer, "SpaceReclaimed", 0));
 
 	printf("%sTotal reclaimed space: %s\n", below_list ? "\n" : "", words);
@@ -121,18 +124,12 @@ int command_volume_prune(struct cli *cli, int argc, char **argv)
 int command_network_prune(struct cli *cli, int argc, char **argv)
 {
 	struct prune_options o = {0};
-	autojson json_t *answer = NULL;
 	int exit_code = EXIT_OK;
-	json_t *name;
-	size_t i;
 
 	(void) cli_begin(cli, &o, argc, argv);
 	if (confirmed(&o, "all custom networks not used by at least one container"))
-		exit_code = prune(cli, CLIENT_API "/networks/prune", &o, &answer);
-	if (json_array_size(json_object_get(answer, "NetworksDeleted")))
-		puts("Deleted Networks:");
-	json_array_foreach (json_object_get(answer, "NetworksDeleted"), i, name)
-		puts(json_string_value(name) ?: "");
+		exit_code = prune_and_print(cli, CLIENT_API "/networks/prune", &o,
+					    "NetworksDeleted", "Deleted Networks:");
 	strv_free(o.filters);
 	return exit_code;
 }

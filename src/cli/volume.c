@@ -39,12 +39,6 @@ const struct option volume_rm_options[] = {
 	OPTION_END,
 };
 
-void target_volume(struct buf *b, const char *name)
-{
-	buf_adds(b, CLIENT_API "/volumes/");
-	url_add(b, name);
-}
-
 /* create ------------------------------------------------------------------------------------- */
 
 json_t *pairs_json(char *const *texts)
@@ -160,7 +154,7 @@ int command_volume_rm(struct cli *cli, int argc, char **argv)
 		autobuf target = {0};
 		struct err err = {0};
 
-		target_volume(&target, argv[i]);
+		target_volume(&target, argv[i], NULL);
 		if (o.force)
 			url_query(&target, "force", "1");
 		if (client_call(cli->address, "DELETE", target.text, NULL, NULL, &err) == 0)
