@@ -88,6 +88,7 @@ const char *const container_filter_keys[] = {
 struct list_filter {
 	const struct filters *f;
 	char **ancestors;  /* image ids; NULL: no such filter */
+	char **networks;   /* names and ids; NULL: no such filter */
 	int64_t before_ns; /* 0: none */
 	int64_t since_ns;
 };
@@ -130,6 +131,18 @@ static int check_values(const struct filters *f, struct err *err)
 	return 0;
 }
 
+static void add_network(struct engine *e, const char *ref, char ***ret)
+{
+	struct network_view v;
+
+	strv_add(ret, ref);
+	if (network_find(e->networks, ref, &v, NULL) < 0)
+		return;
+	strv_add(ret, v.config.name);
+	strv_add(ret, v.config.id);
+	network_view_free(&v);
+}
+
 static int list_filter_init(struct engine *e, const struct filters *f, struct list_filter *ret,
 			    struct err *err)
 {
@@ -142,6 +155,8 @@ static int list_filter_init(struct engine *e, const struct filters *f, struct li
 	strmap_foreach (&f->pairs, k, v) {
 		auto_(image_unref_p) struct image *image = NULL;
 
+		if (strcmp(k, "network") == 0)
+			add_network(e, v, &ret->networks);
 		if (strcmp(k, "ancestor") != 0)
 			continue;
 		/* An image that is not there has no children: an id that none matches. */
@@ -153,17 +168,31 @@ static int list_filter_init(struct engine *e, const struct filters *f, struct li
 	return 0;
 }
 
-static bool matches_ports(const struct filters *f, const char *key, char *const *exposed)
+static bool matches_port(const struct filters *f, const char *key, const char *port)
 {
-	if (!filters_has(f, key))
-		return true;
-	for (; exposed && *exposed; exposed++) {
-		autofree char *number = xstrndup(*exposed, strcspn(*exposed, "/"));
+	autofree char *number = xstrndup(port, strcspn(port, "/"));
 
-		if (filters_match(f, key, *exposed) || filters_match(f, key, number))
-			return true;
-	}
-	return false;
+	return filters_match(f, key, port) || filters_match(f, key, number);
+}
+
+static bool matches_exposed(const struct filters *f, char *const *exposed)
+{
+	bool matches = !filters_has(f, "expose");
+
+	for (; !matches && exposed && *exposed; exposed++)
+		matches = matches_port(f, "expose", *exposed);
+	return matches;
+}
+
+static bool matches_published(const struct filters *f, json_t *bindings)
+{
+	bool matches = !filters_has(f, "publish");
+	const char *port;
+	json_t *at;
+
+	json_object_foreach (bindings, port, at)
+		matches = matches || matches_port(f, "publish", port);
+	return matches;
 }
 
 static bool matches_volume(const struct filters *f, const struct objects *mounts)
@@ -178,6 +207,18 @@ static bool matches_volume(const struct filters *f, const struct objects *mounts
 		    (m->name && filters_match(f, "volume", m->name)))
 			return true;
 	}
+	return false;
+}
+
+/* Any of those that it is in, or will be: its mode's, and what it was connected to. */
+static bool matches_network(char *const *networks, const struct container_config *cc)
+{
+	if (!networks || strv_contains(networks, cc->host.network_mode ?: ""))
+		return true;
+	for (size_t i = 0; i < cc->networks.n; i++)
+		if (strv_contains(networks,
+				  objects_at(&cc->networks, struct network_wish, i)->network))
+			return true;
 	return false;
 }
 
@@ -222,10 +263,9 @@ static bool matches(const struct list_filter *lf, const struct container_view *v
 		       !filters_has(f, "publish");
 	return filters_match_labels(f, "label", &cc->config.labels) &&
 	       (!lf->ancestors || strv_contains(lf->ancestors, cc->image_id)) &&
-	       filters_match(f, "network", cc->host.network_mode ?: "") &&
-	       matches_volume(f, &cc->mounts) &&
-	       matches_ports(f, "expose", cc->config.exposed_ports) &&
-	       matches_ports(f, "publish", NULL);
+	       matches_network(lf->networks, cc) && matches_volume(f, &cc->mounts) &&
+	       matches_exposed(f, cc->config.exposed_ports) &&
+	       matches_published(f, cc->host.port_bindings);
 }
 
 static bool shown(const struct list_query *q, const struct container_view *v)
@@ -273,6 +313,7 @@ int engine_list(struct engine *e, const struct list_query *q,
 		container_list_free(list, n);
 	}
 	strv_free(lf.ancestors);
+	strv_free(lf.networks);
 	return r;
 }
 

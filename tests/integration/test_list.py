@@ -115,6 +115,13 @@ def test_filter_by_expose(daemon):
     assert names(daemon, all=True, filters={"expose": ["81/tcp"]}) == []
 
 
+def test_filter_by_publish(daemon):
+    daemon.create("true", name="published", host={"NetworkMode": "bridge", "PortBindings": {"80/tcp": [{"HostPort": "0"}]}})
+    assert names(daemon, all=True, filters={"publish": ["80"]}) == ["published"]
+    assert names(daemon, all=True, filters={"publish": ["81", "80/tcp"]}) == ["published"]
+    assert names(daemon, all=True, filters={"publish": ["81"]}) == []
+
+
 @pytest.mark.parametrize("filters", [
     "{", "[]", '"x"', '{"nonsense":["1"]}', '{"status":["sleepy"]}', '{"exited":["many"]}',
     '{"label":"text"}', '{"before":["nobody"]}', '{"since":["nobody"]}', '{"health":["fine"]}',

@@ -162,6 +162,10 @@ def test_connect_and_disconnect(daemon, host, docker):
     # Of one that does not run: at its next start.
     docker("stop", "-t", "0", "web")
     docker("network", "connect", "two", "web")
+    two = docker("network", "inspect", "-f", "{{.Id}}", "two")
+    for ref, names in (("one", {"web"}), ("two", {"web", "peer"}), (two, {"web", "peer"}), ("bridge", set())):
+        shown = docker("ps", "-a", "--format", "{{.Names}}", "--filter", f"network={ref}")
+        assert set(shown.split()) == names, ref
     docker("start", "web")
     assert endpoint(daemon, "web", "two")["IPAddress"]
 
