@@ -184,8 +184,6 @@ int engine_remove(struct engine *e, const char *ref, bool force, bool volumes, s
 	return remove_claimed(e, c, force, volumes, err);
 }
 
-const char *const prune_filter_keys[] = {"until", "label", "label!", NULL};
-
 static bool prune_wants(struct container *c, const struct filters *f, int64_t until_ns)
 {
 	hold(&c->lock);
