@@ -80,6 +80,15 @@ int seccomp_compile(const json_t *profile, uint64_t caps, const char *arch, unsi
 		    struct buf *ret, struct err *err);
 int seccomp_parse(const char *text, json_t **ret, struct err *err);
 
+/* One mount point of each way to ask for it: a member of Binds, of Mounts, of Tmpfs; a volume without
+ * a name at this path. An error leaves a part in *m, which was zero. */
+int mount_parse_bind(const char *raw, const char *driver, struct mount_point *m, struct err *err);
+int mount_parse(const struct mount_spec *s, struct mount_point *m, struct err *err);
+int mount_parse_tmpfs(const char *dest, const char *options, struct mount_point *m,
+		      struct err *err);
+int mount_parse_volume(const char *path, const char *driver, struct mount_point *m,
+		       struct err *err);
+
 /* tmpfs options merged as docker does: the last of contradicting flags wins. Caller frees. */
 int tmpfs_options(const char *user, char ***ret, struct err *err);
 
