@@ -1,5 +1,5 @@
 /*
- * How base/fields.c and base/fields_json.c reach the member that a row of a field table describes.
+ * How base/fields*.c reach the member that a row of a field table describes.
  * Private to base/.
  */
 #pragma once
