@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 #include "shim/client_private.h"
 
 #define READ_SIZE (64 * 1024)
+/* So many descriptors are kept for the container: its next run, its end, and who asks about it. */
+#define DESCRIPTORS_KEPT 64
 
 void clients_init(struct clients *cs, struct loop *loop)
 {
@@ -333,6 +336,15 @@ static int map_memory(struct clients *cs, struct err *err)
 	return err_sys(err, ENOMEM, "map memory");
 }
 
+/* The kernel gives the lowest number that is free. */
+static bool is_among_the_last(int fd)
+{
+	struct rlimit files;
+
+	return getrlimit(RLIMIT_NOFILE, &files) == 0 &&
+	       (rlim_t) fd + DESCRIPTORS_KEPT >= files.rlim_cur;
+}
+
 int client_take(struct clients *cs, const struct message *m, const struct client_owner *owner,
 		void *arg, struct client **ret, struct err *err)
 {
@@ -346,6 +358,8 @@ int client_take(struct clients *cs, const struct message *m, const struct client
 		return err_set(err, ERR_INVALID, "unknown framing");
 	if (parse_read(kv_get(m->kv, "read"), &in) < 0)
 		return err_set(err, ERR_INVALID, "read is not base64");
+	if (is_among_the_last(m->fds[0]))
+		return err_set(err, ERR_CONFLICT, "it has no descriptor left for more clients");
 	if (map_memory(cs, err) < 0)
 		return -1;
 	c = xnew(struct client);

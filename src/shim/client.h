@@ -68,7 +68,8 @@ struct client_owner {
 };
 
 /* Takes m's first descriptor and its keys head=, read= (base64), framing=raw|multiplexed|websocket
- * (raw where it is missing) and chunked=. On failure the descriptor stays with m. */
+ * (raw where it is missing) and chunked=. ERR_CONFLICT where clients have taken all descriptors but
+ * those that the container may need. On failure the descriptor stays with m. */
 int client_take(struct clients *cs, const struct message *m, const struct client_owner *owner,
 		void *arg, struct client **ret, struct err *err);
 /* Sends the head; then what it had sent already goes to the owner, then the rest as it comes. May

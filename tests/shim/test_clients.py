@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import resource
 import socket
 import struct
 import sys
@@ -319,6 +320,23 @@ def test_a_head_that_finds_no_room_comes_later(cat):
     while len(got) < before + len(HEAD):
         got += ours.recv(1 << 16)
     assert got == b"." * before + HEAD.encode()
+
+
+def test_clients_leave_descriptors_for_the_container(new_shim):
+    shim = new_shim("/bin/sleep", "60", restart="always")
+    pid = int(shim.start()["pid"])
+    used = len(os.listdir(f"/proc/{shim.pid}/fd"))
+    hard = resource.prlimit(shim.pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(shim.pid, resource.RLIMIT_NOFILE, (used + 80, hard))
+    clients = [Client(shim, stdout=1, stream=1) for _ in range(80)]
+    taken = [one for one in clients if one.answer["msg"] == "ok"]
+    assert 0 < len(taken) < 80 and "no descriptor left" in clients[-1].answer["text"]
+    conns = [shim.connect() for _ in range(15)]
+    assert [conn.ask("hello")["state"] for conn in conns] == ["running"] * 15
+    os.kill(pid, 9)
+    for name in ("ended", "restart", "started"):
+        shim.conn.event(name)
+    assert {one.all() for one in taken} == {b""}
 
 
 def test_64_mib_each_way(new_shim):
