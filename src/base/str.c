@@ -312,6 +312,14 @@ void hex_encode(const void *data, size_t n, char *ret)
 	*ret = '\0';
 }
 
+int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool str_is_hex(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)

@@ -70,6 +70,8 @@ int parse_size(const char *s, int64_t *ret);
 
 /* Lower-case hexadecimal of n bytes; ret has room for 2n + 1. */
 void hex_encode(const void *data, size_t n, char *ret);
+/* What a hexadecimal digit of either case stands for, or -1. */
+int hex_digit(char c);
 /* true if s has exactly n lower-case hexadecimal digits and ends there. */
 bool str_is_hex(const char *s, size_t n);
 /* n random lower-case hexadecimal digits and NUL into ret (n + 1 bytes, n <= 64). */

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/str.h"
+
 enum head_state head_scan(struct head_scan *s, const char *data, size_t n, size_t *ret_len)
 {
 	while (s->pos < n) {
@@ -46,14 +48,6 @@ enum head_state head_scan(struct head_scan *s, const char *data, size_t n, size_
 	if (s->fields && n - s->fields > HEAD_FIELDS_MAX)
 		return HEAD_TOO_LARGE;
 	return HEAD_MORE;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 bool url_decode(char *s, bool plus_is_space)

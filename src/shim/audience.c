@@ -185,11 +185,6 @@ static const struct client_owner owner = {
 	.on_gone = on_gone,
 };
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static int parse_keys(const char *text, struct attached *x)
 {
 	for (; text && *text; text += 2) {

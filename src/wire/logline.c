@@ -22,14 +22,6 @@ static bool eat(struct cursor *c, const char *literal)
 
 /* strings --------------------------------------------------------------------------------- */
 
-static int hex_digit(char ch)
-{
-	if (ch >= '0' && ch <= '9')
-		return ch - '0';
-	ch |= 0x20;
-	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : -1;
-}
-
 /* Four hexadecimal digits, or -1. */
 static int32_t eat_hex4(struct cursor *c)
 {

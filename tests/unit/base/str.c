@@ -245,6 +245,12 @@ TEST(hexadecimal)
 
 	hex_encode("\x00\xfe\x10", 3, text);
 	assert_string_equal(text, "00fe10");
+	assert_int_equal(hex_digit('9'), 9);
+	assert_int_equal(hex_digit('a'), 10);
+	assert_int_equal(hex_digit('F'), 15);
+	assert_int_equal(hex_digit('g'), -1);
+	assert_int_equal(hex_digit('\0'), -1);
+	assert_int_equal(hex_digit('\x10'), -1); /* which differs from '0' in one bit alone */
 	assert_true(str_is_hex("00fe10", 6));
 	assert_false(str_is_hex("00fe10", 5));
 	assert_false(str_is_hex("00fe", 6));
