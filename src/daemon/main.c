@@ -215,7 +215,6 @@ static int check(const struct options *o)
 		.default_runtime = o->default_runtime,
 		.added = &o->runtimes,
 	};
-	autofree char *why = NULL;
 	struct err err = {0};
 
 	if (runtimes_check(&ro, &err) < 0) {

@@ -29,6 +29,7 @@ const char options_help[] =
 	"      --config-file FILE         Configuration file (default " CONFIG_DEFAULT
 	", where it exists)\n"
 	"      --data-root DIR            Images, containers, logs (default " DATA_ROOT ")\n"
+	"  -D, --debug                    The same as --log-level debug\n"
 	"      --default-runtime NAME     OCI runtime for containers (default: crun where it "
 	"works, else runc)\n"
 	"      --exec-root DIR            State of running containers (default " EXEC_ROOT ")\n"
