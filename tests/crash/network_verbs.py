@@ -25,7 +25,6 @@ def addresses(scene):
 
 
 class Networked(Verb):
-    """The daemon lives on a host of its own."""
     networked = True
 
     def finish(self, scene):

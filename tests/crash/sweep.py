@@ -216,7 +216,7 @@ class Sweep:
 
     def run(self, every=1, only=None):
         """Returns how many points were tried."""
-        if getattr(self.verb, "networked", False):
+        if self.verb.networked:
             self.host = netns.Host()
         try:
             return self.run_all(every, only)

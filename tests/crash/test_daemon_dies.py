@@ -3,10 +3,13 @@
 import pytest
 
 from attach_verbs import ATTACHES
+from exec_verbs import EXECS
+from image_verbs import IMAGES
 from network_verbs import NETWORKS
 from sweep import DaemonDies, DaemonRestores, Sweep
 from verbs import ALL, Restore
 from volume_verbs import VOLUMES
+from wait_verbs import WAITS
 
 
 def sweep(verb, death, runtime, namespace, request, record_property):
@@ -16,7 +19,7 @@ def sweep(verb, death, runtime, namespace, request, record_property):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("verb", ALL + VOLUMES + NETWORKS + ATTACHES, ids=lambda v: v.name)
+@pytest.mark.parametrize("verb", ALL + EXECS + WAITS + ATTACHES + IMAGES + VOLUMES + NETWORKS, ids=lambda v: v.name)
 def test_verb(verb, runtime, namespace, request, record_property):
     sweep(verb, DaemonDies(), runtime, namespace, request, record_property)
 

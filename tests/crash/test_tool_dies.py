@@ -2,8 +2,8 @@
 
 import pytest
 
+from image_verbs import TOOL
 from sweep import Sweep, ToolDies
-from verbs import TOOL
 from volume_verbs import Tool_copy_up
 
 

@@ -6,16 +6,12 @@ says at the death (scene.wanted), and an answer that the client has got decides 
 """
 
 import contextlib
-import io
 import json
 import os
 import signal
-import tarfile
 import time
 
-from kit import host, waiting
-from kit.archives import Image, file, folder, layer
-from kit.execs import Exec
+from kit import host
 
 import laws
 
@@ -42,6 +38,7 @@ def exited(scene, code=7):
 class Verb:
     path = None  # of the request, POST
     query = {}
+    networked = False  # whether the daemon has a host of its own
 
     @property
     def name(self):
@@ -373,251 +370,9 @@ class Health_check(Verb):
         assert health["FailingStreak"] == 0 and {r["ExitCode"] for r in health["Log"]} == {0}, health
 
 
-# --- exec sessions
-
-def exec_events(scene):
-    """What was told of sessions of the scene's container, by the session: what was done to it."""
-    told = {}
-    for e in scene.daemon.past_events(scene.since, container=[scene.cid]):
-        if "execID" in e["Actor"]["Attributes"]:
-            told.setdefault(e["Actor"]["Attributes"]["execID"], []).append(
-                e["Action"].split(":")[0] + (" " + e["Actor"]["Attributes"].get("exitCode", "")).rstrip())
-    return told
-
-
-class Exec_create(Verb):
-    path = "exec"
-
-    def act(self, scene):
-        return scene.daemon.api.post(f"/containers/{scene.cid}/exec", {"Cmd": ["probe", "eat", "0"]})
-
-    def check(self, scene):
-        """Whole or not at all; what has an answer can be started."""
-        assert_running(scene)
-        ids = scene.daemon.inspect(scene.cid)["ExecIDs"] or []
-        place = scene.daemon.exec / "containers" / scene.cid / "execs"
-        assert sorted(p.name for p in place.glob("*")) == sorted(ids) and len(ids) <= 1
-        if scene.answered(201):
-            assert ids == [scene.answer.json["Id"]]
-        for id in ids:
-            shown = scene.daemon.api.get(f"/exec/{id}/json", expect=200).json
-            assert (shown["Running"], shown["ExitCode"]) == (False, None)
-            assert shown["ProcessConfig"]["entrypoint"] == "probe"
-        assert all(told == ["exec_create"] for told in exec_events(scene).values())
-
-
-class Exec_start(Verb):
-    """With a client: a clean failure before anything has happened, or all of it."""
-    code = 4
-    cmd = ["sh", "-c", "cat; echo said; exit 4"]
-
-    def prepare(self, scene):
-        super().prepare(scene)
-        scene.exec = Exec(scene.daemon, scene.cid, self.cmd, AttachStdin=True)
-        scene.got = None
-
-    def act(self, scene):
-        try:
-            streams = scene.exec.attached()
-        except AssertionError:
-            return None  # no head: it has died before it gave the client away
-        with streams:
-            scene.got = streams.status
-            streams.send(b"heard ")
-            streams.half_close()
-            scene.got = streams.all_frames()
-        return None
-
-    def shown(self, scene):
-        return scene.daemon.api.get(f"/exec/{scene.exec.id}/json", expect=200).json
-
-    def check(self, scene):
-        assert_running(scene)
-        host.wait_for(lambda: not self.shown(scene)["Running"], "the session to end")
-        code = self.shown(scene)["ExitCode"]
-        if scene.got is not None:  # a head: then all the rest
-            assert scene.got == (b"heard said\n", b""), scene.got
-            assert code == self.code, "the client has seen all of it"
-        # Never begun, it can be; its code is never made up.
-        assert code in (None, self.code)
-        if code is None:
-            assert scene.daemon.inspect(scene.cid)["ExecIDs"] == [scene.exec.id]
-            assert scene.exec.detached().status == 200
-            host.wait_for(lambda: self.shown(scene)["ExitCode"] == self.code, "it to run after all")
-        end = f"exec_die {self.code}"
-        host.wait_for(lambda: end in exec_events(scene)[scene.exec.id], "its end to be told")
-        assert exec_events(scene)[scene.exec.id].count(end) in (1, 2)  # twice with the same time, at worst
-        host.wait_for(lambda: not scene.daemon.inspect(scene.cid)["ExecIDs"], "it to be taken up")
-
-
-class Exec_start_detached(Exec_start):
-    cmd = ["sh", "-c", "exit 4"]
-
-    def act(self, scene):
-        return scene.exec.detached()
-
-    def check(self, scene):
-        if scene.answered(200):
-            host.wait_for(lambda: self.shown(scene)["ExitCode"] == self.code, "it to end")
-        super().check(scene)
-
-
-# --- clients that outlive it
-
-class Wait_before_start(Start):
-    """Its client sees the connection end before anything has happened, or is told the code at last."""
-
-    def act(self, scene):
-        scene.waiting = waiting.begin(scene.daemon, scene.cid)
-        return super().act(scene)
-
-    def check(self, scene):
-        super().check(scene)
-        end_and_hear(scene)
-
-
-def end_and_hear(scene):
-    """Runs it to its end, if it is not there yet; who waits hears of that."""
-    if scene.daemon.state(scene.cid)["Status"] == "created":
-        scene.daemon.start_container(scene.cid)
-    if scene.daemon.state(scene.cid)["Status"] == "running":
-        scene.daemon.wait_log(scene.cid, "ready")
-        os.kill(scene.daemon.container_pid(scene.cid), signal.SIGTERM)
-    scene.daemon.wait_state(scene.cid, "exited")
-    if scene.waiting:
-        assert waiting.code(scene.waiting) == CODE
-
-
-class Start_waited(Start):
-    """The start takes a shim that was there."""
-
-    def prepare(self, scene):
-        super().prepare(scene)
-        scene.waiting = waiting.begin(scene.daemon, scene.cid)
-        scene.shim = waiting.shim(scene.cid)
-
-    def check(self, scene):
-        super().check(scene)
-        assert waiting.shim(scene.cid) == scene.shim
-        end_and_hear(scene)
-
-
-class Wait(Verb):
-    def act(self, scene):
-        scene.waiting = waiting.begin(scene.daemon, scene.cid, "not-running")
-
-    def check(self, scene):
-        assert_running(scene)
-        end_and_hear(scene)
-
-
-class Remove_waited(Verb):
-    """Who waits for a container that rests is told of its removal."""
-
-    def prepare(self, scene):
-        scene.cid = exited(scene)
-        scene.clients = [waiting.begin(scene.daemon, scene.cid, condition) for condition in ("next-exit", "removed")]
-
-    def act(self, scene):
-        return scene.daemon.api.delete(f"/containers/{scene.cid}")
-
-    def check(self, scene):
-        gone = scene.answered(204) or scene.wanted in ("gone", None)
-        if gone:
-            assert_gone(scene, scene.cid)
-        else:
-            assert scene.daemon.state(scene.cid)["ExitCode"] == 7
-            scene.daemon.api.delete(f"/containers/{scene.cid}", expect=204)
-        assert [waiting.code(one) for one in scene.clients] == [7, 7]
-
-
-class Auto_remove_waited(Auto_remove):
-    """run --rm: its client is told once it is gone."""
-
-    def prepare(self, scene):
-        super().prepare(scene)
-        scene.waiting = waiting.begin(scene.daemon, scene.cid, "removed")
-
-    def check(self, scene):
-        super().check(scene)
-        assert waiting.code(scene.waiting) == CODE
-        waiting.wait_no_shim(scene.cid)
-
-
-# --- images
-
-def other_image():
-    return Image([layer(folder("etc"), file("etc/one", "1")), layer(folder("etc"), file("etc/two", "2"))])
-
-
-class Image_load(Verb):
-    """All of an image or nothing; without an answer either is lawful."""
-    whole = None
-
-    def prepare(self, scene):
-        scene.empty = scene.image_files()
-
-    def act(self, scene):
-        return scene.daemon.api.post("/images/load", other_image().docker_archive("other:1", "other:2"),
-                                     headers={"Content-Type": "application/x-tar"})
-
-    def there(self, scene):
-        return scene.daemon.api.get("/images/other:1/json").status == 200
-
-    def check(self, scene):
-        there = self.there(scene)
-        assert not scene.answered(200) or there
-        assert (scene.daemon.api.get("/images/other:2/json").status == 200) == there
-        if there:
-            scene.create(["x"], image="other:2")
-            self.whole = self.whole or scene.image_files()  # of the undisturbed round
-            scene.wait_image_files(self.whole)
-        else:
-            scene.wait_image_files(scene.empty)
-
-    def finish(self, scene):
-        scene.daemon.api.delete("/images/other:1", expect=(200, 404))
-        scene.daemon.api.delete("/images/other:2", expect=(200, 404))
-        scene.wait_image_files(scene.empty)
-
-
-class Image_remove(Image_load):
-    def prepare(self, scene):
-        super().prepare(scene)
-        scene.daemon.load(other_image().docker_archive("other:1", "other:2"))
-        scene.daemon.api.delete("/images/other:2", expect=200)
-
-    def act(self, scene):
-        return scene.daemon.api.delete("/images/other:1")
-
-    def check(self, scene):
-        there = self.there(scene)
-        assert not scene.answered(200) or not there
-        if there:
-            scene.create(["x"], image="other:1")
-        else:
-            scene.wait_image_files(scene.empty)
-
-
-class Image_tag(Image_load):
-    def prepare(self, scene):
-        super().prepare(scene)
-        scene.daemon.load(other_image().docker_archive("other:1"))
-
-    def act(self, scene):
-        return scene.daemon.api.post("/images/other:1/tag", repo="other", tag="2")
-
-    def check(self, scene):
-        assert self.there(scene)
-        status = scene.daemon.api.get("/images/other:2/json").status
-        assert status == 200 or not scene.answered(201)
-
-
 ALL = [cls() for cls in (
     Create, Start, Start_again, Stop, Stop_paused, Stop_stubborn, Kill, Restart, Pause, Unpause, Rename, Update,
-    Remove, Remove_by_force, Prune, Exit, Auto_remove, Policy_restart, Health_check,
-    Exec_create, Exec_start, Exec_start_detached, Wait, Wait_before_start, Start_waited, Remove_waited,
-    Auto_remove_waited, Image_load, Image_remove, Image_tag)]
+    Remove, Remove_by_force, Prune, Exit, Auto_remove, Policy_restart, Health_check)]
 
 
 # --- restore itself
@@ -690,70 +445,6 @@ class Restore(Verb):
             assert scene.ends_told(cid) == [str(code)], f"told of {cid[:12]}: {scene.ends_told(cid)}"
         assert not self.unfinished.exists() and not self.gone.exists()
         assert not list(self.volumes.iterdir())
-
-
-# --- in which holdfast-image dies
-
-KILLED = "holdfast-image was killed by signal 9"
-
-
-class Tool_load(Image_load):
-    """The daemon lives, says what became of it, and keeps nothing of it."""
-
-    def said(self, scene):
-        """The fault that the client is told, or None."""
-        assert scene.answer is not None, "no answer"
-        if scene.answer.status != 200:
-            return scene.answer.message
-        return next((line["error"] for line in scene.answer.json_lines() if "error" in line), None)
-
-    def check(self, scene):
-        fault = self.said(scene)
-        assert self.there(scene) == (fault is None), f"told {fault}"
-        if fault is not None:
-            assert KILLED in fault
-            scene.wait_image_files(scene.empty)
-            laws.check_no_temporary_files(scene.daemon)
-            scene.answer = self.act(scene)
-            assert self.said(scene) is None, f"not a second time: {scene.answer}"
-        self.whole = self.whole or scene.image_files()
-        scene.wait_image_files(self.whole)
-
-
-class Tool_import(Tool_load):
-    def act(self, scene):
-        return scene.daemon.api.post("/images/create", layer(folder("etc"), file("etc/one", "1")), fromSrc="-",
-                                     repo="other", tag="1", headers={"Content-Type": "application/x-tar"})
-
-    def said(self, scene):
-        """Each import makes an image of its own: its configuration tells the time."""
-        self.whole = None
-        return super().said(scene)
-
-
-class Tool_save(Tool_load):
-    """What the client has got is an error, or cut off for all to see, or whole."""
-
-    def prepare(self, scene):
-        super().prepare(scene)
-        scene.daemon.load(other_image().docker_archive("other:1"))
-
-    def act(self, scene):
-        return scene.daemon.api.get("/images/other:1/get")
-
-    def check(self, scene):
-        if scene.answer is None:
-            assert scene.died
-        elif scene.answer.status != 200:
-            assert KILLED in scene.answer.message
-        again = self.act(scene)
-        assert again.status == 200 and len(tarfile.open(fileobj=io.BytesIO(again.body)).getnames()) >= 4
-        assert not scene.answered(200) or scene.answer.body == again.body
-        assert self.there(scene)
-        laws.check_no_temporary_files(scene.daemon)
-
-
-TOOL = [cls() for cls in (Tool_load, Tool_import, Tool_save)]
 
 
 # --- in which a shim dies

@@ -5,7 +5,8 @@ import os
 from kit import leaks
 
 import laws
-from verbs import KILLED, Exit, Remove, Start, Verb, assert_gone, run
+from image_verbs import KILLED
+from verbs import Exit, Remove, Start, Verb, assert_gone, run
 
 WHOLE = {"busybox", "probe", "sh", "sleep"}  # what the image has in /bin
 
