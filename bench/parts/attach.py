@@ -8,13 +8,12 @@ by with clients that are attached to one container and do nothing."""
 
 import time
 
-from .engines import DockerApi
+from .engines import IDLE, DockerApi
 from .memory import _pids_named, _sum
 from .rounds import OneEach, interleave, say
 from .streams import MB, SAY_ALL, Streams
 
 NO_LOG = {"Type": "none", "Config": {}}
-LISTEN = ["cat"]
 
 
 def attached(c, cid, streams="stdin=1&stdout=1&stderr=1"):
@@ -35,7 +34,7 @@ def _start(c, api, command):
 
 def latency(results, contenders, count):
     say(f"attach, {count.attaches} times")
-    with OneEach(contenders, lambda c, api: _start(c, api, ["sleep", "1000"])) as started:
+    with OneEach(contenders, lambda c, api: _start(c, api, IDLE)) as started:
 
         def sample(c):
             _, cid = started(c)
@@ -84,7 +83,7 @@ def memory(results, contenders, count):
 
 def _memory(results, c, n, settle):
     api, clients = c.session(), []
-    cid = _start(c, api, LISTEN)
+    cid = _start(c, api, IDLE)
     try:
         time.sleep(settle)
         before = _sum({*c.daemon_pids(), *_pids_named(c.shim_name)})[0]
