@@ -15,7 +15,6 @@
 #undef main
 
 #include <sys/socket.h>
-
 #include <sys/wait.h>
 
 #include "shim/cgroup.h"
