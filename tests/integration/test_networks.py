@@ -18,10 +18,12 @@ def host(request):
     here, there = netns.Host(), netns.Host()
     netns.join(here, there)
     here.neighbour = there
-    yield here
-    left = netns.leftovers(here)
-    for one in (here, there):
-        one.close()
+    try:
+        yield here
+        left = netns.leftovers(here)
+    finally:
+        for one in (here, there):
+            one.close()
     assert getattr(request.node, "failed", False) or not left, left
 
 
