@@ -4,25 +4,20 @@
  * shim.conf. Only for a removal that a user asked for.
  */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "engine/internal.h"
-#include "wire/proto.h"
 
 #define END_TIMEOUT_MS 10000
 
-static void kill_by_shim(int exec, const char *id)
+static void kill_by_shim(int conn, const char *id)
 {
 	autoclose int pidfd = -1;
 	struct err err = {0};
 	autokv answer = {0};
-	autobuf msg = {0};
 
-	kv_add(&msg, "msg", "hello");
-	kv_add_int(&msg, "version", PROTO_VERSION);
-	if (shim_call(exec, &msg, 5000, &answer, &err) < 0) {
+	if (shim_hello(conn, &answer, &err) < 0) {
 		log_warn("container %.12s: %s", id, err.text);
 		return;
 	}
@@ -40,23 +35,16 @@ static int await_hang_up(int conn, struct err *err)
 	struct timespec deadline = deadline_in(END_TIMEOUT_MS * NSEC_PER_MSEC);
 
 	for (;;) {
-		struct pollfd p = {.fd = conn, .events = POLLIN};
-		int fds[PROTO_FDS_MAX], r;
-		size_t n_fds = 0;
+		struct err why = {0};
 		autokv kv = {0};
 
-		r = poll(&p, 1, (int) (deadline_left_ns(&deadline) / NSEC_PER_MSEC));
-		if (r < 0 && errno == EINTR)
+		if (shim_receive(conn, &deadline, &kv, &why) == 0)
 			continue;
-		if (r <= 0)
-			return err_set(err, ERR_CONFLICT,
-				       "a process of it did not end within %d s of SIGKILL",
-				       END_TIMEOUT_MS / 1000);
-		r = proto_recv(conn, &kv, fds, &n_fds);
-		for (size_t i = 0; i < n_fds; i++)
-			(void) close(fds[i]);
-		if (r <= 0)
+		if (why.kind != ERR_UNAVAILABLE)
 			return 0;
+		return err_set(err, ERR_CONFLICT,
+			       "a process of it did not end within %d s of SIGKILL",
+			       END_TIMEOUT_MS / 1000);
 	}
 }
 
@@ -72,7 +60,7 @@ static int end_shim(struct engine *e, struct container *c, int exec, struct err 
 		return 0;
 	}
 	shim_tell_wish(e, c, WANTED_GONE);
-	kill_by_shim(exec, c->id);
+	kill_by_shim(conn, c->id);
 	shim_quit(e, c, false);
 	return await_hang_up(conn, err);
 }
@@ -91,8 +79,10 @@ int end_dead(struct engine *e, struct container *c, bool force, struct err *err)
 {
 	autoclose int exec = container_open_exec(e->store, c->id);
 
-	if (exec < 0)
+	if (exec == -ENOENT || exec == -ENOTDIR)
 		return 0;
+	if (exec < 0)
+		return err_sys(err, -exec, "open exec directory of container %.12s", c->id);
 	if (shim_pulse(exec) != PULSE_NONE) {
 		if (!force)
 			return err_set(err, ERR_CONFLICT,

@@ -412,6 +412,8 @@ int networks_join(struct engine *e, struct container *c, const struct container_
 		  int *ret_netns, struct err *err);
 /* By which others find it there. strv, the caller's. */
 char **names_on_network(const struct container_config *config, const struct network_wish *w);
+/* One more that it has; *ep moves. To be saved. */
+void keep_endpoint_locked(struct container *c, const struct endpoint *ep);
 /* It has another name. */
 void networks_rename(struct engine *e, struct container *c, const char *old, const char *name);
 /* Takes its endpoints away. May be done twice. */

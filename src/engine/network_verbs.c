@@ -202,15 +202,16 @@ static bool has_default_route(struct container *c)
 	return false;
 }
 
-static int save_endpoint(struct engine *e, struct container *c, struct endpoint *ep,
+/* Takes *ep, unless it cannot be saved. */
+static int save_endpoint(struct engine *e, struct container *c, const struct endpoint *ep,
 			 struct err *err)
 {
-	struct objects *all = &c->disk.endpoints;
-
 	hold(&c->lock);
-	all->items = xreallocarray(all->items, all->n + 1, sizeof *ep);
-	*objects_at(all, struct endpoint, all->n++) = *ep;
-	return container_save_phase_locked(e->store, c, err);
+	keep_endpoint_locked(c, ep);
+	if (container_save_phase_locked(e->store, c, err) == 0)
+		return 0;
+	c->disk.endpoints.n--;
+	return -1;
 }
 
 static int attach_now(struct engine *e, struct container *c, const struct network_wish *w,
@@ -237,9 +238,13 @@ static int attach_now(struct engine *e, struct container *c, const struct networ
 		return -1;
 	if (!ifname)
 		return err_set(err, ERR_CONFLICT, "container %s is in too many networks", c->id);
-	if (network_attach(e->networks, &wish, netns, &ep, err) < 0 ||
-	    save_endpoint(e, c, &ep, err) < 0)
+	if (network_attach(e->networks, &wish, netns, &ep, err) < 0)
 		return -1;
+	if (save_endpoint(e, c, &ep, err) < 0) {
+		network_detach(e->networks, c->id, &ep, netns);
+		fields_free(endpoint_fields, &ep);
+		return -1;
+	}
 	notify_network(e, &ep, c->id, "connect");
 	return 0;
 }

@@ -138,7 +138,7 @@ static size_t gateway_of(struct engine *e, const struct objects *wishes)
 	return wishes->n;
 }
 
-static void keep_endpoint_locked(struct container *c, struct endpoint *ep)
+void keep_endpoint_locked(struct container *c, const struct endpoint *ep)
 {
 	struct objects *all = &c->disk.endpoints;
 

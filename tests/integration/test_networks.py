@@ -8,6 +8,7 @@ import pytest
 from kit import netns
 from kit.archives import busybox
 from kit.host import wait_for
+from kit.inject import Inject
 
 SERVE = ["httpd", "-f", "-p", "80", "-h", "/etc"]
 
@@ -170,6 +171,27 @@ def test_connect_and_disconnect(daemon, host, docker):
         assert set(shown.split()) == names, ref
     docker("start", "web")
     assert endpoint(daemon, "web", "two")["IPAddress"]
+
+
+def test_a_connect_that_cannot_be_saved_leaves_nothing(daemon, host, docker):
+    docker("network", "create", "one")
+    docker("network", "create", "two")
+    cid = docker("run", "-d", "--network", "one", "busybox", "sleep", "1000").strip()
+    pid = daemon.container_pid(cid)
+
+    def interfaces():
+        links = host.run("nsenter", "-t", str(pid), "-n", "ip", "-o", "link").splitlines()
+        return sorted(line.split(":")[1].split("@")[0].strip() for line in links)
+
+    was = interfaces()
+    # The first is config.json's, the intent; the second phase.json's.
+    with Inject(daemon.pid, "renameat", "EIO", "2") as faults:
+        answer = daemon.api.post("/networks/two/connect", {"Container": cid})
+    assert answer.status == 500 and len(faults.hits) == 1 and "phase.json" in faults.hits[0]
+    assert set(daemon.inspect(cid)["NetworkSettings"]["Networks"]) == {"one"}
+    assert interfaces() == was
+    docker("network", "connect", "two", cid)
+    assert set(daemon.inspect(cid)["NetworkSettings"]["Networks"]) == {"one", "two"}
 
 
 @pytest.mark.parametrize("args,words", [
