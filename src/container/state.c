@@ -365,6 +365,20 @@ static void load_state_and_phase(struct container_store *s, struct container *c,
 	c->handled = !has_exec && !c->resume && is_at_rest(c) && !awaits_policy(c);
 }
 
+/* Its files say nothing, but its process may live: its places in networks stay its own. */
+static void load_endpoints_of_dead(struct container_store *s, struct container *c)
+{
+	struct place exec = {.top = container_store_exec_dir(s), .id = c->id};
+	struct container_phase phase;
+
+	fields_init(container_phase_fields, &phase);
+	if (load_fields(&exec, LAYOUT_PHASE, container_phase_fields, &phase, NULL) > 0) {
+		c->disk.endpoints = phase.endpoints;
+		phase.endpoints = (struct objects){0};
+	}
+	fields_free(container_phase_fields, &phase);
+}
+
 int container_load(struct container_store *s, const char *id, bool has_exec, struct container **ret,
 		   struct err *err)
 {
@@ -389,8 +403,11 @@ int container_load(struct container_store *s, const char *id, bool has_exec, str
 		set_dead(c, LAYOUT_CONFIG ": missing");
 	if (c->phase != PHASE_DEAD)
 		load_state_and_phase(s, c, has_exec);
-	if (c->phase == PHASE_DEAD)
+	if (c->phase == PHASE_DEAD) {
 		c->handled = true;
+		if (has_exec)
+			load_endpoints_of_dead(s, c);
+	}
 	*ret = take(c);
 	return 0;
 }

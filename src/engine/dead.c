@@ -93,5 +93,8 @@ int end_dead(struct engine *e, struct container *c, bool force, struct err *err)
 		if (end_shim(e, c, exec, err) < 0)
 			return -1;
 	}
-	return release_by_runtimes(e, c->id, exec, err);
+	if (release_by_runtimes(e, c->id, exec, err) < 0)
+		return -1;
+	networks_leave(e, c);
+	return 0;
 }

@@ -77,6 +77,38 @@ int engine_exec_inspect(struct engine *e, const char *id, struct exec_session *r
 	return session_load(e, id, ret, err);
 }
 
+/* A session that is being started, by one at a time: who comes second would write process.json
+ * under the first one's hands. */
+struct exec_claim {
+	struct engine *e;
+	const char *id;
+	struct exec_claim *next;
+};
+
+static int claim(struct exec_claim *mine, struct engine *e, const char *id, struct err *err)
+{
+	hold(&e->exec_lock);
+	for (const struct exec_claim *x = e->exec_claims; x; x = x->next)
+		if (!strcmp(x->id, id))
+			return err_set(err, ERR_CONFLICT,
+				       "Error: Exec command %s is already running", id);
+	*mine = (struct exec_claim){.e = e, .id = id, .next = e->exec_claims};
+	e->exec_claims = mine;
+	return 0;
+}
+
+static void release_claim(struct exec_claim *mine)
+{
+	if (!mine->e)
+		return;
+	hold(&mine->e->exec_lock);
+	for (struct exec_claim **x = &mine->e->exec_claims; *x; x = &(*x)->next)
+		if (*x == mine) {
+			*x = mine->next;
+			return;
+		}
+}
+
 /* The session's container, where the session can be started; its configuration referenced. */
 static int find_startable(struct engine *e, const struct exec_session *s, struct container **ret,
 			  struct container_config **ret_config, struct err *err)
@@ -187,12 +219,14 @@ int engine_exec_start(struct engine *e, const char *id, const struct exec_start 
 	auto_(container_config_unref_p) struct container_config *config = NULL;
 	auto_(container_unref_p) struct container *c = NULL;
 	auto_(exec_session_free) struct exec_session s = {0};
+	auto_(release_claim) struct exec_claim mine = {0};
 	struct err fault = {0};
 	autoclose int exec = -1;
 	autobuf msg = {0};
 	int r;
 
-	if (session_load(e, id, &s, err) < 0 || find_startable(e, &s, &c, &config, err) < 0)
+	if (claim(&mine, e, id, err) < 0 || session_load(e, id, &s, err) < 0 ||
+	    find_startable(e, &s, &c, &config, err) < 0)
 		return -1;
 	if (json_is_array(start->console_size)) {
 		json_decref(s.config.console_size);

@@ -24,8 +24,8 @@ struct engine {
 	struct container_store *store;
 	struct images *images;
 	struct networks *networks;
-	bool has_links;		 /* atomic; perhaps one of the containers has some */
-	char instance[9];	 /* "" for the host's usual engine */
+	bool has_links;	  /* atomic; perhaps one of the containers has some */
+	char instance[9]; /* "" for the host's usual engine */
 	char cgroup_parent[sizeof "/holdfast-" + 8];
 	char default_bridge[16]; /* its interface */
 	struct events *events;
@@ -56,9 +56,11 @@ struct engine {
 	pthread_mutex_t lingering_lock;
 	pid_t *lingering; /* shims that are no container's any more, and still our children */
 	size_t n_lingering;
-	struct restore *restore;     /* the one in progress; NULL: none */
-	pthread_mutex_t sweep_lock;  /* a leaf */
-	struct watch *session_sweep; /* ended exec sessions are to go; NULL: there are none */
+	pthread_mutex_t exec_lock;
+	struct exec_claim *exec_claims; /* by exec_lock */
+	struct restore *restore;	/* the one in progress; NULL: none */
+	pthread_mutex_t sweep_lock;	/* a leaf */
+	struct watch *session_sweep;	/* ended exec sessions are to go; NULL: there are none */
 };
 
 static inline void rwlock_release_p(pthread_rwlock_t **l)

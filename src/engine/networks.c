@@ -284,8 +284,20 @@ void networks_leave(struct engine *e, struct container *c)
 	fields_objects_free(endpoint_fields, &left, sizeof(struct endpoint));
 }
 
+/* It has a bundle, so it runs, perhaps; and no phase.json that says what it has. */
+static bool has_unknown_endpoints(struct engine *e, const struct container *c)
+{
+	autofree char *bundle = xasprintf("%s/bundle", c->id);
+
+	return c->disk.endpoints.n == 0 && str_empty(c->disk.boot_id) &&
+	       (c->phase == PHASE_DEAD || !c->handled) &&
+	       exists_at(container_store_exec_dir(e->store), bundle);
+}
+
 void networks_claim(struct engine *e, struct container *c)
 {
+	if (has_unknown_endpoints(e, c))
+		networks_claim_unknown(e->networks);
 	if (c->disk.endpoints.n > 0 && c->config && has_links(c->config))
 		e->has_links = true;
 	for (size_t i = 0; i < c->disk.endpoints.n; i++)

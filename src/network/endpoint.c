@@ -15,7 +15,7 @@
 #include "network/private.h"
 #include "network/rtnl.h"
 
-#define HOST_IFNAME "hv%.12s" /* of the endpoint's id */
+#define HOST_IFNAME HOST_IFNAME_PREFIX "%.12s" /* of the endpoint's id */
 
 /* Members */
 
@@ -355,6 +355,13 @@ void network_claim(struct networks *ns, const char *owner, const char *owner_nam
 		log_warn("%s: its network %s is not there", owner, e->network_id);
 		member_free(&m);
 	}
+}
+
+void networks_claim_unknown(struct networks *ns)
+{
+	hold(&ns->make);
+
+	ns->has_unknown = true;
 }
 
 static void rename_member(struct member *m, const char *old, const char *name)

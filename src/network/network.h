@@ -132,6 +132,9 @@ void network_detach(struct networks *ns, const char *owner, const struct endpoin
 /* Restore: the endpoint exists, as somebody has saved it. */
 void network_claim(struct networks *ns, const char *owner, const char *owner_name,
 		   const struct endpoint *e);
+/* Restore: there may be endpoints that nobody can name. None is swept, as long as this lives: one
+ * goes by itself when its namespace does. */
+void networks_claim_unknown(struct networks *ns);
 /* The owner has another name; it is found by that from now on. */
 void network_owner_renamed(struct networks *ns, const char *owner, const char *old,
 			   const char *name);

@@ -44,6 +44,7 @@ struct networks {
 	pthread_mutex_t lock;
 	struct network **all; /* the oldest first */
 	size_t n;
+	bool has_unknown;    /* interfaces of endpoints that nobody could name; `make` */
 	char **unreadable;   /* ids of those whose file tells nothing; since networks_open() */
 	bool firewall_is_up; /* as far as we know; `firewall` */
 	int64_t last_port;   /* given away by chance */
@@ -84,6 +85,7 @@ int firewall_withdraw(struct networks *ns, const struct endpoint *e, struct err 
 void firewall_remove(struct networks *ns);
 
 /* endpoint.c */
+#define HOST_IFNAME_PREFIX "hv"
 void member_free(struct member *m);
 /* Takes a member out of memory; takes the lock. */
 void member_drop(struct networks *ns, const char *endpoint_id);

@@ -14,7 +14,8 @@
 struct ours {
 	char name[IF_NAMESIZE];
 	int index, master;
-	bool in_doubt; /* of a network whose file could not be read: its members are not claimed */
+	bool in_doubt; /* of a network whose file could not be read, or of who knows whom: nobody
+			* has claimed it, and it may be somebody's */
 };
 
 struct survey {
@@ -34,7 +35,8 @@ static void on_link(void *arg, const struct rtnl_link *l)
 	s->items[s->n] = (struct ours){
 		.index = l->index,
 		.master = l->master,
-		.in_doubt = strv_contains(s->ns->unreadable, l->alias + len + 1),
+		.in_doubt = strv_contains(s->ns->unreadable, l->alias + len + 1) ||
+			    (s->ns->has_unknown && str_has_prefix(l->name, HOST_IFNAME_PREFIX)),
 	};
 	snprintf(s->items[s->n++].name, IF_NAMESIZE, "%s", l->name);
 }
@@ -177,15 +179,18 @@ void networks_rest(struct networks *ns)
 	if (!ns)
 		return;
 	hold(&ns->make);
-	if (has_members(ns) || ns->unreadable)
+	if (has_members(ns))
 		return;
 	if (rtnl_open(-1, &nl) == 0)
 		(void) rtnl_each_link(&nl, on_link, &s);
+	auto_(free_p) struct ours *items = s.items;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.items[i].in_doubt)
+			return;
 	for (size_t i = 0; i < s.n; i++)
 		(void) rtnl_del(&nl, s.items[i].name);
 	if (s.n > 0 || ns->firewall_is_up) {
 		firewall_remove(ns);
 		dns_rest(ns);
 	}
-	free(s.items);
 }

@@ -184,8 +184,8 @@ def test_a_connect_that_cannot_be_saved_leaves_nothing(daemon, host, docker):
         return sorted(line.split(":")[1].split("@")[0].strip() for line in links)
 
     was = interfaces()
-    # The first is config.json's, the intent; the second phase.json's.
-    with Inject(daemon.pid, "renameat", "EIO", "2") as faults:
+    # The first is config.json's, the intent; the second that of the names; the third phase.json's.
+    with Inject(daemon.pid, "renameat", "EIO", "3") as faults:
         answer = daemon.api.post("/networks/two/connect", {"Container": cid})
     assert answer.status == 500 and len(faults.hits) == 1 and "phase.json" in faults.hits[0]
     assert set(daemon.inspect(cid)["NetworkSettings"]["Networks"]) == {"one"}
@@ -221,6 +221,25 @@ def test_a_flushed_ruleset_and_a_lost_bridge_are_repaired_by_restore(daemon, hos
     assert not _answers(host)
     daemon.restart()
     assert wait_for(lambda: _answers(host), "the repair") == cid[:12]
+
+
+@pytest.mark.one_runtime
+@pytest.mark.parametrize("file", ["config.json", "state.json", "phase.json"])
+def test_who_cannot_be_read_keeps_his_network(daemon, host, file):
+    cid = serve(daemon, "web", **BINDING)
+    links = [l for l in netns.leftovers(host) if l.startswith("hv")]
+    at = endpoint(daemon, "web")["IPAddress"]
+    daemon.kill9()
+    where = daemon.exec if file == "phase.json" else daemon.data
+    (where / "containers" / cid / file).write_text("{")
+    daemon.start()
+    daemon.api.post("/holdfast/repair", expect=204)
+    assert links and set(links) <= set(netns.leftovers(host))
+    if file != "phase.json":  # where the address and the ports are known
+        assert _answers(host) == cid[:12]
+        assert endpoint(daemon, serve(daemon, "next"))["IPAddress"] != at
+    daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
+    assert wait_for(lambda: not set(links) & set(netns.leftovers(host)), "its interface to go")
 
 
 def test_shared_namespaces_share_the_address(daemon, host):

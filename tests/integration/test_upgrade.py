@@ -211,8 +211,8 @@ def test_requests_in_flight_finish(installed, end):
     upload.sendall(b"POST /v1.44/images/load HTTP/1.1\r\nHost: d\r\nContent-Length: %d\r\n\r\n" % len(archive))
     upload.sendall(archive[:len(archive) // 2])
     with ThreadPoolExecutor() as pool:
-        stop = pool.submit(daemon.stop_container, cid, t=20, expect=204)
         with daemon.events() as events:
+            stop = pool.submit(daemon.stop_container, cid, t=20, expect=204)
             while events.json()["Action"] != "kill":
                 pass
         ended = pool.submit(end, installed)

@@ -173,9 +173,9 @@ def test_without_stdin_once_the_input_stays_open(cat):
 def test_a_terminal_and_the_keys_that_detach(new_shim):
     shim = new_shim("/bin/sh", "-c", "stty -echo raw; echo ready; cat", tty=1, open_stdin=1)
     shim.start()
+    eventually(lambda: "ready" in shim.log_text(), "ready")  # which the clients do not hear
     stays = Client(shim, **ALL)
     client = Client(shim, **{"detach-keys": "1011"}, **ALL)
-    eventually(lambda: "ready" in shim.log_text(), "ready")
     client.send(b"a\x10b\x10\x10")  # the first of the keys alone is passed on, if late
     assert stays.until(b"a\x10b\x10")
     client.send(b"c")
