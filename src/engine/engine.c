@@ -27,7 +27,8 @@ static void read_holder(int fd, char *ret, size_t size)
 }
 
 /* A daemon killed between fork and exec leaves a child that has the lock until it execs, a moment
- * later; kernels that tear down a large process take their time, too. */
+ * later; one that was killed while nft ran leaves it with that; kernels that tear down a large
+ * process take their time, too. */
 static int lock_after_the_dead(int fd)
 {
 	struct timespec deadline = deadline_in(LOCK_WAIT_NS);
@@ -109,6 +110,7 @@ static int open_networks(struct engine *e, struct err *err)
 		.data_root = e->o.data_root,
 		.exec_root = e->o.exec_root,
 		.instance = e->instance,
+		.lock_fd = e->lock_fd,
 		.default_bridge = e->default_bridge,
 	};
 

@@ -257,7 +257,7 @@ int engine_restore_load(struct engine *e, struct err *err)
 	sweep_gone(r, others);
 	recover_volumes(e, &r->volumes_gone, &r->left);
 	r->loaded_ns = now_ns();
-	r->pending = r->n_items;
+	r->pending = r->n_items + 1; /* the networks */
 	e->restore = r;
 	return 0;
 }
@@ -339,6 +339,12 @@ struct handle_job {
 	size_t i;
 };
 
+static void one_less(struct restore *r)
+{
+	if (__atomic_sub_fetch(&r->pending, 1, __ATOMIC_ACQ_REL) == 0)
+		finish(r);
+}
+
 static void handle_one(void *arg)
 {
 	struct handle_job *j = arg;
@@ -346,18 +352,18 @@ static void handle_one(void *arg)
 
 	reconcile(r->e, r->items[j->i].c, &r->items[j->i].f);
 	free(j);
-	if (__atomic_sub_fetch(&r->pending, 1, __ATOMIC_ACQ_REL) == 0)
-		finish(r);
+	one_less(r);
 }
 
 /* Beside the containers: what is right of it goes on meanwhile. */
 static void repair_networks(void *arg)
 {
-	struct engine *e = arg;
+	struct restore *r = arg;
 	struct err err = {0};
 
-	if (networks_repair(e->networks, &err) < 0)
+	if (networks_repair(r->e->networks, &err) < 0)
 		log_error("networks: %s", err.text);
+	one_less(r);
 }
 
 void engine_restore_handle(struct engine *e)
@@ -366,12 +372,8 @@ void engine_restore_handle(struct engine *e)
 	size_t n = r->n_items;
 
 	r->opened_ns = now_ns();
-	workers_submit(e->workers, NULL, repair_networks, e);
 	sessions_begin(e);
-	if (n == 0) {
-		workers_submit(e->workers, NULL, finish, r);
-		return;
-	}
+	workers_submit(e->workers, NULL, repair_networks, r);
 	/* The last job frees r: it is not looked at after the last submit. */
 	for (size_t i = 0; i < n; i++) {
 		struct handle_job *j = xnew(struct handle_job);

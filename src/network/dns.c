@@ -7,7 +7,8 @@
  *	OWNER ADDRESS ADDRESS6 NAME,NAME... [RESOLVER,...]
  *
  * The files are written from memory whenever members come or go, then it is told by SIGHUP, or
- * started. It ends by itself when no file is left.
+ * started. It ends by itself when no file is left. Between the first change and its being told a
+ * mark beside them says so to the daemon that comes after us if we die there.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,7 @@
 
 #define DNS_DIR	     "dns"
 #define DNS_NEW	     "dns.new" /* beside it: whatever is in it is taken for a network */
+#define DNS_UNTOLD   "dns.untold"
 #define PID_FILE     "aardvark.pid"
 #define DNS_FILE_MAX (16 << 20)
 #define START_MS     10000
@@ -69,30 +71,32 @@ static int find_server(const char *dir)
 	return -1;
 }
 
-static void start_server(const struct networks *ns, const char *dir)
+static int start_server(const struct networks *ns, const char *dir)
 {
 	const char *argv[] = {ns->o.dns ?: PROGRAM, "--config", dir, "--port", "53", "run", NULL};
 	const struct spawn s = {.argv = argv};
 	struct spawn_result result = {0};
 	struct err err = {0};
+	int r = spawn_run(&s, START_MS, 0, &result, &err);
 
-	if (spawn_run(&s, START_MS, 0, &result, &err) < 0)
+	if (r < 0)
 		log_error("names of networks: %s", err.text);
 	else if (result.code != 0)
 		log_error("names of networks: %s ended with %d: %.200s", argv[0], result.code,
 			  result.err_text ?: "");
+	r = r < 0 || result.code != 0 ? -1 : 0;
 	spawn_result_free(&result);
+	return r;
 }
 
 /* Reading anew it is deaf for a moment: so only where there is something new. */
-static void tell_server(const struct networks *ns, const char *dir, bool needed, bool changed)
+static int tell_server(const struct networks *ns, const char *dir, bool needed, bool changed)
 {
 	autoclose int pidfd = find_server(dir);
 
 	if (pidfd >= 0 && (!changed || pidfd_kill(pidfd, SIGHUP) == 0))
-		return;
-	if (needed)
-		start_server(ns, dir);
+		return 0;
+	return needed ? start_server(ns, dir) : 0;
 }
 
 /* The files */
@@ -133,24 +137,45 @@ static void describe(const struct network *n, struct buf *b)
 		add_member(b, &n->members[i]);
 }
 
+static int mark_untold(int root)
+{
+	autoclose int fd = openat(root, DNS_UNTOLD, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : 0;
+}
+
 /* 1: it is another than before, 0: it is as it was. */
 static int write_file(int root, const char *name, const struct buf *b)
 {
-	autofree char *to = xasprintf(DNS_DIR "/%s", name), *now = NULL;
+	autofree char *now = NULL;
 	autoclose int fd = -1;
 	size_t len;
 	int r;
 
-	if (read_file_at(root, to, DNS_FILE_MAX, &now, &len) == 0 && len == b->len &&
+	if (read_file_at(root, name, DNS_FILE_MAX, &now, &len) == 0 && len == b->len &&
 	    memcmp(now, b->text, len) == 0)
 		return 0;
 	fd = openat(root, DNS_NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	r = write_all(fd, b->text, b->len);
+	if (r == 0)
+		r = mark_untold(root);
 	if (r < 0)
 		return r;
-	return renameat(root, DNS_NEW, root, to) < 0 ? -errno : 1;
+	return renameat(root, DNS_NEW, root, name) < 0 ? -errno : 1;
+}
+
+static int drop_file(int root, const char *name)
+{
+	int r;
+
+	if (!exists_at(root, name))
+		return 0;
+	r = mark_untold(root);
+	if (r < 0)
+		return r;
+	return unlinkat(root, name, 0) < 0 ? -errno : 1;
 }
 
 /* Has anything changed? */
@@ -160,10 +185,8 @@ static bool put_network(int root, const struct network *n)
 	autobuf b = {0};
 	int r;
 
-	if (n->n_members == 0)
-		return unlinkat(root, name, 0) == 0;
 	describe(n, &b);
-	r = write_file(root, n->config.id, &b);
+	r = n->n_members > 0 ? write_file(root, name, &b) : drop_file(root, name);
 	if (r < 0)
 		log_error("names of network %s: %s", n->config.name, strerror(-r));
 	return r != 0;
@@ -191,7 +214,7 @@ void dns_write(struct networks *ns, const char *id)
 {
 	autofree char *dir = NULL;
 	autoclose int root = -1;
-	bool any, changed = false;
+	bool any, changed;
 
 	if (!ns->o.exec_root || !exists_at(AT_FDCWD, ns->o.dns ?: PROGRAM))
 		return;
@@ -202,8 +225,10 @@ void dns_write(struct networks *ns, const char *id)
 		log_error("names of networks: %s: %s", dir, strerror(errno));
 		return;
 	}
+	changed = exists_at(root, DNS_UNTOLD);
 	any = put_locked(ns, root, id, &changed);
-	tell_server(ns, dir, any, changed);
+	if (tell_server(ns, dir, any, changed) == 0 && changed)
+		(void) unlinkat(root, DNS_UNTOLD, 0);
 }
 
 void dns_rest(struct networks *ns)
@@ -214,6 +239,8 @@ void dns_rest(struct networks *ns)
 
 	if (pidfd >= 0)
 		(void) pidfd_kill(pidfd, SIGTERM);
-	if (root >= 0)
-		(void) remove_tree_at(root, DNS_DIR);
+	if (root < 0)
+		return;
+	(void) remove_tree_at(root, DNS_DIR);
+	(void) unlinkat(root, DNS_UNTOLD, 0);
 }

@@ -240,8 +240,6 @@ static int add_interface(struct networks *ns, const struct place *p, const struc
 	if (r == 0)
 		r = index = rtnl_index(&nl, e->host_ifname);
 	if (r >= 0)
-		r = rtnl_set_alias(&nl, index, alias);
-	if (r >= 0)
 		r = rtnl_set_hairpin(&nl, index);
 	return r < 0 ? err_sys(err, -r, "join %s to bridge %s", e->host_ifname, p->bridge) : 0;
 }

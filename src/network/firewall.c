@@ -100,7 +100,13 @@ static int run_nft(struct networks *ns, const struct buf *text, struct err *err)
 	const char *argv[] = {ns->o.nft ?: "nft", "-f", "-", NULL};
 	struct spawn_result result = {0};
 	autoclose int in = text_fd(text);
-	const struct spawn s = {.argv = argv, .in = in};
+	/* With the lock: where we are killed, the next daemon waits until this is done. */
+	const struct spawn s = {
+		.argv = argv,
+		.in = in,
+		.keep = &ns->o.lock_fd,
+		.n_keep = ns->o.lock_fd > 0,
+	};
 	int r;
 
 	if (in < 0)

@@ -62,8 +62,10 @@ struct network_options {
 	const char *instance;  /* tells this engine's things on the host from another's: "" or a
 				  short word */
 	const char *exec_root; /* for what lives as long as the host does */
-	const char *nft;       /* program; NULL: as PATH says */
-	const char *dns;       /* aardvark-dns; NULL: Debian's, if it is there */
+	int lock_fd; /* goes to programs that change the host, so that it is theirs as well until
+			they are done; <= 0: none */
+	const char *nft;	    /* program; NULL: as PATH says */
+	const char *dns;	    /* aardvark-dns; NULL: Debian's, if it is there */
 	const char *default_bridge; /* its interface's name: "holdfast0" */
 	char *const
 		*pools; /* default address pools "172.17.0.0/16,24": base, size; NULL: docker's */

@@ -53,9 +53,9 @@ struct message {
 	_Alignas(struct nlmsghdr) char bytes[1024];
 };
 
-static struct nlmsghdr *begin(struct message *m, int type, int flags)
+static struct nlmsghdr *begin(char *at, int type, int flags)
 {
-	struct nlmsghdr *h = mnl_nlmsg_put_header(m->bytes);
+	struct nlmsghdr *h = mnl_nlmsg_put_header(at);
 
 	h->nlmsg_type = (uint16_t) type;
 	h->nlmsg_flags = (uint16_t) (NLM_F_REQUEST | flags);
@@ -77,29 +77,33 @@ static bool clear_interrupted(char *answer, ssize_t n)
 	return interrupted;
 }
 
-/* Sends it and hands each message of the answer to fn: 0 or -errno; -EINTR: not all may have come,
- * or twice. */
-static int talk(struct rtnl *nl, struct nlmsghdr *h, mnl_cb_t fn, void *arg)
+/* Hands each message of the answer to seq to fn: 0 or -errno; -EINTR: not all may have come, or
+ * twice. */
+static int hear(struct rtnl *nl, unsigned seq, mnl_cb_t fn, void *arg)
 {
 	_Alignas(struct nlmsghdr) char answer[16384];
 	bool interrupted = false;
 	ssize_t n;
 	int r;
 
-	h->nlmsg_seq = ++nl->seq;
-	if (mnl_socket_sendto(nl->socket, h, h->nlmsg_len) < 0)
-		return -errno;
 	do {
 		n = mnl_socket_recvfrom(nl->socket, answer, sizeof answer);
 		if (n < 0)
 			return -errno;
 		interrupted |= clear_interrupted(answer, n);
-		r = mnl_cb_run(answer, (size_t) n, nl->seq, mnl_socket_get_portid(nl->socket), fn,
-			       arg);
+		r = mnl_cb_run(answer, (size_t) n, seq, mnl_socket_get_portid(nl->socket), fn, arg);
 	} while (r > MNL_CB_STOP);
 	if (r < 0)
 		return -errno;
 	return interrupted ? -EINTR : 0;
+}
+
+static int talk(struct rtnl *nl, struct nlmsghdr *h, mnl_cb_t fn, void *arg)
+{
+	h->nlmsg_seq = ++nl->seq;
+	if (mnl_socket_sendto(nl->socket, h, h->nlmsg_len) < 0)
+		return -errno;
+	return hear(nl, h->nlmsg_seq, fn, arg);
 }
 
 /* The same for all there are of something: again where they changed meanwhile. fn may see one twice. */
@@ -173,7 +177,7 @@ static int on_found(const struct nlmsghdr *h, void *arg)
 static int find(struct rtnl *nl, const char *name, struct found *ret)
 {
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_GETLINK, NLM_F_ACK);
+	struct nlmsghdr *h = begin(m.bytes, RTM_GETLINK, NLM_F_ACK);
 	int r;
 
 	*ret = (struct found){.index = -ENODEV};
@@ -202,7 +206,7 @@ int rtnl_bridge_index(struct rtnl *nl, const char *name)
 
 static struct nlmsghdr *begin_new_link(struct message *m, const char *name, int64_t mtu, bool up)
 {
-	struct nlmsghdr *h = begin(m, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlmsghdr *h = begin(m->bytes, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 	struct ifinfomsg *i = put_link(h, 0);
 
 	if (up)
@@ -213,14 +217,27 @@ static struct nlmsghdr *begin_new_link(struct message *m, const char *name, int6
 	return h;
 }
 
-int rtnl_set_alias(struct rtnl *nl, int index, const char *alias)
+/* Makes the link of message h, which is m's first, and gives it its alias. The kernel takes no alias
+ * with a new link, but it works off what came with one call before it looks whether we were killed:
+ * so there is none of ours without. */
+static int add_link(struct rtnl *nl, struct message *m, struct nlmsghdr *h, const char *name,
+		    const char *alias)
 {
-	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_SETLINK, 0);
+	size_t first = MNL_ALIGN(h->nlmsg_len);
+	struct nlmsghdr *then = begin(m->bytes + first, RTM_SETLINK, NLM_F_ACK);
+	int made, named;
 
-	(void) put_link(h, index);
-	mnl_attr_put_strz(h, IFLA_IFALIAS, alias);
-	return ask(nl, h);
+	(void) put_link(then, 0);
+	mnl_attr_put_strz(then, IFLA_IFNAME, name);
+	mnl_attr_put_strz(then, IFLA_IFALIAS, alias);
+	h->nlmsg_flags |= NLM_F_ACK;
+	h->nlmsg_seq = ++nl->seq;
+	then->nlmsg_seq = ++nl->seq;
+	if (mnl_socket_sendto(nl->socket, h, first + then->nlmsg_len) < 0)
+		return -errno;
+	made = hear(nl, h->nlmsg_seq, NULL, NULL);
+	named = hear(nl, then->nlmsg_seq, NULL, NULL);
+	return made < 0 ? made : named;
 }
 
 int rtnl_add_bridge(struct rtnl *nl, const char *name, const uint8_t mac[static MAC_LEN],
@@ -229,17 +246,12 @@ int rtnl_add_bridge(struct rtnl *nl, const char *name, const uint8_t mac[static 
 	struct message m;
 	struct nlmsghdr *h = begin_new_link(&m, name, mtu, true);
 	struct nlattr *info;
-	int index, r;
 
 	mnl_attr_put(h, IFLA_ADDRESS, MAC_LEN, mac);
 	info = mnl_attr_nest_start(h, IFLA_LINKINFO);
 	mnl_attr_put_strz(h, IFLA_INFO_KIND, "bridge");
 	mnl_attr_nest_end(h, info);
-	r = ask(nl, h);
-	if (r < 0)
-		return r;
-	index = rtnl_index(nl, name);
-	return index < 0 ? index : rtnl_set_alias(nl, index, alias);
+	return add_link(nl, &m, h, name, alias);
 }
 
 static void put_peer(struct nlmsghdr *h, const struct rtnl_veth *v)
@@ -269,7 +281,7 @@ int rtnl_add_veth(struct rtnl *nl, const struct rtnl_veth *v)
 
 	mnl_attr_put_u32(h, IFLA_MASTER, (uint32_t) v->master);
 	put_peer(h, v);
-	return ask(nl, h);
+	return add_link(nl, &m, h, v->name, v->alias);
 }
 
 int rtnl_add_vlan(struct rtnl *nl, const char *kind, int parent, int mode,
@@ -299,7 +311,7 @@ int rtnl_add_vlan(struct rtnl *nl, const char *kind, int parent, int mode,
 int rtnl_del(struct rtnl *nl, const char *name)
 {
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_DELLINK, 0);
+	struct nlmsghdr *h = begin(m.bytes, RTM_DELLINK, 0);
 	int r;
 
 	(void) put_link(h, 0);
@@ -310,7 +322,7 @@ int rtnl_del(struct rtnl *nl, const char *name)
 int rtnl_up(struct rtnl *nl, int index)
 {
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_NEWLINK, 0);
+	struct nlmsghdr *h = begin(m.bytes, RTM_NEWLINK, 0);
 	struct ifinfomsg *i = put_link(h, index);
 
 	i->ifi_flags = i->ifi_change = IFF_UP;
@@ -320,7 +332,7 @@ int rtnl_up(struct rtnl *nl, int index)
 int rtnl_set_master(struct rtnl *nl, int index, int master)
 {
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_NEWLINK, 0);
+	struct nlmsghdr *h = begin(m.bytes, RTM_NEWLINK, 0);
 
 	(void) put_link(h, index);
 	mnl_attr_put_u32(h, IFLA_MASTER, (uint32_t) master);
@@ -330,7 +342,7 @@ int rtnl_set_master(struct rtnl *nl, int index, int master)
 int rtnl_set_hairpin(struct rtnl *nl, int index)
 {
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_SETLINK, 0);
+	struct nlmsghdr *h = begin(m.bytes, RTM_SETLINK, 0);
 	struct ifinfomsg *i = put_link(h, index);
 	struct nlattr *port;
 
@@ -370,7 +382,7 @@ int rtnl_each_link(struct rtnl *nl, void (*fn)(void *arg, const struct rtnl_link
 {
 	struct link_fn f = {fn, arg};
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_GETLINK, 0);
+	struct nlmsghdr *h = begin(m.bytes, RTM_GETLINK, 0);
 
 	(void) put_link(h, 0);
 	return dump(nl, h, on_link, &f);
@@ -381,7 +393,7 @@ int rtnl_each_link(struct rtnl *nl, void (*fn)(void *arg, const struct rtnl_link
 int rtnl_add_address(struct rtnl *nl, int index, const struct ip *a, unsigned prefix)
 {
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlmsghdr *h = begin(m.bytes, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
 	struct ifaddrmsg *i = mnl_nlmsg_put_extra_header(h, sizeof *i);
 	int r;
 
@@ -405,7 +417,7 @@ int rtnl_add_address(struct rtnl *nl, int index, const struct ip *a, unsigned pr
 int rtnl_add_default_route(struct rtnl *nl, int index, const struct ip *gateway)
 {
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+	struct nlmsghdr *h = begin(m.bytes, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
 	struct rtmsg *r = mnl_nlmsg_put_extra_header(h, sizeof *r);
 
 	r->rtm_family = (uint8_t) gateway->family;
@@ -446,7 +458,7 @@ static int on_route(const struct nlmsghdr *h, void *arg)
 int rtnl_routes(struct rtnl *nl, struct subnet **ret, size_t *ret_n)
 {
 	struct message m;
-	struct nlmsghdr *h = begin(&m, RTM_GETROUTE, 0);
+	struct nlmsghdr *h = begin(m.bytes, RTM_GETROUTE, 0);
 	struct rtmsg *t = mnl_nlmsg_put_extra_header(h, sizeof *t);
 	struct routes routes = {0};
 	int r;

@@ -32,11 +32,12 @@ struct rtnl_veth {
 	const char *peer_name;
 	const uint8_t *peer_mac;
 };
-/* A bridge of that name, up. Its MAC address is its own, so that it does not change with those of its
+/* A bridge of that name, up, with its alias from the first. Its MAC address is its own, so that it does not change with those of its
  * members: who has it in his neighbour table would speak to nobody for seconds. */
 int rtnl_add_bridge(struct rtnl *nl, const char *name, const uint8_t mac[static MAC_LEN],
 		    const char *alias, int64_t mtu);
-/* A pair, one end as member of a bridge and up, the other in a namespace. */
+/* A pair, one end as member of a bridge, up, with its alias from the first; the other in a
+ * namespace. */
 int rtnl_add_veth(struct rtnl *nl, const struct rtnl_veth *v);
 /* A macvlan or ipvlan of a parent's, put into a namespace. mode: MACVLAN_MODE_..., IPVLAN_MODE_...
  */
@@ -44,7 +45,6 @@ int rtnl_add_vlan(struct rtnl *nl, const char *kind, int parent, int mode,
 		  const struct rtnl_veth *v);
 int rtnl_del(struct rtnl *nl, const char *name);
 int rtnl_up(struct rtnl *nl, int index);
-int rtnl_set_alias(struct rtnl *nl, int index, const char *alias);
 /* master 0: of none. */
 int rtnl_set_master(struct rtnl *nl, int index, int master);
 /* The bridge sends back through this member what came from it: a container that asks for its own

@@ -41,8 +41,8 @@ class Start_on_bridge(Networked, Start):
     def check(self, scene):
         Start.check(self, scene)
         running = scene.daemon.state(scene.cid)["Status"] == "running"
-        assert bool(addresses(scene)["bridge"]) == running == is_published(scene)
-        assert len(veths(scene)) == int(running)
+        seen = (bool(addresses(scene)["bridge"]), is_published(scene), len(veths(scene)))
+        assert seen == (running, running, int(running)), f"address, ports, interfaces: {seen}"
 
 
 class Stop_on_bridge(Networked, Stop):
@@ -52,8 +52,8 @@ class Stop_on_bridge(Networked, Stop):
     def check(self, scene):
         Stop.check(self, scene)
         running = scene.daemon.state(scene.cid)["Status"] == "running"
-        assert bool(addresses(scene)["bridge"]) == running == is_published(scene)
-        assert len(veths(scene)) == int(running)
+        seen = (bool(addresses(scene)["bridge"]), is_published(scene), len(veths(scene)))
+        assert seen == (running, running, int(running)), f"address, ports, interfaces: {seen}"
 
 
 class Network_create(Networked):

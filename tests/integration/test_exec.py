@@ -17,7 +17,8 @@ from kit.orphans import make_orphan
 
 SLEEP = ["sleep", "1000"]
 MIB = 1 << 20
-SIZE = "until stty size 2>/dev/null | grep .; do usleep 10000; done"  # Debian's CLI says it after the start
+# Debian's CLI says it after the start; and crun sets it when the process may run already.
+SIZE = "until stty size 2>/dev/null | grep .; do usleep 10000; done"
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ def test_privileged(daemon, cid):
 
 
 def test_a_terminal(daemon, cid):
-    one = Exec(daemon, cid, "stty size; read x; stty size; echo \"<$x>\"; exit 3", Tty=True, AttachStdin=True,
+    one = Exec(daemon, cid, f"{SIZE}; read x; stty size; echo \"<$x>\"; exit 3", Tty=True, AttachStdin=True,
                ConsoleSize=[33, 99])
     with one.attached() as streams:
         assert streams.headers["Content-Type"] == "application/vnd.docker.raw-stream"
@@ -220,7 +221,7 @@ def test_a_terminal(daemon, cid):
     assert one.inspect()["ExitCode"] == 3
     answer = daemon.api.post(f"/exec/{one.id}/resize", h=44, w=111)
     assert answer.status == 409
-    one = Exec(daemon, cid, "stty size", Tty=True, ConsoleSize=[33, 99])
+    one = Exec(daemon, cid, SIZE, Tty=True, ConsoleSize=[33, 99])
     with one.attached({"ConsoleSize": [12, 34]}) as streams:
         assert streams.all() == b"12 34\r\n", "what the start says counts"
 
