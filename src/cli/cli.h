@@ -111,6 +111,7 @@ extern const struct option start_options[], stop_options[], kill_options[], rm_o
 COMMAND(update);
 extern const struct option update_options[];
 COMMAND(wait);
+COMMAND(top);
 COMMAND(ps);
 extern const struct option ps_options[];
 COMMAND(logs);

@@ -165,6 +165,17 @@ struct list_query {
 /* Tells each that the query asks for, newest first; the view is fn's until it returns. */
 int engine_list(struct engine *e, const struct list_query *q,
 		void (*fn)(void *arg, const struct container_view *v), void *arg, struct err *err);
+/* What ps says of a container's processes: as many cells in each line as there are titles. */
+struct top {
+	char **titles; /* strv */
+	char ***lines; /* each a strv */
+	size_t n_lines;
+};
+void top_free(struct top *t);
+/* ps_args: of the host's ps, with blanks between; NULL or "": "-ef". ERR_CONFLICT where it does not
+ * run, ERR_INVALID with what ps says against its arguments. */
+int engine_top(struct engine *e, const char *ref, const char *ps_args, struct top *ret,
+	       struct err *err);
 /* Numbers for `info`. */
 struct engine_counts {
 	int64_t containers, running, paused, stopped, images;

@@ -458,6 +458,12 @@ void links_add(struct engine *e, struct container *c, const struct container_con
 /* `started` has its addresses: those that have it in their hosts file get them. */
 void links_renew(struct engine *e, struct container *started);
 
+/* top.c, pure: keeps of what ps printed (text, which is changed) the lines of these pids, which
+ * ascend. ERR_SYSTEM where there is no column of them. */
+int top_parse(char *text, const pid_t *pids, size_t n_pids, struct top *ret, struct err *err);
+/* ERR_INVALID where another column would be taken for the pids'. */
+int top_check_args(char *const *args, struct err *err);
+
 /* size.c: bytes in the writable layer. */
 int64_t container_size_rw(struct engine *e, const char *id);
 
@@ -521,8 +527,11 @@ bool mountinfo_is_shared(const char *mountinfo, const char *path);
 /* The cgroup of its next run: below the parent that was asked for, or the engine's own. Caller
  * frees. */
 char *container_cgroup_path(const struct engine *e, const struct container_config *config);
-/* Removes the cgroup that its shim was told of (another daemon may have chosen it); config, which
- * may be NULL, names it where the shim's own file does not. */
+/* The one that its shim was told of (another daemon may have chosen it); config, which may be NULL,
+ * names it where the shim's own file does not. NULL where nobody says. Caller frees. */
+char *container_cgroup_now(const struct engine *e, int exec_dir,
+			   const struct container_config *config);
+/* Removes that. */
 int release_cgroup(struct engine *e, int exec_dir, const struct container_config *config,
 		   struct err *err);
 

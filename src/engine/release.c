@@ -33,19 +33,24 @@ char *container_cgroup_path(const struct engine *e, const struct container_confi
 	return xasprintf("%s%s/%s", parent[0] == '/' ? "" : "/", parent, config->id);
 }
 
-int release_cgroup(struct engine *e, int exec_dir, const struct container_config *config,
-		   struct err *err)
+char *container_cgroup_now(const struct engine *e, int exec_dir,
+			   const struct container_config *config)
 {
 	struct shim_config sc = {0};
-	autofree char *path = NULL;
-	int r;
+	char *path = NULL;
 
 	if (shim_config_read(exec_dir, &sc, NULL) == 0)
 		path = take(sc.cgroup);
 	shim_config_free(&sc);
-	if (!path && config)
-		path = container_cgroup_path(e, config);
-	r = path ? cgroup_remove(path) : 0;
+	return !path && config ? container_cgroup_path(e, config) : path;
+}
+
+int release_cgroup(struct engine *e, int exec_dir, const struct container_config *config,
+		   struct err *err)
+{
+	autofree char *path = container_cgroup_now(e, exec_dir, config);
+	int r = path ? cgroup_remove(path) : 0;
+
 	return r < 0 ? err_sys(err, -r, "remove cgroup %s", path) : 0;
 }
 

@@ -1,7 +1,7 @@
 /*
- * The host's cgroup hierarchies: where they are mounted, what they can limit, and the two acts that
- * the engine needs on a container's cgroup when nobody else is left to do them (is anyone in it,
- * remove it).
+ * The host's cgroup hierarchies: where they are mounted, what they can limit, and the few acts that
+ * the engine needs on a container's cgroup: is anyone in it, who, and remove it when nobody else is
+ * left to do that.
  *
  * Mount points come from /proc/self/mountinfo, read once: hosts do not move their cgroups about.
  */
@@ -21,6 +21,7 @@
 #include "runtime/runtime.h"
 
 #define MOUNTINFO_MAX (4 << 20)
+#define PROCS_MAX     (32 << 20) /* of four million pids, all that a kernel has */
 
 static struct cgroup_hosts host;
 static pthread_once_t host_once = PTHREAD_ONCE_INIT;
@@ -246,6 +247,55 @@ int cgroup_populated(const char *path)
 			failed = r;
 	}
 	return failed;
+}
+
+/* Of the threads below a threaded cgroup v2, which has no list, the cgroup above has the processes. */
+static void add_procs(int dir, const char *name, struct buf *ret)
+{
+	auto_(closedir_p) DIR *d = open_children(dir, name);
+	autofree char *text = NULL;
+
+	if (!d)
+		return;
+	if (read_file_at(dirfd(d), "cgroup.procs", PROCS_MAX, &text, NULL) == 0)
+		buf_adds(ret, text);
+	for (const char *child; (child = next_child(d));)
+		add_procs(dirfd(d), child, ret);
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	pid_t x = *(const pid_t *) a, y = *(const pid_t *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+void cgroup_pids(const char *path, pid_t **ret, size_t *ret_n)
+{
+	const struct cgroup_hosts *h = the_host();
+	autobuf text = {0};
+	size_t n = 0;
+	char *at;
+
+	*ret = NULL;
+	*ret_n = 0;
+	/* One hierarchy has them all; in a hybrid one a runtime may leave v2 alone. */
+	for (size_t i = 0; path_is_ours(path) && i < h->n && text.len == 0; i++) {
+		autofree char *dir = xasprintf("%s%s", h->mounts[i].path, path);
+
+		add_procs(AT_FDCWD, dir, &text);
+	}
+	if (text.len == 0)
+		return;
+	*ret = xreallocarray(NULL, text.len / 2, sizeof **ret); /* a digit and a newline, each */
+	for (at = text.text; *at; at += strspn(at, "\n")) {
+		long pid = strtol(at, &at, 10);
+
+		if (pid > 0) /* 0: in a pid namespace that we do not see */
+			(*ret)[n++] = (pid_t) pid;
+	}
+	qsort(*ret, n, sizeof **ret, by_pid);
+	*ret_n = n;
 }
 
 /* Children first. A cgroup's files go with it. */

@@ -76,6 +76,9 @@ enum cgroup_mode { CGROUP_NONE, CGROUP_V1, CGROUP_HYBRID, CGROUP_V2 };
 enum cgroup_mode cgroup_mode(void);
 /* Is any process in the cgroup `path` ("/parent/<id>") of any hierarchy? 1, 0, or -errno. */
 int cgroup_populated(const char *path);
+/* The processes in the cgroup `path` and below it, ascending; none where it is not there. *ret, an
+ * array of *ret_n, is the caller's. */
+void cgroup_pids(const char *path, pid_t **ret, size_t *ret_n);
 /* rmdir of the cgroup in all hierarchies, with what is below it; 0 where it is not there; -EBUSY
  * with processes. */
 int cgroup_remove(const char *path);

@@ -135,6 +135,16 @@ def test_verbs_on_several_run_at_the_same_time(fake, cli):
     assert time.monotonic() - begin < 3
 
 
+def test_top_is_a_table_of_what_ps_says(fake, cli):
+    fake.answers["GET /containers/a/top"] = 200, {
+        "Titles": ["PID", "CMD"], "Processes": [["7", "sleep 1000"], ["12345678901", "sh -c \x1b[2J"]]}
+    assert cli.ok("top", "a", "-o", "pid,cmd").splitlines() == [
+        "PID           CMD", "7             sleep 1000", "12345678901   sh -c \\x1b[2J"]
+    assert fake.last.query == {"ps_args": "-o pid,cmd"}
+    cli.ok("container", "top", "a")
+    assert fake.last.query == {}
+
+
 def test_rename(fake, cli):
     fake.answers["POST /containers/a/rename"] = 204, None
     assert cli.ok("rename", "a", "b c") == ""

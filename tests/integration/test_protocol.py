@@ -138,8 +138,7 @@ def test_swarm_says_that_this_is_no_manager(bare_daemon, path):
 
 
 @pytest.mark.parametrize("method,path", [
-    ("GET", "/containers/{}/stats"),
-    ("GET", "/containers/{}/top"), ("GET", "/containers/{}/archive?path=/"),
+    ("GET", "/containers/{}/stats"), ("GET", "/containers/{}/archive?path=/"),
     ("GET", "/containers/{}/export"), ("GET", "/containers/{}/changes"), ("POST", "/build"),
     ("POST", "/commit?container={}")])
 def test_what_comes_later_is_501_and_no_404(daemon, method, path):

@@ -99,7 +99,7 @@ docker_handler upgrade_begin, upgrade_report, shutdown_begin, shutdown_cancel;
 docker_handler container_list, container_create, container_inspect, container_logs, container_wait;
 docker_handler container_start, container_stop, container_restart, container_kill, container_pause;
 docker_handler container_unpause, container_rename, container_update, container_remove;
-docker_handler container_prune, container_attach, container_attach_websocket, container_resize;
+docker_handler container_prune, container_top, container_attach, container_attach_websocket, container_resize;
 docker_handler image_load, image_create, image_list, image_inspect, image_history, image_tag;
 docker_handler image_remove, image_get, image_get_many, image_prune;
 docker_handler events_stream;

@@ -494,6 +494,32 @@ int engine_unpause(struct engine *e, const char *ref, struct err *err)
 	return set_paused(e, ref, PHASE_PAUSED, PHASE_RUNNING, err);
 }
 
+int engine_top(struct engine *e, const char *ref, const char *ps_args, struct top *ret,
+	       struct err *err)
+{
+	hold(&e->lock);
+	struct fake *f = find(e, ref, err);
+
+	if (!f)
+		return -1;
+	if (!alive(f))
+		return err_set(err, ERR_CONFLICT, "Container %s is not running", f->id);
+	strv_add(&ret->titles, "PID");
+	strv_add(&ret->titles, "CMD");
+	ret->lines = xcalloc(1, sizeof *ret->lines);
+	strv_add(&ret->lines[ret->n_lines], "7");
+	strv_add(&ret->lines[ret->n_lines++], str_empty(ps_args) ? "" : ps_args);
+	return 0;
+}
+
+void top_free(struct top *t)
+{
+	strv_free(t->titles);
+	for (size_t i = 0; i < t->n_lines; i++)
+		strv_free(t->lines[i]);
+	free(t->lines);
+}
+
 int engine_rename(struct engine *e, const char *ref, const char *name, struct err *err)
 {
 	hold(&e->lock);
