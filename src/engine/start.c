@@ -75,6 +75,9 @@ static int intend_start(struct engine *e, struct container *c, int64_t *ret_run,
 	c->state.restart_due_ns = 0;
 	c->state.oom_killed = false;
 	free(take(c->state.error));
+	/* What a clean-up has left is this run's now, and goes with it. */
+	free(take(c->state.cleanup));
+	c->state.cleanup_tries = 0;
 	free(c->state.boot_id);
 	c->state.boot_id = xstrdup(boot_id());
 	*ret_run = c->state.run;

@@ -191,7 +191,10 @@ def steady(daemon, cids):
     try:
         host.wait_for(lambda: not any(map(restless, cids)), "clean-ups to end", 10)
     except AssertionError:
-        raise AssertionError("not clean: " + str({str(cids[c][:2]): status(daemon, c) for c in cids if restless(c)})) from None
+        left = [c for c in cids if restless(c)]
+        said = [line for line in daemon.stderr().splitlines() if any(c[:12] in line for c in left)]
+        raise AssertionError("not clean: " + "\n".join(str(daemon.inspect(c)["State"]) for c in left)
+                             + "\n" + "\n".join(said)) from None
     return {c: daemon.inspect(c) for c in cids if not gone(daemon, c)}
 
 

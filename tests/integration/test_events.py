@@ -67,7 +67,8 @@ def test_kill_tells_the_signal_and_rename_the_old_name(daemon):
 def test_oom_is_told(daemon):
     before = time.time()
     cid = daemon.run(["probe", "eat", "200"], host={"Memory": 16 << 20, "MemorySwap": 16 << 20})
-    daemon.wait(cid)
+    # Who waits is told by the shim, and may hear it before the daemon does.
+    host.wait_for(lambda: "die" in actions(daemon.past_events(before), cid), "its end")
     assert "oom" in actions(daemon.past_events(before), cid)
 
 

@@ -33,7 +33,8 @@ def end_and_check(askers, record_property):
     for asker in askers:
         asker.end()
     record_property("asked", sum(a.asked for a in askers))
-    assert [f for a in askers for f in a.failures] == []
+    failures = [f for a in askers for f in a.failures]
+    assert not failures, failures
 
 
 def one_connection(daemon):
