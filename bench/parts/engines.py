@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from . import image
+from . import hosts, image
 from .api import Api, ApiError
 
 IDLE = ["sleep", "1000000"]
@@ -64,6 +64,7 @@ class Engine:
     shim_name = None  # comm of its per-container helper, 15 characters of it
     copies_stopped = False  # knows how to make stopped containers by copying directories
     restores = True
+    netns = None  # of its daemon; None: the bench's own, and no networks are asked for
 
     def __init__(self, s):
         self.s = s
@@ -82,7 +83,7 @@ class Engine:
 
     def spawn(self):
         """Starts the daemon; the moment before exec, by the monotonic clock."""
-        command = [str(part) for part in self.command()]
+        command = hosts.within(self.netns) + [str(part) for part in self.command()]
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         begun = time.perf_counter()
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -265,10 +266,12 @@ class Dockerd(DockerApi):
 
     def command(self):
         args = [self.s.peer("dockerd"), "--data-root", self.data, "--exec-root", self.exec,
-                "-H", f"unix://{self.socket}", "-p", self.exec / "pid", "--bridge=none", "--iptables=false",
-                "--ip-forward=false", "--ip-masq=false", "--userland-proxy=false", "--live-restore",
+                "-H", f"unix://{self.socket}", "-p", self.exec / "pid", "--live-restore",
                 "--storage-driver=overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs",
                 "--config-file", self.exec / "daemon.json", "--oom-score-adjust=0"]
+        if not self.netns:
+            args += ["--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
+                     "--userland-proxy=false"]
         name = "runc" if self.s.runtime == "runc" else self.s.runtime
         if name == "runc":
             return args
@@ -361,13 +364,19 @@ class PodmanCli:
             return f"{self.key}-{self.n}"
 
     def _execute(self, *args):
-        status = execute([*self.base, *args], self.service.environment(), stderr=self.log)
+        status = execute([*hosts.within(self.service.netns), *self.base, *args], self.service.environment(), stderr=self.log)
         if status != 0:
             raise ApiError(f"podman {' '.join(args)}: {status}: {Engine.last_words(self)}")
 
-    def _run(self, *args):
-        self._execute("run", "--network=none", "--pull=never", "--log-driver=k8s-file",
+    def _run(self, *args, network="none"):
+        self._execute("run", f"--network={network}", "--pull=never", "--log-driver=k8s-file",
                       f"--cgroup-parent=/{self.s.tag}/{self.key}", *args)
+
+    def run_on(self, network, ports, *command):
+        name = self.new_name()
+        self._run("-d", "--name", name, *(f"--publish={port}" for port in ports), image.REFERENCE, *command,
+                  network=network)
+        return name
 
     def create_start(self, _):
         name = self.new_name()

@@ -93,20 +93,20 @@ def _remove_all(engine, ids, width=4):
     in_threads(width, work)
 
 
-def running(results, engines, count):
-    ids = {e.key: [] for e in engines}
-    alive = list(engines)
-    for n in count.running:
-        row = f"restore running {n}"
-        say(f"restore of {n} running containers")
-        for e in list(alive):
-            try:
-                _grow(e, ids[e.key], n, count.budget, lambda api, e=e: e.create_start(api, IDLE))
-            except Exception as error:  # noqa: told in the table
-                results.failed(row, e.key, error)
-                alive.remove(e)
-        interleave(results, row, alive, count.restores, 1, lambda e: _restart(e, row, n, n))
-        alive = [e for e in alive if (row, e.key) not in results.reasons]
+def of_running(results, engines, ids, row, n, count, make):
+    """Grows each to n by make(engine, session), and measures; those that were measured."""
+    alive = []
+    for e in engines:
+        try:
+            _grow(e, ids[e.key], n, count.budget, lambda api, e=e: make(e, api))
+            alive.append(e)
+        except Exception as error:  # noqa: told in the table
+            results.failed(row, e.key, error)
+    interleave(results, row, alive, count.restores, 1, lambda e: _restart(e, row, n, n))
+    return [e for e in alive if (row, e.key) not in results.reasons]
+
+
+def remove_running(results, engines, ids):
     for e in engines:
         say(f"  removing those of {e.name}")
         try:
@@ -114,6 +114,16 @@ def running(results, engines, count):
             _remove_all(e, ids[e.key])
         except Exception as error:  # noqa: told in the table
             results.failed("restore, removal", e.key, error)
+
+
+def running(results, engines, count):
+    ids = {e.key: [] for e in engines}
+    alive = engines
+    for n in count.running:
+        say(f"restore of {n} running containers")
+        alive = of_running(results, alive, ids, f"restore running {n}", n, count,
+                           lambda e, api: e.create_start(api, IDLE))
+    remove_running(results, engines, ids)
 
 
 def _exited(engine, api):

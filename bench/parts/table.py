@@ -30,6 +30,22 @@ ROWS = [
     ("exec of `true`, by the docker CLI, ms", "exec by CLI", 1),
     ("into a container by exec, MB/s (more is better)", "exec stdin", 0),
     ("out of a container by exec, MB/s (more is better)", "exec stdout", 0),
+    ("create + start without network, ms", "net start none", 1),
+    ("create + start on the default network, ms", "net start", 1),
+    ("create + start there with a published port, ms", "net start port", 1),
+    ("into a container through a published port, Gbit/s (more is better)", "net in", 1),
+    ("out of a container through a published port, Gbit/s (more is better)", "net out", 1),
+    ("into a container from the host's 127.0.0.1, Gbit/s (more is better)", "net in local", 1),
+    ("echo through a published port, us", "net echo", 0),
+    ("echo through a published port, each with its connection, us", "net echo new", 0),
+    ("echo from the host's 127.0.0.1, us", "net echo local", 0),
+    ("echo from the host's 127.0.0.1, each with its connection, us", "net echo new local", 0),
+    ("restore, {} containers without network, ms", "networked none", 1),
+    ("  its own report: load, ms", "networked none load", 1),
+    ("  its own report: handle, ms", "networked none handle", 1),
+    ("restore, {} containers on a network, a port each, ms", "networked", 1),
+    ("  its own report: load, ms", "networked load", 1),
+    ("  its own report: handle with the networks' repair, ms", "networked handle", 1),
     ("restore, {} containers, ms", "scale restore", 1),
     ("  its own report: load, ms", "scale restore load", 1),
     ("  its own report: handle, ms", "scale restore handle", 1),
@@ -71,7 +87,8 @@ def _expand(count):
             sizes = wanted
         if wanted is None:
             scaled = "{} running + {} stopped".format(*(f"{n:,}" for n in count.scale))
-            yield title.format(scaled if key.startswith("scale") else count.memory), key, digits
+            n = scaled if key.startswith("scale") else count.networked if key.startswith("networked") else count.memory
+            yield title.format(n), key, digits
         else:
             group.append((title, key, digits))
     yield from flush()
@@ -95,7 +112,7 @@ def table(results, columns, count):
 
 
 def aims(results):
-    """What issues 2 and 3 set out for; by the medians of this run."""
+    """What issues 2, 3 and 5 set out for; by the medians of this run."""
     def row(text, value, good):
         return None if value is None else f"{'reached' if good(value) else 'MISSED '}  {text.format(value)}"
 
@@ -110,6 +127,10 @@ def aims(results):
                              ratio("start", "holdfast", f"{runtime}-same"), lambda v: v <= 1.25))
             found.append(row(f"start within 1.25x of bare `{runtime} run` with its own bundle: {{:.2f}}x",
                              ratio("start", "holdfast", f"{runtime}-own"), lambda v: v <= 1.25))
+    alone, published = (results.median(key, "holdfast") for key in ("net start none", "net start port"))
+    if alone and published:
+        found.append(row("start with a published port within 10 ms of one without network: {:.1f} ms more",
+                         published - alone, lambda v: v <= 10))
     found.append(row("daemon under 5 MB, idle (PSS): {:.2f} MB",
                      results.median("daemon PSS idle", "holdfast"), lambda v: v < 5))
     found.append(row("daemon under 5 MB, with containers (PSS): {:.2f} MB",
