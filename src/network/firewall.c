@@ -9,9 +9,9 @@
  *	ports4, ...	(protocol, port) -> (address, port), for all addresses of the host
  *	ports4_at, ...	the same for one of them
  *
- * So to publish a port is to add an element, and to write all of it anew disturbs no packet: the
- * kernel changes over from one generation to the next, and connections that are established are in
- * conntrack.
+ * So to publish a port is to add an element, and to make all of it right disturbs no packet: rules
+ * are changed over from one generation to the next, of elements those that are wrong, and
+ * connections that are established are in conntrack.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +26,7 @@
 #include "network/private.h"
 
 #define NFT_TIMEOUT_MS 30000
+#define LISTING_MAX    (16 << 20) /* a hundred thousand ports and more */
 
 static const char declarations[] =
 	"set bridges { type ifname; }\n"
@@ -46,12 +47,8 @@ static const char declarations[] =
 	"chain crossing { }\n"
 	"chain forward { type filter hook forward priority filter; policy accept; }\n";
 
-static const char *const flushed[] = {
-	"chain @ guard",   "chain @ ports",	  "chain @ prerouting", "chain @ output",
-	"chain @ inward",  "chain @ postrouting", "chain @ crossing",	"chain @ forward",
-	"set @ bridges",   "set @ open",	  "set @ internal",	"set @ nets4",
-	"set @ nets6",	   "map @ ports4",	  "map @ ports6",	"map @ ports4_at",
-	"map @ ports6_at",
+static const char *const chains[] = {
+	"guard", "ports", "prerouting", "output", "inward", "postrouting", "crossing", "forward",
 };
 
 static const char *const rules[][2] = {
@@ -95,9 +92,10 @@ static int text_fd(const struct buf *text)
 	return lseek(fd, 0, SEEK_SET) < 0 ? -errno : take_fd(fd);
 }
 
-static int run_nft(struct networks *ns, const struct buf *text, struct err *err)
+/* argv of nft, whose first is its program. ret_out: what it says. */
+static int run_nft(struct networks *ns, const char *const *argv, const struct buf *text,
+		   char **ret_out, struct err *err)
 {
-	const char *argv[] = {ns->o.nft ?: "nft", "-f", "-", NULL};
 	struct spawn_result result = {0};
 	autoclose int in = text_fd(text);
 	/* With the lock: where we are killed, the next daemon waits until this is done. */
@@ -111,7 +109,7 @@ static int run_nft(struct networks *ns, const struct buf *text, struct err *err)
 
 	if (in < 0)
 		return err_sys(err, -in, "firewall");
-	r = spawn_run(&s, NFT_TIMEOUT_MS, 0, &result, err);
+	r = spawn_run(&s, NFT_TIMEOUT_MS, ret_out ? LISTING_MAX : 0, &result, err);
 	if (r == 0 && (result.code != 0 || result.timed_out)) {
 		char *nl = strchr(result.err_text ?: "", '\n');
 
@@ -120,97 +118,78 @@ static int run_nft(struct networks *ns, const struct buf *text, struct err *err)
 		r = err_set(err, ERR_SYSTEM, "firewall: nft: %s",
 			    result.timed_out ? "no answer" : result.err_text ?: "");
 	}
+	if (r == 0 && ret_out)
+		*ret_out = take(result.out);
 	spawn_result_free(&result);
 	return r;
 }
 
-/* Elements */
-
-static void add_port(struct buf *b, const char *verb, const char *table, const struct endpoint *e,
-		     const struct port_mapping *p)
+/* One transaction. */
+static int change(struct networks *ns, const struct buf *text, struct err *err)
 {
-	struct ip at;
-	bool v6, any;
+	const char *argv[] = {ns->o.nft ?: "nft", "-f", "-", NULL};
 
-	if (ip_parse(p->host_ip, &at) < 0)
+	return run_nft(ns, argv, text, NULL, err);
+}
+
+/* Elements that are there. Where the table is not, or is not ours, there are none. */
+static void read_elements(struct networks *ns, struct elements *ret)
+{
+	const char *argv[] = {ns->o.nft ?: "nft", "-j", "-p", "list", "table", "inet",
+			      ns->table,	  NULL};
+	const struct buf nothing = {0};
+	autofree char *listing = NULL;
+
+	if (run_nft(ns, argv, &nothing, &listing, NULL) < 0)
 		return;
-	v6 = at.family == AF_INET6;
-	any = str_eq(p->host_ip, v6 ? "::" : "0.0.0.0");
-	if (str_empty(v6 ? e->ip6 : e->ip))
-		return;
-	buf_addf(b, "%s element inet %s ports%d%s { ", verb, table, v6 ? 6 : 4, any ? "" : "_at");
-	if (!any)
-		buf_addf(b, "%s . ", p->host_ip);
-	buf_addf(b, "%s . %d : %s . %d }\n", p->proto, (int) p->host_port, v6 ? e->ip6 : e->ip,
-		 (int) p->port);
+	if (elements_listed(ret, listing) < 0)
+		elements_free(ret);
 }
 
-static void add_ports(struct buf *b, const char *verb, const char *table, const struct endpoint *e)
+static void elements_wanted(struct networks *ns, struct elements *ret)
 {
-	for (size_t i = 0; i < e->ports.n; i++)
-		add_port(b, verb, table, e, objects_at(&e->ports, struct port_mapping, i));
-}
-
-static bool option_is(const struct network *n, const char *key, const char *value)
-{
-	return str_eq(strmap_get(&n->config.options, key), value);
-}
-
-static void add_network(struct buf *b, const char *table, const struct network *n)
-{
-	static const char *const sets[] = {"nets4", "nets6"};
-	char text[IP_TEXT_MAX];
-
-	buf_addf(b, "add element inet %s bridges { \"%s\" }\n", table, n->bridge);
-	if (!option_is(n, "com.docker.network.bridge.enable_icc", "false"))
-		buf_addf(b, "add element inet %s open { \"%s\" . \"%s\" }\n", table, n->bridge,
-			 n->bridge);
-	if (n->config.internal)
-		buf_addf(b, "add element inet %s internal { \"%s\" }\n", table, n->bridge);
-	for (int i = 0; i < 2; i++) {
-		struct ip first = subnet_first(&n->pools[i].subnet);
-
-		if (first.family && !n->config.internal &&
-		    !option_is(n, "com.docker.network.bridge.enable_ip_masquerade", "false"))
-			buf_addf(b, "add element inet %s %s { %s/%u }\n", table, sets[i],
-				 ip_text(&first, text), n->pools[i].subnet.prefix);
-	}
-	for (size_t i = 0; i < n->n_members; i++)
-		add_ports(b, "add", table, &n->members[i].e);
-}
-
-static void write_table(struct networks *ns, struct buf *b)
-{
-	buf_addf(b, "table inet %s {\n%s}\n", ns->table, declarations);
-	for (size_t i = 0; i < ARRAY_SIZE(flushed); i++) {
-		const char *at = strchr(flushed[i], '@');
-
-		buf_addf(b, "flush %.*sinet %s%s\n", (int) (at - flushed[i]), flushed[i], ns->table,
-			 at + 1);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
-		buf_addf(b, "add rule inet %s %s %s\n", ns->table, rules[i][0], rules[i][1]);
-
 	hold(&ns->lock);
+
 	for (size_t i = 0; i < ns->n; i++)
 		if (ns->all[i]->bridge[0])
-			add_network(b, ns->table, ns->all[i]);
+			elements_of_network(ret, ns->all[i]);
+}
+
+static void write_rules(struct networks *ns, struct buf *b)
+{
+	buf_addf(b, "table inet %s {\n%s}\n", ns->table, declarations);
+	for (size_t i = 0; i < ARRAY_SIZE(chains); i++)
+		buf_addf(b, "flush chain inet %s %s\n", ns->table, chains[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(rules); i++)
+		buf_addf(b, "add rule inet %s %s %s\n", ns->table, rules[i][0], rules[i][1]);
+}
+
+static int write_anew(struct networks *ns, const struct elements *wanted, struct err *err)
+{
+	autobuf b = {0};
+
+	buf_addf(&b, "table inet %s {}\ndelete table inet %s\n", ns->table, ns->table);
+	write_rules(ns, &b);
+	elements_put(&b, "add", ns->table, wanted);
+	return change(ns, &b, err);
 }
 
 static int write_all_locked(struct networks *ns, struct err *err)
 {
-	autobuf b = {0}, anew = {0};
+	autoelements is = {0}, wanted = {0};
 	struct err first = {0};
+	autobuf b = {0};
 
 	ns->firewall_is_up = true;
-	write_table(ns, &b);
-	if (run_nft(ns, &b, &first) == 0)
+	read_elements(ns, &is);
+	elements_wanted(ns, &wanted);
+	write_rules(ns, &b);
+	elements_change(&b, ns->table, &is, &wanted);
+	if (change(ns, &b, &first) == 0)
 		return 0;
 	/* An older table of ours, or a foreign one of that name, has another shape. */
 	log_warn("%s; the table %s is made anew", first.text, ns->table);
-	buf_addf(&anew, "table inet %s {}\ndelete table inet %s\n", ns->table, ns->table);
-	buf_add(&anew, b.text, b.len);
-	ns->firewall_is_up = run_nft(ns, &anew, err) == 0;
+	ns->firewall_is_up = write_anew(ns, &wanted, err) == 0;
 	return ns->firewall_is_up ? 0 : -1;
 }
 
@@ -228,30 +207,37 @@ int firewall_up(struct networks *ns, struct err *err)
 	return ns->firewall_is_up ? 0 : write_all_locked(ns, err);
 }
 
-int firewall_publish(struct networks *ns, const struct endpoint *e, struct err *err)
+/* The ports of an endpoint. Where somebody has been at the table: all of it, then. */
+static int change_ports_locked(struct networks *ns, const char *verb, const struct elements *ports,
+			       struct err *err)
 {
 	autobuf b = {0};
 
-	add_ports(&b, "add", ns->table, e);
-	if (b.len == 0)
+	if (ports->n == 0)
 		return 0;
+	elements_put(&b, verb, ns->table, ports);
+	return change(ns, &b, NULL) == 0 ? 0 : write_all_locked(ns, err);
+}
+
+int firewall_publish(struct networks *ns, const struct endpoint *e, struct err *err)
+{
+	autoelements ports = {0};
+
+	elements_of_endpoint(&ports, e);
 	hold(&ns->firewall);
-	/* Where somebody has been at the table: all of it, then. */
-	return run_nft(ns, &b, NULL) == 0 ? 0 : write_all_locked(ns, err);
+	return change_ports_locked(ns, "add", &ports, err);
 }
 
 /* Out of memory and out of the table in one: whoever writes all of it has not seen it, and who gets
  * a port of it next adds that later. */
 int firewall_withdraw(struct networks *ns, const struct endpoint *e, struct err *err)
 {
-	autobuf b = {0};
+	autoelements ports = {0};
 
-	add_ports(&b, "delete", ns->table, e);
+	elements_of_endpoint(&ports, e);
 	hold(&ns->firewall);
 	member_drop(ns, e->id);
-	if (b.len == 0)
-		return 0;
-	return run_nft(ns, &b, NULL) == 0 ? 0 : write_all_locked(ns, err);
+	return change_ports_locked(ns, "delete", &ports, err);
 }
 
 void firewall_remove(struct networks *ns)
@@ -261,6 +247,6 @@ void firewall_remove(struct networks *ns)
 	hold(&ns->firewall);
 	/* First made, so that it is no fault if it is not there. */
 	buf_addf(&b, "table inet %s {}\ndelete table inet %s\n", ns->table, ns->table);
-	(void) run_nft(ns, &b, NULL);
+	(void) change(ns, &b, NULL);
 	ns->firewall_is_up = false;
 }

@@ -8,8 +8,8 @@
  * cannot leak, and a restart of the host begins with none.
  *
  * The firewall is one nftables table of ours (firewall.c), in which all that varies is an element
- * of a set or map; networks_repair() writes it whole, in one transaction that disturbs nothing that
- * is right.
+ * of a set or map; networks_repair() makes it right in one transaction that disturbs nothing that
+ * is.
  *
  * Thread-safe. Errors are in dockerd's words.
  */

@@ -73,8 +73,28 @@ int bridge_check_name(const char *name, struct err *err);
 int bridge_up(struct networks *ns, const struct network *n, struct err *err);
 int64_t network_mtu(const struct network_config *c);
 
+/* elements.c: elements of the firewall's sets and maps, as lines of nft's language without their
+ * verb: "ports4 { 6 . 8080 : 172.17.0.2 . 80 }". */
+struct elements {
+	char **items;
+	size_t n;
+};
+void elements_free(struct elements *e);
+#define autoelements auto_(elements_free) struct elements
+void elements_of_endpoint(struct elements *to, const struct endpoint *e);
+/* With those of its endpoints; lock held. */
+void elements_of_network(struct elements *to, const struct network *n);
+/* Those of a table that `nft -j -p list table` has listed; -EBADMSG: some are of another kind. */
+int elements_listed(struct elements *to, const char *listing);
+/* Commands to nft for each. */
+void elements_put(struct buf *b, const char *verb, const char *table, const struct elements *e);
+/* Commands to nft that make what is what it should be; sorts both. */
+void elements_change(struct buf *b, const char *table, struct elements *is,
+		     struct elements *should);
+
 /* firewall.c; each takes the lock */
-/* Writes the whole table, from memory; or only if this has not been done yet. */
+/* Makes the whole table as memory says, in one transaction that leaves alone what is right; or only
+ * if this has not been done yet. */
 int firewall_write(struct networks *ns, struct err *err);
 int firewall_up(struct networks *ns, struct err *err);
 /* Adds the ports of an endpoint. */

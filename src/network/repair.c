@@ -14,6 +14,7 @@
 struct ours {
 	char name[IF_NAMESIZE];
 	int index, master;
+	bool is_up, has_hairpin;
 	bool in_doubt; /* of a network whose file could not be read, or of who knows whom: nobody
 			* has claimed it, and it may be somebody's */
 };
@@ -35,6 +36,8 @@ static void on_link(void *arg, const struct rtnl_link *l)
 	s->items[s->n] = (struct ours){
 		.index = l->index,
 		.master = l->master,
+		.is_up = l->is_up,
+		.has_hairpin = l->has_hairpin,
 		.in_doubt = strv_contains(s->ns->unreadable, l->alias + len + 1) ||
 			    (s->ns->has_unknown && str_has_prefix(l->name, HOST_IFNAME_PREFIX)),
 	};
@@ -77,7 +80,7 @@ static bool has_member(struct networks *ns, const struct network *n, const char 
 	return false;
 }
 
-/* Members whose bridge was made anew, or who were taken out of it. */
+/* Members whose bridge was made anew, or who were taken out of it or switched off. */
 static void rejoin(struct networks *ns, const struct network *n, struct rtnl *nl,
 		   const struct survey *s)
 {
@@ -85,11 +88,12 @@ static void rejoin(struct networks *ns, const struct network *n, struct rtnl *nl
 
 	for (size_t i = 0; bridge > 0 && i < s->n; i++) {
 		const struct ours *l = &s->items[i];
+		bool is_in = l->master == bridge;
 
-		if (l->master == bridge || !has_member(ns, n, l->name))
+		if ((is_in && l->is_up && l->has_hairpin) || !has_member(ns, n, l->name))
 			continue;
 		log_warn("network %s: %s joins its bridge again", n->config.name, l->name);
-		if (rtnl_set_master(nl, l->index, bridge) == 0)
+		if (is_in || rtnl_set_master(nl, l->index, bridge) == 0)
 			(void) rtnl_set_hairpin(nl, l->index);
 		(void) rtnl_up(nl, l->index);
 	}

@@ -358,11 +358,37 @@ struct link_fn {
 	void *arg;
 };
 
+/* What its master, a bridge, keeps of it. */
+static bool read_hairpin(const struct nlattr *linkinfo)
+{
+	const struct nlattr *info, *port;
+	bool bridged = false, hairpin = false;
+
+	mnl_attr_for_each_nested(info, linkinfo)
+	{
+		if (mnl_attr_get_type(info) == IFLA_INFO_SLAVE_KIND)
+			bridged = strcmp(attr_text(info), "bridge") == 0;
+		if (mnl_attr_get_type(info) != IFLA_INFO_SLAVE_DATA)
+			continue;
+		mnl_attr_for_each_nested(port, info)
+		{
+			if (mnl_attr_get_type(port) == IFLA_BRPORT_MODE)
+				hairpin = mnl_attr_get_u8(port) != 0;
+		}
+	}
+	return bridged && hairpin;
+}
+
 static int on_link(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
 	const struct link_fn *f = arg;
-	struct rtnl_link l = {.name = "", .alias = "", .index = i->ifi_index};
+	struct rtnl_link l = {
+		.name = "",
+		.alias = "",
+		.index = i->ifi_index,
+		.is_up = (i->ifi_flags & IFF_UP) != 0,
+	};
 	const struct nlattr *a;
 
 	mnl_attr_for_each(a, h, sizeof *i)
@@ -373,6 +399,8 @@ static int on_link(const struct nlmsghdr *h, void *arg)
 			l.alias = attr_text(a);
 		else if (mnl_attr_get_type(a) == IFLA_MASTER)
 			l.master = (int) mnl_attr_get_u32(a);
+		else if (mnl_attr_get_type(a) == IFLA_LINKINFO)
+			l.has_hairpin = read_hairpin(a);
 	}
 	f->fn(f->arg, &l);
 	return MNL_CB_OK;

@@ -58,6 +58,8 @@ struct rtnl_link {
 	const char *name;
 	const char *alias; /* "" where there is none */
 	int index, master;
+	bool is_up;
+	bool has_hairpin; /* as member of a bridge */
 };
 /* Where they change meanwhile it begins again, so fn may see one twice. */
 int rtnl_each_link(struct rtnl *nl, void (*fn)(void *arg, const struct rtnl_link *l), void *arg);

@@ -203,16 +203,16 @@ PASSWD = ("root:x:0:0:root:/root:/bin/sh\n"
 GROUP = "root:x:0:\nwheel:x:10:alice,bob\nalice:x:1000:\nbob:x:1001:\naudio:x:29:alice\n"
 
 
-def build_probe():
-    """Compiled once per run of the tests; musl-gcc is there for the shim's sake."""
+def build_program(name):
+    """Of kit/NAME.c a static program; compiled once per run of the tests. musl-gcc is there for the shim's sake."""
     from .daemon import BUILD
     BUILD.mkdir(parents=True, exist_ok=True)
-    source, target = HERE / "probe.c", BUILD / "test-probe"
+    source, target = HERE / f"{name}.c", BUILD / f"test-{name}"
     if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
         new = target.with_suffix(f".{os.getpid()}")  # several workers may do this at once
         subprocess.run(["musl-gcc", "-static", "-O1", "-Wall", "-s", "-o", new, source], check=True)
         new.rename(target)
-    return target.read_bytes()
+    return target
 
 
 @lru_cache(maxsize=None)
@@ -224,7 +224,7 @@ def busybox_layer():
         folder("bin"), folder("etc"), folder("root", 0o700), folder("tmp", 0o1777), folder("var"),
         folder("home"), folder("home/alice", uid=1000, gid=1000), folder("proc"), folder("sys"),
         folder("dev"),
-        file("bin/busybox", busybox, 0o755), file("bin/probe", build_probe(), 0o755),
+        file("bin/busybox", busybox, 0o755), file("bin/probe", build_program("probe").read_bytes(), 0o755),
         *(symlink(f"bin/{a}", "busybox") for a in applets if a != "busybox"),
         file("etc/passwd", PASSWD), file("etc/group", GROUP))
 

@@ -26,14 +26,15 @@ while True:
 CLIENT = """
 import socket, sys
 kind, host, port = sys.argv[1:4]
+timeout = float(sys.argv[4])
 family = socket.AF_INET6 if ':' in host else socket.AF_INET
 if kind == 'udp':
     s = socket.socket(family, socket.SOCK_DGRAM)
-    s.settimeout(2)
+    s.settimeout(timeout)
     s.connect((host, int(port)))
     s.send(b'x')
 else:
-    s = socket.create_connection((host, int(port)), 2)
+    s = socket.create_connection((host, int(port)), timeout)
 print(s.recv(100).decode())
 """
 
@@ -66,10 +67,10 @@ class Host:
         assert p.stdout.readline() == "ready\n"
         return p
 
-    def ask(self, host, port, kind="tcp"):
+    def ask(self, host, port, kind="tcp", timeout=2):
         """Who the server says that we are."""
         try:
-            return self.run("python3", "-c", CLIENT, kind, host, str(port)).strip()
+            return self.run("python3", "-c", CLIENT, kind, host, str(port), str(timeout)).strip()
         except subprocess.CalledProcessError as e:
             raise Failed(e.stderr.strip().splitlines()[-1]) from None
 
