@@ -24,14 +24,6 @@ int bridge_check_name(const char *name, struct err *err)
 	return 0;
 }
 
-int64_t network_mtu(const struct network_config *c)
-{
-	int64_t mtu = 0;
-
-	(void) parse_i64(strmap_get(&c->options, "com.docker.network.driver.mtu") ?: "0", &mtu);
-	return mtu > 0 ? mtu : 0;
-}
-
 static void set_sysctl(const char *family, const char *ifname, const char *key, const char *value)
 {
 	autofree char *path = xasprintf("/proc/sys/net/%s/conf/%s/%s", family, ifname, key);

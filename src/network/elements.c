@@ -66,11 +66,6 @@ void elements_of_endpoint(struct elements *to, const struct endpoint *e)
 		add_port(to, e, objects_at(&e->ports, struct port_mapping, i));
 }
 
-static bool option_is(const struct network *n, const char *key, const char *value)
-{
-	return str_eq(strmap_get(&n->config.options, key), value);
-}
-
 static void add_subnet(struct elements *to, const struct subnet *s)
 {
 	struct ip first = subnet_first(s);
@@ -88,13 +83,13 @@ static void add_subnet(struct elements *to, const struct subnet *s)
 void elements_of_network(struct elements *to, const struct network *n)
 {
 	add(to, xasprintf("bridges { \"%s\" }", n->bridge));
-	if (!option_is(n, "com.docker.network.bridge.enable_icc", "false"))
+	if (!network_option_is_off(&n->config, OPTION_ICC))
 		add(to, xasprintf("open { \"%s\" . \"%s\" }", n->bridge, n->bridge));
 	if (n->config.internal)
 		add(to, xasprintf("internal { \"%s\" }", n->bridge));
 	for (int i = 0; i < 2; i++)
 		if (n->pools[i].subnet.ip.family && !n->config.internal &&
-		    !option_is(n, "com.docker.network.bridge.enable_ip_masquerade", "false"))
+		    !network_option_is_off(&n->config, OPTION_MASQUERADE))
 			add_subnet(to, &n->pools[i].subnet);
 	for (size_t i = 0; i < n->n_members; i++)
 		elements_of_endpoint(to, &n->members[i].e);

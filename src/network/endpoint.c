@@ -131,7 +131,7 @@ static int take_place(struct networks *ns, const struct endpoint_wish *w, struct
 	if (pool_take(n, 0, w->ip, &m.ip, err) < 0 || pool_take(n, 1, w->ip6, &m.ip6, err) < 0)
 		return -1;
 	fill_endpoint(ns, n, w, &m);
-	if (ports_choose(ns, w, &m.e, err) < 0) {
+	if (ports_choose(ns, n, w, &m.e, err) < 0) {
 		fields_free(endpoint_fields, &m.e);
 		return -1;
 	}
@@ -272,6 +272,13 @@ static int add_route(struct rtnl *nl, int index, const char *gateway)
 	return ip_parse(gateway, &a) < 0 ? 0 : rtnl_add_default_route(nl, index, &a);
 }
 
+static int lead(struct rtnl *nl, int index, const struct endpoint *e)
+{
+	int r = add_route(nl, index, e->gateway);
+
+	return r < 0 ? r : add_route(nl, index, e->gateway6);
+}
+
 static int configure(int netns, const struct endpoint *e, bool default_route, struct err *err)
 {
 	autortnl nl = {0};
@@ -285,11 +292,8 @@ static int configure(int netns, const struct endpoint *e, bool default_route, st
 		r = add_family(&nl, index, e->ip6, e->prefix6);
 	if (r >= 0)
 		r = rtnl_up(&nl, index);
-	if (r >= 0 && default_route) {
-		r = add_route(&nl, index, e->gateway);
-		if (r >= 0)
-			r = add_route(&nl, index, e->gateway6);
-	}
+	if (r >= 0 && default_route)
+		r = lead(&nl, index, e);
 	return r < 0 ? err_sys(err, -r, "configure interface %s", e->ifname) : 0;
 }
 
@@ -313,6 +317,45 @@ int network_attach(struct networks *ns, const struct endpoint_wish *w, int netns
 	network_detach(ns, w->owner, &e, netns);
 	fields_free(endpoint_fields, &e);
 	return err_wrap(err, "network %s", w->network);
+}
+
+/* Into memory, and into *e, so that nobody else gets them. */
+static int take_ports(struct networks *ns, const struct endpoint_wish *w, struct endpoint *e,
+		      struct err *err)
+{
+	struct network *n;
+
+	hold(&ns->lock);
+	n = network_by_ref(ns, e->network_id, err);
+	for (size_t i = 0; n && i < n->n_members; i++) {
+		struct endpoint *mine = &n->members[i].e;
+
+		if (!str_eq(mine->id, e->id))
+			continue;
+		if (ports_choose(ns, n, w, mine, err) < 0) {
+			fields_objects_free(port_mapping_fields, &mine->ports,
+					    sizeof(struct port_mapping));
+			return -1;
+		}
+		fields_objects_copy(port_mapping_fields, &e->ports, &mine->ports,
+				    sizeof(struct port_mapping));
+		return 0;
+	}
+	return n ? err_set(err, ERR_NOT_FOUND, "endpoint %.12s not found", e->id) : -1;
+}
+
+int network_lead(struct networks *ns, const struct endpoint_wish *w, int netns, struct endpoint *e,
+		 struct err *err)
+{
+	autortnl nl = {0};
+	int r = rtnl_open(netns, &nl), index = r < 0 ? r : rtnl_index(&nl, e->ifname);
+
+	r = index < 0 ? index : lead(&nl, index, e);
+	if (r < 0)
+		return err_sys(err, -r, "lead through interface %s", e->ifname);
+	if (take_ports(ns, w, e, err) < 0 || firewall_publish(ns, e, err) < 0)
+		return err_wrap(err, "network %s", e->network);
+	return 0;
 }
 
 void network_detach(struct networks *ns, const char *owner, const struct endpoint *e, int netns)

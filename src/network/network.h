@@ -128,6 +128,11 @@ struct endpoint_wish {
  * was done is undone on failure. *ret is the caller's to free (endpoint_fields), and to save. */
 int network_attach(struct networks *ns, const struct endpoint_wish *w, int netns,
 		   struct endpoint *ret, struct err *err);
+/* The endpoint, of which nothing is published yet, becomes the one that leads out of the namespace:
+ * by its gateway go the packets for everybody else, and w->ports (with before, n_before; the rest of
+ * w is not looked at) are published at it, and then are in *e. */
+int network_lead(struct networks *ns, const struct endpoint_wish *w, int netns, struct endpoint *e,
+		 struct err *err);
 /* Takes all of it away: interface (which may be gone), address, ports. netns: where the interface
  * is, -1 where the namespace is gone or going. */
 void network_detach(struct networks *ns, const char *owner, const struct endpoint *e, int netns);

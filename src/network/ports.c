@@ -156,21 +156,34 @@ static int choose_any(struct networks *ns, const struct endpoint *e, const struc
 	return err_set(err, ERR_SYSTEM, "all ports are allocated");
 }
 
-/* The host addresses of a wish: "all" are those of the families that the endpoint has. In the usual
- * form, for they are compared as text: "::0" is "::". */
-static char **host_ips(const struct port_wish *w, const struct endpoint *e)
+/* The host addresses of a wish: where it says none, those that the network says, or all of the
+ * families that the endpoint has. In the usual form, for they are compared as text: "::0" is "::". */
+static char **host_ips(const struct network *n, const struct port_wish *w, const struct endpoint *e)
 {
+	const char *at = !str_empty(w->host_ip) ? w->host_ip
+						: strmap_get(&n->config.options, OPTION_HOST_IP4);
 	char **ips = NULL, text[IP_TEXT_MAX];
 	struct ip ip;
 
-	if (!str_empty(w->host_ip)) {
-		strv_add(&ips, ip_parse(w->host_ip, &ip) < 0 ? w->host_ip : ip_text(&ip, text));
+	if (!str_empty(at) && !(str_empty(w->host_ip) && str_eq(at, "0.0.0.0"))) {
+		strv_add(&ips, ip_parse(at, &ip) < 0 ? at : ip_text(&ip, text));
 		return ips;
 	}
 	strv_add(&ips, "0.0.0.0");
 	if (!str_empty(e->ip6))
 		strv_add(&ips, "::");
 	return ips;
+}
+
+/* The firewall leads packets on to the same protocol only. */
+static int check_reachable(const struct network *n, const struct port_wish *w,
+			   const struct endpoint *e, struct err *err)
+{
+	if (w->host_ip && strchr(w->host_ip, ':') && str_empty(e->ip6))
+		return err_set(err, ERR_INVALID,
+			       "cannot publish port %d/%s at [%s]: network %s has no IPv6",
+			       (int) w->port, w->proto, w->host_ip, n->config.name);
+	return 0;
 }
 
 static void add(struct endpoint *e, const struct port_wish *w, const char *ip, int64_t host_port)
@@ -187,15 +200,16 @@ static void add(struct endpoint *e, const struct port_wish *w, const char *ip, i
 	};
 }
 
-int ports_choose(struct networks *ns, const struct endpoint_wish *w, struct endpoint *e,
-		 struct err *err)
+int ports_choose(struct networks *ns, const struct network *n, const struct endpoint_wish *w,
+		 struct endpoint *e, struct err *err)
 {
-	for (size_t i = 0; i < w->n_ports; i++) {
+	for (size_t i = 0; n->bridge[0] && i < w->n_ports; i++) {
 		const struct port_wish *p = &w->ports[i];
-		autostrv char **ips = host_ips(p, e);
+		autostrv char **ips = host_ips(n, p, e);
 		int64_t port = 0;
 
-		if ((p->first > 0 ? choose_in(ns, e, p, ips, &port, err)
+		if (check_reachable(n, p, e, err) < 0 ||
+		    (p->first > 0 ? choose_in(ns, e, p, ips, &port, err)
 				  : choose_any(ns, e, w, p, ips, &port, err)) < 0)
 			return -1;
 		for (char **ip = ips; *ip; ip++)

@@ -56,6 +56,18 @@ bool network_is_builtin(const struct network *n);
 /* Is it one that has addresses and interfaces? */
 bool network_is_real(const struct network *n);
 
+/* options.c */
+#define OPTION_ICC	  "com.docker.network.bridge.enable_icc"
+#define OPTION_MASQUERADE "com.docker.network.bridge.enable_ip_masquerade"
+#define OPTION_HOST_IP4	  "com.docker.network.bridge.host_binding_ipv4"
+#define OPTION_MTU	  "com.docker.network.driver.mtu"
+/* Is it one that we can make? ERR_INVALID, ERR_FORBIDDEN, ERR_NOT_FOUND for a driver. */
+int network_check_config(const struct network_config *c, struct err *err);
+/* An option that is on unless it is said to be off. */
+bool network_option_is_off(const struct network_config *c, const char *key);
+/* 0: the kernel's default. */
+int64_t network_mtu(const struct network_config *c);
+
 /* pool.c; lock held */
 /* Completes config's pools with what was not said, checks and parses them into n->pools; `hosts`
  * are the host's routes. */
@@ -71,7 +83,6 @@ int pool_take(struct network *n, int which, const char *wish, struct ip *ret, st
 int bridge_check_name(const char *name, struct err *err);
 /* Makes the interface be there and be right. */
 int bridge_up(struct networks *ns, const struct network *n, struct err *err);
-int64_t network_mtu(const struct network_config *c);
 
 /* elements.c: elements of the firewall's sets and maps, as lines of nft's language without their
  * verb: "ports4 { 6 . 8080 : 172.17.0.2 . 80 }". */
@@ -124,6 +135,7 @@ void dns_write(struct networks *ns, const char *id);
 void dns_rest(struct networks *ns);
 
 /* ports.c; lock held */
-/* Chooses host ports that nobody has, into e->ports. */
-int ports_choose(struct networks *ns, const struct endpoint_wish *w, struct endpoint *e,
-		 struct err *err);
+/* Chooses host ports that nobody has, into e->ports; none where the network is no bridge, as docker
+ * does it. On failure there may be some. */
+int ports_choose(struct networks *ns, const struct network *n, const struct endpoint_wish *w,
+		 struct endpoint *e, struct err *err);

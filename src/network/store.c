@@ -16,7 +16,6 @@
 #include "network/rtnl.h"
 
 #define NETWORK_FILE_MAX (1 << 20)
-#define NAME_MAX_LEN	 255
 
 /* Those that every host has. */
 static const struct {
@@ -219,46 +218,6 @@ static void add_builtin(struct networks *ns)
 	}
 }
 
-static bool is_known_driver(const char *driver)
-{
-	static const char *const known[] = {"bridge", "macvlan", "ipvlan"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (str_eq(driver, known[i]))
-			return true;
-	return false;
-}
-
-static int check_name(const char *name, struct err *err)
-{
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
-
-	if (str_empty(name))
-		return err_set(err, ERR_INVALID, "invalid network name: name is empty");
-	if (strlen(name) > NAME_MAX_LEN || strspn(name, allowed) != strlen(name) ||
-	    !strchr(allowed, name[0]) || strchr("_.-", name[0]))
-		return err_set(err, ERR_INVALID,
-			       "%s includes invalid characters for a network name, only "
-			       "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-			       name);
-	return 0;
-}
-
-static int check_config(const struct network_config *c, struct err *err)
-{
-	if (check_name(c->name, err) < 0)
-		return -1;
-	if (str_eq(c->driver, "host") || str_eq(c->driver, "null"))
-		return err_set(err, ERR_FORBIDDEN, "only one instance of \"%s\" network is allowed",
-			       c->driver);
-	if (!is_known_driver(c->driver))
-		return err_set(err, ERR_NOT_FOUND, "plugin \"%s\" not found", c->driver);
-	if (!str_empty(c->ipam.driver) && !str_eq(c->ipam.driver, "default"))
-		return err_set(err, ERR_NOT_FOUND, "plugin \"%s\" not found", c->ipam.driver);
-	return 0;
-}
-
 static int check_unique_locked(struct networks *ns, const struct network *n, struct err *err)
 {
 	for (size_t i = 0; i < ns->n; i++) {
@@ -456,7 +415,7 @@ int network_create(struct networks *ns, struct network_config *config, char **re
 	n->config = *config;
 	fields_init(network_config_fields, config);
 	fill_in(&n->config);
-	if (check_config(&n->config, err) < 0 || set_interface(ns, n, err) < 0)
+	if (network_check_config(&n->config, err) < 0 || set_interface(ns, n, err) < 0)
 		return -1;
 
 	hold(&ns->make);

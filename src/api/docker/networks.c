@@ -77,13 +77,24 @@ static bool matches_name(const struct filters *f, const char *name)
 	return false;
 }
 
+static int check_type(const struct filters *f, struct err *err)
+{
+	const char *k, *v;
+
+	strmap_foreach (&f->pairs, k, v) {
+		if (strcmp(k, "type") == 0 && strcmp(v, "builtin") != 0 && strcmp(v, "custom") != 0)
+			return err_set(err, ERR_INVALID, "invalid filter: 'type'='%.100s'", v);
+	}
+	return 0;
+}
+
 static int network_matches(const struct filters *f, const struct network_view *v, bool *ret,
 			   struct err *err)
 {
 	const struct network_config *n = &v->config;
 	bool dangling = false;
 
-	if (filters_bool(f, "dangling", false, &dangling, err) < 0)
+	if (filters_bool(f, "dangling", false, &dangling, err) < 0 || check_type(f, err) < 0)
 		return -1;
 	*ret = matches_name(f, n->name) && filters_match_prefix(f, "id", n->id) &&
 	       filters_match(f, "driver", n->driver) && filters_match(f, "scope", n->scope) &&
@@ -137,6 +148,24 @@ int network_inspect(struct call *c, struct err *err)
 	return 0;
 }
 
+/* What is not of one host, or not ours: nothing is made that is less than what was asked for. */
+static int check_scope(struct call *c, json_t *body, struct err *err)
+{
+	const char *scope = json_string_value(body_member(body, "Scope"));
+	const char *driver = json_string_value(body_member(body, "Driver"));
+	json_t *from = body_member(body, "ConfigFrom");
+
+	if (str_eq(scope, "swarm") || str_eq(driver, "overlay") ||
+	    json_is_true(body_member(body, "Ingress")))
+		return not_swarm(c, err);
+	if (json_is_true(body_member(body, "ConfigOnly")) ||
+	    !str_empty(json_string_value(body_member(from, "Network"))))
+		return err_set(err, ERR_NOT_SUPPORTED,
+			       "configuration networks (ConfigOnly, ConfigFrom) are not supported "
+			       "yet");
+	return 0;
+}
+
 int network_create_new(struct call *c, struct err *err)
 {
 	struct network_config config;
@@ -145,7 +174,7 @@ int network_create_new(struct call *c, struct err *err)
 	autoout o = {0};
 	int r;
 
-	if (read_json(c, &body, err) < 0)
+	if (read_json(c, &body, err) < 0 || check_scope(c, body, err) < 0)
 		return -1;
 	fields_init(network_config_fields, &config);
 	r = fields_load(network_config_fields, &config, body, err);
