@@ -184,9 +184,19 @@ int exec_process(struct engine *e, const struct container_config *config,
  */
 int netfiles_write(struct engine *e, struct container *c, const struct container_config *config,
 		   int data_dir, struct err *err);
-/* hosts anew, in its place: it is bound into the container. */
+/* hosts anew, in its place: it is bound into the container, whose own lines in it stay. */
 int netfiles_renew_hosts(struct engine *e, struct container *c,
 			 const struct container_config *config, int data_dir, struct err *err);
+/* What stood in them, before its networks change; and what follows from the change, afterwards. What
+ * fails is logged. Free it. */
+struct netfiles {
+	struct buf hosts, resolv;
+};
+void netfiles_remember(struct engine *e, struct container *c, const struct container_config *config,
+		       struct netfiles *ret);
+void netfiles_follow(struct engine *e, struct container *c, const struct container_config *config,
+		     const struct netfiles *was);
+void netfiles_free(struct netfiles *was);
 /* Removes what a start that was cut short has left of them. */
 void netfiles_tidy(int data_dir);
 
@@ -416,12 +426,33 @@ int networks_join(struct engine *e, struct container *c, const struct container_
 char **names_on_network(const struct container_config *config, const struct network_wish *w);
 /* One more that it has; *ep moves. To be saved. */
 void keep_endpoint_locked(struct container *c, const struct endpoint *ep);
+/* So that ports of our choice are the same at the next start. */
+void remember_ports_locked(struct container *c, const struct endpoint *ep);
+/* Does it lead out of the host? Internal ones do not. */
+bool network_leads_out(struct networks *ns, const char *network);
+/* Can it be had? ERR_INVALID. */
+int network_wish_check(const struct network_wish *w, struct err *err);
 /* It has another name. */
 void networks_rename(struct engine *e, struct container *c, const char *old, const char *name);
 /* Takes its endpoints away. May be done twice. */
 void networks_leave(struct engine *e, struct container *c);
 /* Restore: they are its own as phase.json says. */
 void networks_claim(struct engine *e, struct container *c);
+
+/* network_live.c: the networks of a container that lives, running or waiting for its shim's next run
+ * ------------------------------------------------------------------------------- */
+/* Its network namespace, as a descriptor; -1 and ERR_CONFLICT where it does not live. */
+int live_netns(struct engine *e, struct container *c, struct err *err);
+/* Gives it at once what its configuration says from now on, and did not say before; what fails is
+ * undone. The container is claimed. */
+int live_attach(struct engine *e, struct container *c, const struct container_config *before,
+		const struct container_config *config, const struct network_wish *w, int netns,
+		struct err *err);
+/* Takes that away; another of its networks leads out of the host then, and has its ports. netns: -1
+ * where it is gone already. */
+int live_detach(struct engine *e, struct container *c, const struct container_config *before,
+		const struct container_config *config, const struct network_config *n, int netns,
+		struct err *err);
 
 /* session.c: exec sessions on disk
  * ------------------------------------------------------------------------------------------- */

@@ -65,7 +65,7 @@ static char *address_of(struct container *other, const struct objects *mine)
 static void add_link(struct engine *e, struct buf *b, const char *link, const struct objects *mine)
 {
 	auto_(container_unref_p) struct container *other = NULL;
-	autofree char *target = NULL, *ip = NULL;
+	autofree char *target = NULL, *ip = NULL, *line = NULL;
 	const char *alias;
 
 	parse(link, &target, &alias);
@@ -75,7 +75,10 @@ static void add_link(struct engine *e, struct buf *b, const char *link, const st
 	if (!ip)
 		return;
 	hold(&other->lock);
-	buf_addf(b, "%s\t%s %.12s %s\n", ip, alias, other->id, other->name ?: "");
+	line = xasprintf("%s\t%s %.12s %s\n", ip, alias, other->id, other->name ?: "");
+	/* Clients say it twice: of the container, and of its network. */
+	if (b->len == 0 || !strstr(b->text, line))
+		buf_adds(b, line);
 }
 
 bool has_links(const struct container_config *config)

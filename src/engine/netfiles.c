@@ -28,14 +28,32 @@ static int save(int dir, const char *name, const struct buf *b, struct err *err)
 						  : 0;
 }
 
-/* The host's address on the default bridge: there every container finds it. */
-static int host_gateway(struct engine *e, char **ret, struct err *err)
+/* The host's address in the first of its networks that has one, caller frees; NULL: none has. */
+static char *own_gateway(struct container *c)
+{
+	hold(&c->lock);
+
+	for (size_t i = 0; i < c->disk.endpoints.n; i++) {
+		const struct endpoint *ep = objects_at(&c->disk.endpoints, struct endpoint, i);
+
+		/* Of a macvlan it is not the host's. */
+		if (!str_empty(ep->host_ifname) && !str_empty(ep->gateway))
+			return xstrdup(ep->gateway);
+	}
+	return NULL;
+}
+
+/* What host-gateway means: dockerd always says the default bridge's; ours may not be up where
+ * nobody is in it, and there is no other difference. */
+static int host_gateway(struct engine *e, struct container *c, char **ret, struct err *err)
 {
 	struct network_view v;
-	int r = network_find(e->networks, "bridge", &v, err);
 
-	if (r < 0)
-		return r;
+	*ret = own_gateway(c);
+	if (*ret)
+		return 0;
+	if (network_find(e->networks, "bridge", &v, err) < 0)
+		return -1;
 	if (v.config.ipam.pools.n > 0)
 		*ret = take(objects_at(&v.config.ipam.pools, struct ipam_pool, 0)->gateway);
 	network_view_free(&v);
@@ -43,18 +61,22 @@ static int host_gateway(struct engine *e, char **ret, struct err *err)
 		    : err_set(err, ERR_INVALID, "unable to derive the IP value for host-gateway");
 }
 
-/* Each "name:address" of --add-host. */
-static int add_extra_hosts(struct engine *e, struct buf *b, char *const *extra, struct err *err)
+/* Each "name:address" of --add-host; an IPv6 address may be in brackets. */
+static int add_extra_hosts(struct engine *e, struct container *c, struct buf *b, char *const *extra,
+			   struct err *err)
 {
 	for (; extra && *extra; extra++) {
-		const char *colon = strpbrk(*extra, ":=");
+		const char *colon = strpbrk(*extra, ":="), *at;
 		autofree char *gateway = NULL;
 
 		if (!colon || colon == *extra || !colon[1])
 			return err_set(err, ERR_INVALID, "bad format for add-host: \"%s\"", *extra);
-		if (!strcmp(colon + 1, "host-gateway") && host_gateway(e, &gateway, err) < 0)
+		at = colon + 1;
+		if (!strcmp(at, "host-gateway") && host_gateway(e, c, &gateway, err) < 0)
 			return -1;
-		buf_addf(b, "%s\t%.*s\n", gateway ?: colon + 1, (int) (colon - *extra), *extra);
+		at += *at == '[';
+		buf_addf(b, "%.*s\t%.*s\n", (int) strcspn(gateway ?: at, "]"), gateway ?: at,
+			 (int) (colon - *extra), *extra);
 	}
 	return 0;
 }
@@ -98,7 +120,7 @@ static int hosts_text(struct engine *e, struct container *c, const struct contai
 			    "ff02::1\tip6-allnodes\n"
 			    "ff02::2\tip6-allrouters\n");
 	}
-	if (add_extra_hosts(e, b, config->host.extra_hosts, err) < 0)
+	if (add_extra_hosts(e, c, b, config->host.extra_hosts, err) < 0)
 		return -1;
 	links_add(e, c, config, b);
 	add_own_addresses(b, c, &config->config);
@@ -113,43 +135,38 @@ static int write_hosts(struct engine *e, struct container *c, const struct conta
 	return hosts_text(e, c, config, &b, err) < 0 ? -1 : save(dir, "hosts", &b, err);
 }
 
-int netfiles_renew_hosts(struct engine *e, struct container *c,
-			 const struct container_config *config, int data_dir, struct err *err)
+/* What of the host's resolv.conf a container's begins with. */
+struct inherit {
+	const struct host_config *hc;
+	bool apart;    /* in a network namespace of its own */
+	bool has_ip6;  /* there */
+	bool is_named; /* it asks a network's server */
+};
+
+/* A resolver that the container does not reach: the host's own, or by a protocol that it lacks. */
+static bool is_out_of_reach(const struct inherit *in, const char *address)
 {
-	autoclose int fd = openat(data_dir, "hosts", O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	autobuf b = {0};
-
-	if (hosts_text(e, c, config, &b, err) < 0)
-		return -1;
-	if (fd < 0 || pwrite(fd, b.text, b.len, 0) != (ssize_t) b.len ||
-	    ftruncate(fd, (off_t) b.len) < 0)
-		return err_sys(err, errno, "write hosts");
-	return 0;
-}
-
-/* A resolver of the host that only the host itself reaches. */
-static bool is_loopback_resolver(const char *line)
-{
-	const char *address = line + strlen("nameserver");
-
 	address += strspn(address, " \t");
-	return !strncmp(address, "127.", 4) || !strncmp(address, "::1", 3);
+	return !strncmp(address, "127.", 4) || !strncmp(address, "::1", 3) ||
+	       (!in->has_ip6 && strcspn(address, ":") < strcspn(address, " \t\n"));
 }
 
-/* The lines of the host's resolv.conf that the container did not override. */
-static void copy_resolv_lines(struct buf *b, const char *host, const struct host_config *hc,
-			      bool apart, const char *names_at)
+static bool is_overridden(const struct inherit *in, const char *line)
+{
+	if (str_has_prefix(line, "nameserver"))
+		return in->is_named || strv_len(in->hc->dns) ||
+		       (in->apart && is_out_of_reach(in, line + strlen("nameserver")));
+	if (str_has_prefix(line, "search") || str_has_prefix(line, "domain"))
+		return strv_len(in->hc->dns_search);
+	return str_has_prefix(line, "options") && strv_len(in->hc->dns_options);
+}
+
+static void copy_resolv_lines(struct buf *b, const char *host, const struct inherit *in)
 {
 	while (*host) {
 		size_t n = strcspn(host, "\n");
-		bool skip = (!strncmp(host, "nameserver", 10) &&
-			     (names_at || strv_len(hc->dns) ||
-			      (apart && is_loopback_resolver(host)))) ||
-			    ((!strncmp(host, "search", 6) || !strncmp(host, "domain", 6)) &&
-			     strv_len(hc->dns_search)) ||
-			    (!strncmp(host, "options", 7) && strv_len(hc->dns_options));
 
-		if (!skip && n > 0) {
+		if (n > 0 && !is_overridden(in, host)) {
 			buf_add(b, host, n);
 			buf_addc(b, '\n');
 		}
@@ -157,52 +174,88 @@ static void copy_resolv_lines(struct buf *b, const char *host, const struct host
 	}
 }
 
-/* The first of its networks that knows names. Caller frees. */
-static char *ask_for_names_at(struct container *c)
+static void copy_resolv_file(struct buf *b, const char *path, const struct inherit *in)
 {
-	hold(&c->lock);
+	autofree char *text = NULL;
 
+	if (read_file_at(AT_FDCWD, path, HOST_FILE_MAX, &text, NULL) == 0)
+		copy_resolv_lines(b, text, in);
+}
+
+static bool has_resolver(const struct buf *b)
+{
+	return b->len && strstr(b->text, "nameserver");
+}
+
+/* Resolvers of the host's choice; where it has none that are for others: docker's. */
+static void inherit_resolvers(struct buf *b, const struct inherit *in)
+{
+	bool needed = in->apart && !in->is_named && !strv_len(in->hc->dns);
+
+	copy_resolv_file(b, "/etc/resolv.conf", in);
+	if (!needed || has_resolver(b))
+		return;
+	/* Behind systemd's local resolver stand the ones that it asks. */
+	buf_free(b);
+	copy_resolv_file(b, "/run/systemd/resolve/resolv.conf", in);
+	if (has_resolver(b))
+		return;
+	buf_free(b);
+	copy_resolv_file(b, "/etc/resolv.conf", in);
+	buf_adds(b, "nameserver 8.8.8.8\nnameserver 8.8.4.4\n");
+}
+
+/* The first of its networks that knows names, caller frees; and has any of them IPv6? */
+static char *ask_for_names_at(struct container *c, bool *ret_has_ip6)
+{
+	char *at = NULL;
+
+	hold(&c->lock);
+	*ret_has_ip6 = false;
 	for (size_t i = 0; i < c->disk.endpoints.n; i++) {
 		const struct endpoint *ep = objects_at(&c->disk.endpoints, struct endpoint, i);
 
-		if (!str_empty(ep->dns))
-			return xstrdup(ep->dns);
+		if (!at && !str_empty(ep->dns))
+			at = xstrdup(ep->dns);
+		*ret_has_ip6 |= !str_empty(ep->ip6);
 	}
-	return NULL;
+	return at;
+}
+
+static void resolv_text(struct container *c, const struct container_config *config, struct buf *b)
+{
+	const struct host_config *hc = &config->host;
+	struct inherit in = {.hc = hc, .apart = is_networked(&config->config, hc)};
+	autofree char *search = NULL, *options = NULL, *names_at = NULL;
+
+	/* Who asks its network asks nobody else: the network's server knows the resolvers. */
+	names_at = ask_for_names_at(c, &in.has_ip6);
+	in.is_named = names_at;
+	inherit_resolvers(b, &in);
+	if (names_at)
+		buf_addf(b, "nameserver %s\n", names_at);
+	for (char **d = hc->dns; !names_at && d && *d; d++)
+		buf_addf(b, "nameserver %s\n", *d);
+	if (strv_len(hc->dns_search) && strcmp(hc->dns_search[0], ".") != 0) {
+		search = strv_join(hc->dns_search, " ");
+		buf_addf(b, "search %s\n", search);
+	}
+	if (strv_len(hc->dns_options)) {
+		options = strv_join(hc->dns_options, " ");
+		buf_addf(b, "options %s\n", options);
+	}
+	/* A container's name is asked for as it is before any domain of the host's is put behind
+	 * it. */
+	if (names_at && !(b->len && strstr(b->text, "ndots:")))
+		buf_adds(b, "options ndots:0\n");
 }
 
 static int write_resolv_conf(struct container *c, const struct container_config *config, int dir,
 			     struct err *err)
 {
-	const struct host_config *hc = &config->host;
-	autofree char *host = NULL, *search = NULL, *options = NULL, *behind = NULL;
-	autofree char *names_at = NULL;
-	bool apart = is_networked(&config->config, hc);
 	autobuf b = {0};
 
-	/* Who asks its network asks nobody else: the network's server knows the resolvers. */
-	names_at = ask_for_names_at(c);
-	if (names_at)
-		buf_addf(&b, "nameserver %s\n", names_at);
-	if (read_file_at(AT_FDCWD, "/etc/resolv.conf", HOST_FILE_MAX, &host, NULL) == 0)
-		copy_resolv_lines(&b, host, hc, apart, names_at);
-	/* Behind systemd's local resolver stand the ones that it asks. */
-	if (apart && !names_at && !strv_len(hc->dns) && !(b.len && strstr(b.text, "nameserver")) &&
-	    read_file_at(AT_FDCWD, "/run/systemd/resolve/resolv.conf", HOST_FILE_MAX, &behind,
-			 NULL) == 0) {
-		buf_free(&b);
-		copy_resolv_lines(&b, behind, hc, apart, NULL);
-	}
-	for (char **d = hc->dns; !names_at && d && *d; d++)
-		buf_addf(&b, "nameserver %s\n", *d);
-	if (strv_len(hc->dns_search) && strcmp(hc->dns_search[0], ".") != 0) {
-		search = strv_join(hc->dns_search, " ");
-		buf_addf(&b, "search %s\n", search);
-	}
-	if (strv_len(hc->dns_options)) {
-		options = strv_join(hc->dns_options, " ");
-		buf_addf(&b, "options %s\n", options);
-	}
+	resolv_text(c, config, &b);
 	return save(dir, "resolv.conf", &b, err);
 }
 
@@ -228,4 +281,119 @@ int netfiles_write(struct engine *e, struct container *c, const struct container
 	    write_hosts(e, c, config, data_dir, err) < 0)
 		return -1;
 	return write_resolv_conf(c, config, data_dir, err);
+}
+
+/* Following what changes while it lives */
+
+/* Into the file that is there, for it is bound into the container. */
+static int rewrite(int dir, const char *name, const struct buf *b, struct err *err)
+{
+	autoclose int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || pwrite(fd, b->text, b->len, 0) != (ssize_t) b->len ||
+	    ftruncate(fd, (off_t) b->len) < 0)
+		return err_sys(err, errno, "write %s", name);
+	return 0;
+}
+
+/* What stands behind the address. */
+static const char *names_in(const char *line)
+{
+	const char *tab = strchr(line, '\t');
+
+	return tab ? tab + 1 : "";
+}
+
+/* Was it of our making, and is it no more: one that was, or of a link that has another address. */
+static bool is_outdated(const char *line, char *const *was, char *const *now, char *const *links)
+{
+	if (strv_contains(now, line))
+		return false;
+	if (strv_contains(was, line))
+		return true;
+	for (; links && *names_in(line) && *links; links++)
+		if (strcmp(names_in(line), names_in(*links)) == 0)
+			return true;
+	return false;
+}
+
+/* The container may have lines of its own in it: they stay. */
+static void merge_hosts(const char *there, const struct buf *was_text, const struct buf *now_text,
+			const struct buf *links_text, struct buf *ret)
+{
+	autostrv char **lines = strv_split(there, '\n');
+	autostrv char **was = strv_split(was_text->text ?: "", '\n');
+	autostrv char **now = strv_split(now_text->text ?: "", '\n');
+	autostrv char **links = strv_split(links_text->text ?: "", '\n');
+	size_t n = strv_len(lines);
+
+	/* Behind the last newline there is no line. */
+	for (size_t i = 0; i < n; i++)
+		if (!is_outdated(lines[i], was, now, links) && (i + 1 < n || *lines[i]))
+			buf_addf(ret, "%s\n", lines[i]);
+	for (char **l = now; *l; l++)
+		if (**l && !strv_contains(lines, *l))
+			buf_addf(ret, "%s\n", *l);
+}
+
+static int renew_hosts(struct engine *e, struct container *c, const struct container_config *config,
+		       int data_dir, const struct buf *was, struct err *err)
+{
+	autobuf now = {0}, links = {0}, merged = {0};
+	autofree char *there = NULL;
+
+	links_add(e, c, config, &links);
+	if (hosts_text(e, c, config, &now, err) < 0)
+		return -1;
+	if (read_file_at(data_dir, "hosts", HOST_FILE_MAX, &there, NULL) < 0)
+		return err_set(err, ERR_SYSTEM, "read hosts");
+	merge_hosts(there, was, &now, &links, &merged);
+	return rewrite(data_dir, "hosts", &merged, err);
+}
+
+int netfiles_renew_hosts(struct engine *e, struct container *c,
+			 const struct container_config *config, int data_dir, struct err *err)
+{
+	const struct buf nothing = {0};
+
+	return renew_hosts(e, c, config, data_dir, &nothing, err);
+}
+
+void netfiles_remember(struct engine *e, struct container *c, const struct container_config *config,
+		       struct netfiles *ret)
+{
+	*ret = (struct netfiles){0};
+	(void) hosts_text(e, c, config, &ret->hosts, NULL);
+	resolv_text(c, config, &ret->resolv);
+}
+
+void netfiles_free(struct netfiles *was)
+{
+	buf_free(&was->hosts);
+	buf_free(&was->resolv);
+}
+
+/* One that the container has written itself stays as it is. */
+static int follow_resolv(struct container *c, const struct container_config *config, int data_dir,
+			 const struct buf *was, struct err *err)
+{
+	autofree char *there = NULL;
+	autobuf now = {0};
+
+	resolv_text(c, config, &now);
+	if (read_file_at(data_dir, "resolv.conf", HOST_FILE_MAX, &there, NULL) < 0 ||
+	    !str_eq(there, was->text ?: "") || str_eq(there, now.text ?: ""))
+		return 0;
+	return rewrite(data_dir, "resolv.conf", &now, err);
+}
+
+void netfiles_follow(struct engine *e, struct container *c, const struct container_config *config,
+		     const struct netfiles *was)
+{
+	struct err err = {0};
+	autoclose int data = open_data_dir(e, c->id, &err);
+
+	if (data < 0 || renew_hosts(e, c, config, data, &was->hosts, &err) < 0 ||
+	    follow_resolv(c, config, data, &was->resolv, &err) < 0)
+		log_warn("container %.12s: %s", c->id, err.text);
 }

@@ -2,15 +2,9 @@
  * The verbs on networks: create, remove, prune; and connect and disconnect, which change what a
  * container's config.json says, and at once what it is in where it runs.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/internal.h"
-
-#define IFNAME_MAX_INDEX 99
 
 /* Networks */
 
@@ -156,123 +150,31 @@ static bool runs(struct container *c)
 	return phase_is_alive(c->phase);
 }
 
-/* The namespace of its init, whose pid is its own while the pidfd says so. */
-static int open_netns(struct container *c, struct err *err)
-{
-	autoclose int pidfd = -1, fd = -1;
-	char path[64];
-	pid_t pid;
-
-	{
-		hold(&c->lock);
-		pid = (pid_t) c->disk.pid;
-		pidfd = pidfd_open_checked(pid, (uint64_t) c->disk.pid_ticks);
-	}
-	snprintf(path, sizeof path, "/proc/%d/ns/net", (int) pid);
-	fd = pidfd < 0 ? pidfd : open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || pidfd_kill(pidfd, 0) < 0)
-		return err_set(err, ERR_CONFLICT, "container %s is not running", c->id);
-	return take_fd(fd);
-}
-
-static char *free_ifname(struct container *c)
-{
-	hold(&c->lock);
-
-	for (int i = 0; i <= IFNAME_MAX_INDEX; i++) {
-		autofree char *name = xasprintf("eth%d", i);
-		bool taken = false;
-
-		for (size_t k = 0; k < c->disk.endpoints.n; k++)
-			taken |= str_eq(objects_at(&c->disk.endpoints, struct endpoint, k)->ifname,
-					name);
-		if (!taken)
-			return take(name);
-	}
-	return NULL;
-}
-
-static bool has_default_route(struct container *c)
-{
-	hold(&c->lock);
-
-	for (size_t i = 0; i < c->disk.endpoints.n; i++)
-		if (!str_empty(objects_at(&c->disk.endpoints, struct endpoint, i)->gateway))
-			return true;
-	return false;
-}
-
-/* Takes *ep, unless it cannot be saved. */
-static int save_endpoint(struct engine *e, struct container *c, const struct endpoint *ep,
-			 struct err *err)
-{
-	hold(&c->lock);
-	keep_endpoint_locked(c, ep);
-	if (container_save_phase_locked(e->store, c, err) == 0)
-		return 0;
-	c->disk.endpoints.n--;
-	return -1;
-}
-
-static int attach_now(struct engine *e, struct container *c, const struct network_wish *w,
-		      struct err *err)
-{
-	autoclose int netns = open_netns(c, err);
-	autofree char *ifname = free_ifname(c);
-	autostrv char **names = names_on_network(c->config, w);
-	const struct endpoint_wish wish = {
-		.names = names,
-		.resolvers = c->config->host.dns,
-		.network = w->network,
-		.owner = c->id,
-		.owner_name = c->name,
-		.ifname = ifname,
-		.ip = w->ip,
-		.ip6 = w->ip6,
-		.mac = w->mac,
-		.default_route = !has_default_route(c),
-	};
-	struct endpoint ep;
-
-	if (netns < 0)
-		return -1;
-	if (!ifname)
-		return err_set(err, ERR_CONFLICT, "container %s is in too many networks", c->id);
-	if (network_attach(e->networks, &wish, netns, &ep, err) < 0)
-		return -1;
-	if (save_endpoint(e, c, &ep, err) < 0) {
-		network_detach(e->networks, c->id, &ep, netns);
-		fields_free(endpoint_fields, &ep);
-		return -1;
-	}
-	notify_network(e, &ep, c->id, "connect");
-	return 0;
-}
-
 static int connect_claimed(struct engine *e, struct container *c, const struct network_config *n,
 			   struct network_wish *w, struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *now = config_of(c, err);
 	auto_(container_config_unref_p) struct container_config *next = NULL;
+	autoclose int netns = -1;
 
-	if (!now || check_connectable(now, n, err) < 0)
+	if (!now || check_connectable(now, n, err) < 0 || network_wish_check(w, err) < 0)
 		return -1;
 	if (find_wish(now, n) < now->networks.n)
 		return err_set(err, ERR_FORBIDDEN,
 			       "endpoint with name %s already exists in network %s", c->name,
 			       n->name);
-	if (str_eq(n->name, "bridge") && (!str_empty(w->ip) || !str_empty(w->ip6)))
-		return err_set(
-			err, ERR_INVALID,
-			"user specified IP address is supported on user defined networks only");
+	netns = live_netns(e, c, err);
+	if (netns < 0 && runs(c))
+		return -1;
 	next = container_config_copy(now);
 	append_wish(next, w);
 	/* The intent first; where it cannot be, it is taken back. */
 	if (replace_config(e, c, now, next, err) < 0)
 		return -1;
-	if (!runs(c) ||
-	    attach_now(e, c, objects_at(&next->networks, struct network_wish, next->networks.n - 1),
-		       err) == 0)
+	if (netns < 0 ||
+	    live_attach(e, c, now, next,
+			objects_at(&next->networks, struct network_wish, next->networks.n - 1),
+			netns, err) == 0)
 		return 0;
 	(void) replace_config(e, c, next, now, NULL);
 	return -1;
@@ -299,39 +201,12 @@ int engine_network_connect(struct engine *e, const char *ref, const char *contai
 
 /* Disconnecting */
 
-static void detach_now(struct engine *e, struct container *c, const struct network_config *n)
-{
-	autoclose int netns = open_netns(c, NULL);
-	struct endpoint gone;
-	bool found = false;
-
-	{
-		hold(&c->lock);
-		struct objects *all = &c->disk.endpoints;
-
-		for (size_t i = 0; !found && i < all->n; i++) {
-			struct endpoint *ep = objects_at(all, struct endpoint, i);
-
-			if (!str_eq(ep->network_id, n->id))
-				continue;
-			found = true;
-			gone = *ep;
-			memmove(ep, ep + 1, (--all->n - i) * sizeof *ep);
-			(void) container_save_phase_locked(e->store, c, NULL);
-		}
-	}
-	if (!found)
-		return;
-	network_detach(e->networks, c->id, &gone, netns);
-	notify_network(e, &gone, c->id, "disconnect");
-	fields_free(endpoint_fields, &gone);
-}
-
 static int disconnect_claimed(struct engine *e, struct container *c, const struct network_config *n,
 			      struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *now = config_of(c, err);
 	auto_(container_config_unref_p) struct container_config *next = NULL;
+	autoclose int netns = -1;
 	size_t i;
 
 	if (!now)
@@ -348,9 +223,8 @@ static int disconnect_claimed(struct engine *e, struct container *c, const struc
 	remove_wish(next, i);
 	if (replace_config(e, c, now, next, err) < 0)
 		return -1;
-	if (runs(c))
-		detach_now(e, c, n);
-	return 0;
+	netns = live_netns(e, c, NULL);
+	return netns >= 0 || runs(c) ? live_detach(e, c, now, next, n, netns, err) : 0;
 }
 
 int engine_network_disconnect(struct engine *e, const char *ref, const char *container, bool force,

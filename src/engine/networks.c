@@ -64,7 +64,7 @@ static void put_mode_first(struct objects *wishes, const struct config *config, 
 	}
 }
 
-static int check_wish(const struct network_wish *w, struct err *err)
+int network_wish_check(const struct network_wish *w, struct err *err)
 {
 	if (!str_eq(w->network, "bridge"))
 		return 0;
@@ -112,27 +112,33 @@ int networks_resolve(const struct config *config, struct host_config *host, stru
 	}
 	put_mode_first(wishes, config, host->network_mode);
 	for (size_t i = 0; i < wishes->n; i++)
-		if (check_wish(objects_at(wishes, struct network_wish, i), err) < 0)
+		if (network_wish_check(objects_at(wishes, struct network_wish, i), err) < 0)
 			return -1;
 	return check_ports(config, host, err);
 }
 
 /* Joining */
 
-/* Leads the first of its networks out of the host? Ports are published, and the default route
+bool network_leads_out(struct networks *ns, const char *network)
+{
+	struct network_view v;
+	bool leads;
+
+	if (network_find(ns, network, &v, NULL) < 0)
+		return false;
+	leads = !v.config.internal;
+	network_view_free(&v);
+	return leads;
+}
+
+/* The first of its networks that leads out of the host. Ports are published, and the default route
  * leads, there. */
 static size_t gateway_of(struct engine *e, const struct objects *wishes)
 {
 	for (size_t i = 0; i < wishes->n; i++) {
 		const struct network_wish *w = objects_at(wishes, struct network_wish, i);
-		struct network_view v;
-		bool leads;
 
-		if (network_find(e->networks, w->network, &v, NULL) < 0)
-			continue;
-		leads = !v.config.internal;
-		network_view_free(&v);
-		if (leads)
+		if (network_leads_out(e->networks, w->network))
 			return i;
 	}
 	return wishes->n;
@@ -146,8 +152,7 @@ void keep_endpoint_locked(struct container *c, const struct endpoint *ep)
 	*objects_at(all, struct endpoint, all->n++) = *ep;
 }
 
-/* So that ports of our choice are the same at the next start. */
-static void remember_ports_locked(struct container *c, const struct endpoint *ep)
+void remember_ports_locked(struct container *c, const struct endpoint *ep)
 {
 	for (size_t i = 0; i < ep->ports.n; i++) {
 		struct port_mapping p;

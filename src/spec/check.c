@@ -140,8 +140,7 @@ static int extra_host_check(const char *s, struct err *err)
 		return err_set(err, ERR_INVALID, "bad format for add-host: \"%s\"", s);
 	address = xstrdup(s + n + 1);
 	if (strcmp(address, "host-gateway") == 0)
-		return err_set(err, ERR_NOT_SUPPORTED,
-			       "HostConfig.ExtraHosts: host-gateway is not supported yet");
+		return 0;
 	if (address[0] == '[' && str_has_suffix(address, "]")) {
 		address[strlen(address) - 1] = '\0';
 		memmove(address, address + 1, strlen(address));
@@ -251,5 +250,8 @@ int spec_check(const struct config *c, const struct host_config *h, char ***warn
 	    log_check(h, err) < 0 || host_check(h, warnings, err) < 0 ||
 	    namespaces_check(c, h, err) < 0)
 		return -1;
+	if (mode_is(h->network_mode, "host") &&
+	    (h->publish_all_ports || json_object_size(h->port_bindings) > 0))
+		strv_add(warnings, "Published ports are discarded when using host network mode");
 	return unsupported_check(c, h, err);
 }

@@ -120,4 +120,20 @@ class Disconnect(Connect):
         assert len(veths(scene)) == len(there)
 
 
-NETWORKS = [Start_on_bridge(), Stop_on_bridge(), Network_create(), Network_remove(), Connect(), Disconnect()]
+class Disconnect_leader(Disconnect):
+    """It leaves the network at which its ports are published: another has them then, at the next start at the latest."""
+
+    def act(self, scene):
+        return scene.daemon.api.post("/networks/bridge/disconnect", {"Container": scene.cid})
+
+    def check(self, scene):
+        there = addresses(scene)
+        assert "net" in there
+        assert "bridge" not in there and is_published(scene) or not scene.answered(200)
+        scene.daemon.api.post(f"/containers/{scene.cid}/restart", t=0, expect=204)
+        assert set(addresses(scene)) == set(there) and all(addresses(scene).values())
+        assert len(veths(scene)) == len(there) and is_published(scene)
+
+
+NETWORKS = [Start_on_bridge(), Stop_on_bridge(), Network_create(), Network_remove(), Connect(), Disconnect(),
+            Disconnect_leader()]

@@ -1,66 +1,18 @@
 """Networks: containers on bridges of a host of the test's own, with clients that know no holdfast."""
 
 import json
-import os
 
 import pytest
 
 from kit import netns
-from kit.archives import busybox
 from kit.host import wait_for
 from kit.inject import Inject
-
-SERVE = ["httpd", "-f", "-p", "80", "-h", "/etc"]
-
-
-@pytest.fixture
-def host(request):
-    """The daemon's host, with a neighbour; nothing may be left on it."""
-    here, there = netns.Host(), netns.Host()
-    netns.join(here, there)
-    here.neighbour = there
-    try:
-        yield here
-        left = netns.leftovers(here)
-    finally:
-        for one in (here, there):
-            one.close()
-    assert getattr(request.node, "failed", False) or not left, left
-
-
-@pytest.fixture
-def daemon(host, new_daemon):
-    made = new_daemon()
-    made.netns = host.path
-    made.start()
-    made.load(busybox().docker_archive("busybox:latest"))
-    return made
-
-
-def get(host, where, port=80):
-    return host.run("curl", "-sS", "-m", "3", f"http://{where}:{port}/hostname").strip()
-
-
-def serve(daemon, name, mode="bridge", **host):
-    return daemon.run(SERVE, name=name, host={"NetworkMode": mode, **host})
-
-
-def endpoint(daemon, name, network="bridge"):
-    return daemon.inspect(name)["NetworkSettings"]["Networks"][network]
-
-
-def published(daemon, name, port="80/tcp"):
-    return [int(b["HostPort"]) for b in daemon.inspect(name)["NetworkSettings"]["Ports"][port]]
+from kit.nethost import (SERVE, answers, daemon, endpoint, get, host,  # noqa: F401
+                         published, refused, serve)
 
 
 def text_of(daemon, cid):
     return "".join(daemon.logs(cid))
-
-
-def refused(host, where, port=80):
-    with pytest.raises(Exception, match="non-zero exit"):
-        get(host, where, port)
-    return True
 
 
 BINDING = {"PortBindings": {"80/tcp": [{"HostPort": "8080"}]}}
@@ -86,18 +38,11 @@ def test_the_network_stays_when_the_shim_restarts_the_container(daemon, host):
     first = daemon.inspect("web")["State"]["Pid"]
     daemon.kill9()
     host.run("kill", "-9", str(first))
-    assert wait_for(lambda: _answers(host), "the restarted container's answer")
+    assert wait_for(lambda: answers(host), "the restarted container's answer")
     daemon.start()
     wait_for(lambda: daemon.inspect("web")["State"]["Running"], "its running")
     assert daemon.inspect("web")["State"]["Pid"] != first
     assert endpoint(daemon, "web") == before
-
-
-def _answers(host):
-    try:
-        return get(host, "127.0.0.1", 8080)
-    except Exception:
-        return None
 
 
 def test_stop_takes_the_network_away_and_start_gives_the_same_port(daemon, host):
@@ -218,9 +163,9 @@ def test_a_flushed_ruleset_and_a_lost_bridge_are_repaired_by_restore(daemon, hos
     bridge = [l for l in netns.leftovers(host) if l.startswith("holdfast")][0]
     host.run("nft", "flush", "ruleset")
     host.run("ip", "link", "del", bridge)
-    assert not _answers(host)
+    assert not answers(host)
     daemon.restart()
-    assert wait_for(lambda: _answers(host), "the repair") == cid[:12]
+    assert wait_for(lambda: answers(host), "the repair") == cid[:12]
 
 
 @pytest.mark.one_runtime
@@ -236,7 +181,7 @@ def test_who_cannot_be_read_keeps_his_network(daemon, host, file):
     daemon.api.post("/holdfast/repair", expect=204)
     assert links and set(links) <= set(netns.leftovers(host))
     if file != "phase.json":  # where the address and the ports are known
-        assert _answers(host) == cid[:12]
+        assert answers(host) == cid[:12]
         assert endpoint(daemon, serve(daemon, "next"))["IPAddress"] != at
     daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
     assert wait_for(lambda: not set(links) & set(netns.leftovers(host)), "its interface to go")
@@ -269,88 +214,6 @@ def test_docker_py(daemon, client, host):
     network.remove()
 
 
-# --- names
-
-def asker(daemon, name):
-    """Looks names up as that container does."""
-    inside = daemon.inspect(name)
-    conf = open(inside["ResolvConfPath"]).read()
-    server = [line.split()[1] for line in conf.splitlines() if line.startswith("nameserver")]
-    return lambda what: netns.lookup(inside["State"]["Pid"], server[0], what)
-
-
-@pytest.fixture
-def named(daemon, docker):
-    docker("network", "create", "--subnet", "10.44.0.0/24", "net")
-    docker("run", "-d", "--name", "web", "--network", "net", "--network-alias", "www", "busybox", "sleep", "1000")
-    docker("run", "-d", "--name", "peer", "--network", "net", "busybox", "sleep", "1000")
-    return asker(daemon, "peer")
-
-
-def test_names_answer_while_the_daemon_is_dead(daemon, named):
-    short = daemon.inspect("web")["Id"][:12]
-    for what in (lambda: None, daemon.kill9, daemon.start):
-        what()
-        for name in ("web", "www", short):
-            assert named(name) == ["10.44.0.2"], name
-        assert "web" in named("2.0.44.10.in-addr.arpa")
-        assert named("peer") == ["10.44.0.3"]
-    assert named("nobody") == []
-
-
-def test_names_follow_what_users_do(daemon, named, docker):
-    docker("rename", "web", "shop")
-    assert wait_for(lambda: _ask(named, "shop"), "the new name") == ["10.44.0.2"]
-    assert wait_for(lambda: _ask(named, "web") == [], "the old one to go")
-    docker("stop", "-t", "0", "shop")
-    assert wait_for(lambda: _ask(named, "shop") == [], "its going")
-    docker("start", "shop")
-    assert wait_for(lambda: _ask(named, "shop"), "its coming")
-    docker("network", "create", "other")
-    docker("network", "connect", "--alias", "elsewhere", "other", "shop")
-    assert _ask(named, "elsewhere") in ([], None)  # on a network that peer is not in
-    docker("network", "connect", "other", "peer")
-    assert wait_for(lambda: _ask(named, "elsewhere"), "the alias")
-
-
-def test_an_alias_that_nobody_can_ask_for_spoils_no_other(daemon, named, docker):
-    docker("run", "-d", "--name", "odd", "--network", "net", "--network-alias", "a b,c\nd", "busybox", "sleep", "1000")
-    assert wait_for(lambda: _ask(named, "odd"), "its name") == ["10.44.0.4"]
-    assert _ask(named, "web") == ["10.44.0.2"]
-
-
-def test_a_name_server_that_died_comes_again_with_restore(daemon, named):
-    pid = int((daemon.exec / "dns/aardvark.pid").read_text())
-    os.kill(pid, 9)
-    daemon.restart()
-    assert wait_for(lambda: _ask(named, "web"), "the answer") == ["10.44.0.2"]
-
-
-def _ask(named, what):
-    """None in the moment in which the name server reads anew."""
-    try:
-        return named(what)
-    except Exception:
-        return None
-
-
-def test_links_are_in_the_hosts_file_and_follow(daemon, docker):
-    docker("run", "-d", "--name", "db", "busybox", "sleep", "1000")
-    docker("run", "-d", "--name", "web", "--link", "db:database", "busybox", "sleep", "1000")
-    hosts = daemon.inspect("web")["HostsPath"]
-
-    def line():
-        return [l.split() for l in open(hosts) if "database" in l]
-
-    assert line() == [[endpoint(daemon, "db")["IPAddress"], "database", daemon.inspect("db")["Id"][:12], "db"]]
-    daemon.restart()
-    docker("run", "-d", "--name", "between", "busybox", "sleep", "1000")
-    docker("restart", "-t", "0", "db")
-    assert line()[0][0] == endpoint(daemon, "db")["IPAddress"]
-    done = docker.run("run", "-d", "--link", "nobody", "busybox", "true", check=False)
-    assert "No such container: nobody" in done.stderr
-
-
 def test_our_own_command_line(daemon, host):
     cli = daemon.cli
     cli("network", "create", "--subnet", "10.44.0.0/24", "--ip-range", "10.44.0.128/25", "--gateway", "10.44.0.1",
@@ -363,9 +226,9 @@ def test_our_own_command_line(daemon, host):
     cli("network", "connect", "--ip", "10.44.0.130", "net", cid)
     assert endpoint(daemon, cid, "net")["IPAddress"] == "10.44.0.130"
     host.run("nft", "flush", "ruleset")
-    assert not _answers(host)
+    assert not answers(host)
     cli("repair")
-    assert _answers(host) == cid[:12]
+    assert answers(host) == cid[:12]
     cli("network", "disconnect", "net", cid)
     assert cli("network", "prune", "-f").stdout.split() == ["Deleted", "Networks:", "net"]
     assert "network nowhere not found" in cli("network", "rm", "nowhere", check=False).stderr

@@ -42,7 +42,7 @@ class Daemon:
         self.ids = set()
         self.process = None
         self.detect_leaks = True  # but not of what ends under strace, where LeakSanitizer fails
-        self.rebooted = []  # mount namespaces with another boot id
+        self.rebooted = []  # mount namespaces of its own, with another boot id or the like
         self.netns = None  # path of the network namespace that is its host's; None: this host's
 
     # --- its life
