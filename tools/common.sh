@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# Shared by tools/demo, tools/check and tools/peers: what is missing gets installed, and built.
+# Shared by tools/demo, tools/check, tools/peers and tools/npm: what is missing gets installed, and built.
 # Sourced, not run. Expects $root, the project's directory.
 
 say() { printf '%s\n' "$*"; }
@@ -34,21 +34,25 @@ apt_quietly() {
 # Calls apt-get only when something is missing, so that a second run needs no network.
 # None of the packages holds a service, so nothing is started by installing them.
 install_missing() {
-	local part=$1 name missing=() log status=0
+	local part=$1 name missing=()
 	for name in $(package_list "$part"); do
 		installed "$name" || missing+=("$name")
 	done
-	[ ${#missing[@]} -eq 0 ] && return 0
-	[ "$(id -u)" = 0 ] || die "must be root to install: ${missing[*]}"
+	[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
 
-	say "installing ${#missing[@]} packages: ${missing[*]}"
+install_packages() {
+	local log status=0
+	[ "$(id -u)" = 0 ] || die "must be root to install: $*"
+
+	say "installing $# packages: $*"
 	log=$(build_log)
 	# A fresh image has no package lists, an old one has lists older than the mirror: then fetch them.
-	apt_quietly "$log" install --no-install-recommends -y "${missing[@]}" ||
+	apt_quietly "$log" install --no-install-recommends -y "$@" ||
 		{ apt_quietly "$log" update || true
-		  apt_quietly "$log" install --no-install-recommends -y "${missing[@]}" || status=$?; }
+		  apt_quietly "$log" install --no-install-recommends -y "$@" || status=$?; }
 	[ $status -eq 0 ] || tail -n 30 "$log" >&2
-	[ $status -eq 0 ] || die "apt-get could not install: ${missing[*]}"
+	[ $status -eq 0 ] || die "apt-get could not install: $*"
 }
 
 # build_in DIR MESON-OPTION...: configure once, then build; silent unless it fails.

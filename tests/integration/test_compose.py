@@ -146,7 +146,7 @@ def test_followed_logs_go_on_while_the_daemon_is_dead(compose, daemon):
 
 
 @pytest.mark.one_runtime
-def test_up_that_waits_for_health_does_not_notice_deaths_of_the_daemon(new_daemon, host):
+def test_up_that_waits_for_health_does_not_notice_deaths_of_the_daemon(host, new_daemon):
     daemon = new_daemon("--keeper")
     daemon.netns = host.path
     daemon.start().load(busybox().docker_archive("busybox:latest"))
@@ -156,9 +156,7 @@ def test_up_that_waits_for_health_does_not_notice_deaths_of_the_daemon(new_daemo
         wait_for(lambda: "shop_db_1" in [n["Names"][0][1:] for n in daemon.list()], "the database")
         database = Path(f"/proc/{daemon.container_pid('shop_db_1')}/root")
         for _ in range(3):
-            former = int((daemon.data / "holdfast.lock").read_text())
-            os.kill(former, signal.SIGKILL)
-            host.run("true")
+            os.kill(daemon.kept_pid, signal.SIGKILL)
             assert daemon.state("shop_db_1")["Health"]["Status"] == "starting"
         (database / "ready").touch()
         assert up.wait(60) == 0, up.stdout.read()

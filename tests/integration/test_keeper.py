@@ -33,7 +33,7 @@ class Kept:
     @property
     def pid(self):
         """Of the daemon that serves, or is about to."""
-        return int((self.daemon.data / "holdfast.lock").read_text() or 0)
+        return self.daemon.kept_pid
 
     def kill_daemon(self, sig=signal.SIGKILL):
         pid = self.pid

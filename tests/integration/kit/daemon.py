@@ -105,6 +105,11 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
+    @property
+    def kept_pid(self):
+        """Below a keeper, which is then our process: of the daemon that serves, or is about to; 0: of none yet."""
+        return int((self.data / "holdfast.lock").read_text() or 0)
+
     def stop(self, timeout=30):
         """SIGTERM; returns the exit status."""
         self.process.send_signal(signal.SIGTERM)
