@@ -158,16 +158,6 @@ def test_a_port_in_use_is_an_error_and_the_container_stays(daemon, host, docker)
     assert json.loads(docker("network", "inspect", "bridge"))[0]["Containers"] == {}
 
 
-def test_a_flushed_ruleset_and_a_lost_bridge_are_repaired_by_restore(daemon, host):
-    cid = serve(daemon, "web", **BINDING)
-    bridge = [l for l in netns.leftovers(host) if l.startswith("holdfast")][0]
-    host.run("nft", "flush", "ruleset")
-    host.run("ip", "link", "del", bridge)
-    assert not answers(host)
-    daemon.restart()
-    assert wait_for(lambda: answers(host), "the repair") == cid[:12]
-
-
 @pytest.mark.one_runtime
 @pytest.mark.parametrize("file", ["config.json", "state.json", "phase.json"])
 def test_who_cannot_be_read_keeps_his_network(daemon, host, file):

@@ -29,7 +29,7 @@ class Load:
 
     def _count(self):
         words = self.process.stdout.readline().split()
-        assert words, f"the client ended: {self.process.stderr.read()}"
+        assert words, f"the client has ended: {self.process.stderr.read()}"
         return dict(zip(words[::2], map(int, words[1::2])))
 
     def count(self):
@@ -38,10 +38,10 @@ class Load:
         self.process.stdin.flush()
         return self._count()
 
-    def more(self, n):
-        """Until n more have been answered."""
-        want = self.count()["answered"] + n
-        wait_for(lambda: self.count()["answered"] >= want or self.process.poll() is not None, f"{n} answers", 60)
+    def has_answered(self, n):
+        """True where it never will, too; finish() tells."""
+        counted = self.count()
+        return counted["failed"] > 0 or counted["answered"] >= n
 
     def finish(self):
         """Every request has had its answer: how many."""
@@ -73,8 +73,9 @@ class Loads:
             load.close()
 
     def more(self, n):
-        for load in self.loads:
-            load.more(n)
+        """Until each has had n more answers."""
+        for load, want in [(load, load.count()["answered"] + n) for load in self.loads]:
+            wait_for(lambda: load.has_answered(want), f"{n} answers", 60)
 
     def finish(self):
         return [load.finish() for load in self.loads]
