@@ -101,20 +101,23 @@ static int tell_server(const struct networks *ns, const char *dir, bool needed, 
 
 /* The files */
 
-/* Users give names, and what the file's own form is made of is in none that can be asked for. */
-static char *names_of(const struct endpoint *e)
+/* Users give names, and what the file's own form is made of is in none that can be asked for. Each
+ * is known with the network's name behind it as well. */
+static char *names_of(const struct network *network, const struct endpoint *e)
 {
 	autostrv char **good = NULL;
 
 	for (char **n = e->names; n && *n; n++)
-		if (**n && !strpbrk(*n, " ,\t\r\n"))
+		if (**n && !strpbrk(*n, " ,\t\r\n")) {
 			strv_add(&good, *n);
+			strv_add_owned(&good, xasprintf("%s.%s", *n, network->config.name));
+		}
 	return strv_join(good, ",");
 }
 
-static void add_member(struct buf *b, const struct member *m)
+static void add_member(struct buf *b, const struct network *network, const struct member *m)
 {
-	autofree char *names = names_of(&m->e);
+	autofree char *names = names_of(network, &m->e);
 	autofree char *resolvers = strv_join(m->e.resolvers, ",");
 
 	if (str_empty(m->e.ip) || str_empty(names))
@@ -134,7 +137,7 @@ static void describe(const struct network *n, struct buf *b)
 		buf_addf(b, ",%s", ip_text(&n->pools[1].gateway, text));
 	buf_addc(b, '\n');
 	for (size_t i = 0; i < n->n_members; i++)
-		add_member(b, &n->members[i]);
+		add_member(b, n, &n->members[i]);
 }
 
 static int mark_untold(int root)

@@ -57,6 +57,9 @@ static const char *const rules[][2] = {
 	{"guard", "iifname @bridges ip daddr 127.0.0.0/8 drop"},
 	{"ports", "dnat ip to ip daddr . meta l4proto . th dport map @ports4_at"},
 	{"ports", "dnat ip to meta l4proto . th dport map @ports4"},
+	/* What is answered to ::1 comes back through a bridge, where the kernel does not take it: better
+	 * refused at once, for clients of "localhost" then try 127.0.0.1. */
+	{"ports", "ip6 daddr ::1 return"},
 	{"ports", "dnat ip6 to ip6 daddr . meta l4proto . th dport map @ports6_at"},
 	{"ports", "dnat ip6 to meta l4proto . th dport map @ports6"},
 	{"prerouting", "fib daddr type local jump ports"},

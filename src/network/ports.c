@@ -175,14 +175,24 @@ static char **host_ips(const struct network *n, const struct port_wish *w, const
 	return ips;
 }
 
-/* The firewall leads packets on to the same protocol only. */
+/* The firewall leads packets on to the same protocol only, and see there for ::1. */
 static int check_reachable(const struct network *n, const struct port_wish *w,
 			   const struct endpoint *e, struct err *err)
 {
-	if (w->host_ip && strchr(w->host_ip, ':') && str_empty(e->ip6))
+	struct ip ip, loopback = {.family = AF_INET6, .b[15] = 1};
+
+	if (ip_parse(w->host_ip, &ip) < 0 || ip.family != AF_INET6)
+		return 0;
+	if (str_empty(e->ip6))
 		return err_set(err, ERR_INVALID,
 			       "cannot publish port %d/%s at [%s]: network %s has no IPv6",
 			       (int) w->port, w->proto, w->host_ip, n->config.name);
+	if (ip_eq(&ip, &loopback))
+		return err_set(
+			err, ERR_INVALID,
+			"cannot publish port %d/%s at [%s]: of loopback addresses only those "
+			"of IPv4 can be",
+			(int) w->port, w->proto, w->host_ip);
 	return 0;
 }
 

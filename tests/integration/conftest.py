@@ -21,6 +21,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     host.daemons_see_v2 = config.getoption("--cgroup") == "v2"
     config.addinivalue_line("markers", "one_runtime: says nothing about the runtime; run once")
+    config.addinivalue_line("markers", "one_cli: says nothing about the client; run with Debian's only")
     missing = [r for r in chosen_runtimes(config) if not shutil.which(r)]
     if missing:
         pytest.exit(f"not installed: {', '.join(missing)}", returncode=2)
@@ -46,6 +47,8 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("runtime", runtimes, scope="session")
     if "docker" in metafunc.fixturenames:
         clis = dockercli.found()
+        if metafunc.definition.get_closest_marker("one_cli"):
+            clis = dict(list(clis.items())[:1])
         metafunc.parametrize("docker_path", clis.values(), ids=clis.keys())
 
 

@@ -9,6 +9,8 @@ from kit.archives import busybox
 from kit.host import MountNamespace, wait_for
 from kit.nethost import ask, asker, comes_to_know, daemon, endpoint, host  # noqa: F401
 
+pytestmark = [pytest.mark.one_runtime, pytest.mark.one_cli]
+
 
 @pytest.fixture
 def named(daemon, docker):
@@ -42,6 +44,37 @@ def test_names_follow_what_users_do(daemon, named, docker):
     assert ask(named, "elsewhere") in ([], None)  # on a network that peer is not in
     docker("network", "connect", "other", "peer")
     assert wait_for(lambda: ask(named, "elsewhere"), "the alias")
+
+
+def test_who_shares_an_alias_is_found_by_it_together(daemon, named, docker):
+    """As the containers of one service are."""
+    docker("run", "-d", "--name", "second", "--network", "net", "--network-alias", "www", "busybox", "sleep", "1000")
+    assert wait_for(lambda: len(ask(named, "www") or []) == 2 and ask(named, "www"), "both") == ["10.44.0.2", "10.44.0.4"]
+    docker("rm", "-f", "web")
+    assert wait_for(lambda: ask(named, "www") == ["10.44.0.4"], "the one that is left")
+
+
+def test_names_with_the_networks_name_behind(daemon, named, docker):
+    assert named("web.net") == named("www.net") == ["10.44.0.2"]
+    assert {"web", "web.net"} & set(named("2.0.44.10.in-addr.arpa"))
+
+
+def test_names_of_ip6(daemon, docker):
+    docker("network", "create", "--ipv6", "--subnet", "fd44::/64", "six")
+    docker("run", "-d", "--name", "web", "--network", "six", "busybox", "sleep", "1000")
+    docker("run", "-d", "--name", "peer", "--network", "six", "busybox", "sleep", "1000")
+    assert comes_to_know(daemon, "peer", "AAAA web") == ["fd44::2"]
+    assert comes_to_know(daemon, "peer", "web") == [endpoint(daemon, "web", "six")["IPAddress"]]
+
+
+def test_what_it_is_called_is_shown(daemon, docker, named):
+    docker("run", "-d", "--name", "one", "--network", "net", "--network-alias", "www", "--hostname", "here", "busybox",
+           "sleep", "1000")
+    short = daemon.inspect("one")["Id"][:12]
+    shown = endpoint(daemon, "one", "net")
+    assert (shown["Aliases"], shown["DNSNames"]) == (["www", short, "here"], ["one", "www", short, "here"])
+    docker("run", "-d", "--name", "two", "busybox", "sleep", "1000")
+    assert (endpoint(daemon, "two")["Aliases"], endpoint(daemon, "two")["DNSNames"]) == (None, None)
 
 
 def test_an_alias_that_nobody_can_ask_for_spoils_no_other(daemon, named, docker):
@@ -185,7 +218,6 @@ def hosts_resolv_conf(host, new_daemon):
     return make
 
 
-@pytest.mark.one_runtime
 @pytest.mark.parametrize("text,shown", [
     ("nameserver 127.0.0.1\nnameserver 10.1.1.1\nsearch example.org\noptions edns0\n",
      ["nameserver 10.1.1.1", "search example.org", "options edns0"]),
@@ -201,7 +233,6 @@ def test_resolvers_that_only_the_host_reaches_are_left_out(hosts_resolv_conf, te
     assert etc(daemon, same, "resolv.conf") == text.splitlines()
 
 
-@pytest.mark.one_runtime
 def test_a_network_with_names_keeps_the_hosts_domain_and_asks_its_resolvers(hosts_resolv_conf, resolver):
     daemon = hosts_resolv_conf(f"nameserver {resolver}\nsearch example.org\n")
     daemon.api.post("/networks/create", {"Name": "net", "IPAM": {"Config": [{"Subnet": "10.44.0.0/24"}]}}, expect=201)

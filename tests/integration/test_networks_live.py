@@ -8,6 +8,7 @@ from kit.nethost import (SERVE, answers, comes_to_know, daemon, default_route, e
                          host, inside, published, refused, serve)
 from kit.netns import leftovers
 
+pytestmark = pytest.mark.one_cli
 BINDINGS = {"80/tcp": [{"HostPort": "8080"}], "81/tcp": [{}]}
 
 

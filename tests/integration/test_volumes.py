@@ -350,6 +350,46 @@ def test_the_docker_cli(daemon, docker):
     assert docker("volume", "rm", "data") == "data"
 
 
+def test_the_forms_of_mount(daemon, docker):
+    """--mount as users write it; what has no meaning on Linux is taken and does nothing."""
+    there = daemon.root / "there"
+    there.mkdir()
+    (there / "file").write_text("hi\n")
+
+    def run(*args, check=True):
+        return docker.run("run", "--rm", "--network", "none", *args, check=check)
+
+    for mount, script, said in (
+        (f"type=bind,source={there},target=/x,readonly,consistency=cached", "cat /x/file; touch /x/no 2>/dev/null || echo ro", "hi\nro\n"),
+        (f"type=bind,src={there},dst=/x,ro=true,bind-nonrecursive", "cat /x/file; touch /x/no 2>/dev/null || echo ro", "hi\nro\n"),
+        (f"type=bind,src={there},destination=/x,bind-propagation=private", "cat /x/file", "hi\n"),
+        ("type=volume,source=one,target=/x,volume-label=a=b,volume-driver=local", "touch /x/yes && echo rw", "rw\n"),
+        ("src=one,dst=/x,readonly", "ls /x", "yes\n"),
+        ("type=volume,dst=/bin,volume-nocopy", "true", None),
+        ("type=volume,src=two,dst=/x,volume-opt=type=tmpfs,volume-opt=device=tmpfs,volume-opt=o=size=1m",
+         "df -k /x | tail -1 | awk '{print $1, $2}'", "tmpfs 1024\n"),
+        ("type=tmpfs,dst=/x,tmpfs-size=2m,tmpfs-mode=0700", "stat -c %a /x; df -k /x | tail -1 | awk '{print $2}'", "700\n2048\n"),
+    ):
+        done = run("--mount", mount, "busybox", "sh", "-c", script, check=said is not None)
+        assert said is None or done.stdout == said, (mount, done)
+        assert said is not None or done.returncode == 127, (mount, done)  # nothing was copied into its /bin
+    assert docker("volume", "ls", "-q", "-f", "label=a=b") == "one"
+    assert docker("volume", "inspect", "-f", "{{.Options.o}}", "two") == "size=1m"
+    done = run("--tmpfs", "/x:size=1m,mode=1770,exec,uid=5", "--tmpfs", "/y", "busybox", "sh", "-c",
+               "stat -c '%u %a' /x; grep -E ' /[xy] ' /proc/mounts")
+    assert done.stdout.startswith("5 1770\n") and "noexec" in done.stdout.splitlines()[2]
+    for mount, words in (
+        (f"type=bind,src={there}/nowhere,dst=/x", f"bind source path does not exist: {there}/nowhere"),
+        ("type=npipe,src=a,dst=/x", 'invalid mount config for type "npipe": mount type unknown'),
+        ("type=tmpfs,src=a,dst=/x", 'invalid mount config for type "tmpfs": field Source must not be specified'),
+        ("type=volume,src=b@d,dst=/x", "includes invalid characters for a local volume name"),
+        ("type=volume,src=bad,dst=/", "destination can't be '/'"),
+    ):
+        done = run("--mount", mount, "busybox", "true", check=False)
+        assert done.returncode == 125 and words in done.stderr, done.stderr
+    assert docker("volume", "ls", "-q").split() == ["one", "two"]
+
+
 def test_docker_py(daemon, client):
     volume = client.volumes.create("data", labels={"a": "b"})
     assert client.volumes.get("data").attrs["Labels"] == {"a": "b"}

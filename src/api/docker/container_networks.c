@@ -30,10 +30,6 @@ static void out_wish(struct out *o, const struct network_wish *w)
 		out_strv(o, "Links", w->links);
 	else
 		out_null(o, "Links");
-	if (w->aliases)
-		out_strv(o, "Aliases", w->aliases);
-	else
-		out_null(o, "Aliases");
 	if (w->driver_opts.kv)
 		out_map(o, "DriverOpts", &w->driver_opts);
 	else
@@ -53,22 +49,35 @@ static void out_place(struct out *o, const struct endpoint *ep)
 	out_str(o, "MacAddress", ep ? ep->mac : "");
 }
 
-/* The names by which it is found there. */
+static void out_names(struct out *o, const char *key, char *const *names)
+{
+	if (strv_len(names))
+		out_strv(o, key, names);
+	else
+		out_null(o, key);
+}
+
+/* The names by which it is found there: DNSNames, and Aliases, which until API 1.45 have those that
+ * nobody asked for as well; compose looks for them. */
 static void out_dns_names(struct out *o, const struct container_view *v,
 			  const struct network_wish *w)
 {
-	autostrv char **names = NULL;
+	autofree char *id = xstrndup(v->id, 12);
+	const char *const own[] = {id, v->config ? v->config->config.hostname : NULL};
+	static const char *const nameless[] = {"bridge", "host", "none", NULL};
+	autostrv char **aliases = strv_copy(w->aliases), **names = NULL;
 
-	if (str_eq(w->network, "bridge")) {
-		out_null(o, "DNSNames");
-		return;
+	if (!strv_contains((char *const *) nameless, w->network)) {
+		for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+			if (!str_empty(own[i]) && !strv_contains(aliases, own[i]))
+				strv_add(&aliases, own[i]);
+		strv_add(&names, v->name);
+		for (char **a = aliases; *a; a++)
+			if (!strv_contains(names, *a))
+				strv_add(&names, *a);
 	}
-	strv_add(&names, v->name);
-	for (char **a = w->aliases; a && *a; a++)
-		if (!strv_contains(names, *a))
-			strv_add(&names, *a);
-	strv_add_owned(&names, xstrndup(v->id, 12));
-	out_strv(o, "DNSNames", names);
+	out_names(o, "Aliases", aliases);
+	out_names(o, "DNSNames", names);
 }
 
 static void out_membership(struct out *o, struct engine *e, const struct container_view *v,

@@ -103,14 +103,22 @@ def leftovers(host):
 LOOKUP = """
 import socket, struct, sys
 server, name = sys.argv[1:3]
+six, name = name.startswith('AAAA '), name.split()[-1]
 reverse = name.endswith('.arpa')
 question = b''.join(bytes([len(p)]) + p.encode() for p in name.split('.')) + b'\\0'
-message = struct.pack('>HHHHHH', 1, 0x100, 1, 0, 0, 0) + question + struct.pack('>HH', 12 if reverse else 1, 1)
+message = struct.pack('>HHHHHH', 1, 0x100, 1, 0, 0, 0) + question + struct.pack('>HH', 12 if reverse else 28 if six else 1, 1)
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(3)
 s.connect((server, 53))
 s.send(message)
 answer = s.recv(1500)
+def labels(data):
+    words = []
+    while data and 0 < data[0] < 192:
+        words.append(data[1:1 + data[0]].decode())
+        data = data[1 + data[0]:]
+    return '.'.join(words)
+
 at, found = len(message), []
 for _ in range(struct.unpack('>H', answer[6:8])[0]):
     while answer[at] and answer[at] < 192:
@@ -119,13 +127,14 @@ for _ in range(struct.unpack('>H', answer[6:8])[0]):
     size = struct.unpack('>H', answer[at + 8:at + 10])[0]
     data = answer[at + 10:at + 10 + size]
     at += 10 + size
-    found.append(data[1:1 + data[0]].decode() if reverse else socket.inet_ntoa(data))
+    found.append(labels(data) if reverse else socket.inet_ntop(socket.AF_INET6 if six else socket.AF_INET, data))
 print(' '.join(sorted(found)))
 """
 
 
 def lookup(pid, server, name):
-    """What that resolver says to a process: addresses, or names of ...in-addr.arpa. [] for nothing."""
+    """What that resolver says to a process: addresses ("AAAA name": of IPv6), or names of ...in-addr.arpa.
+    [] for nothing."""
     done = subprocess.run(["nsenter", "-t", str(pid), "-n", "python3", "-c", LOOKUP, server, name],
                           check=True, capture_output=True, text=True)
     return done.stdout.split()
