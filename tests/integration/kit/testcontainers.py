@@ -22,7 +22,7 @@ class Testcontainers:
     def __init__(self, daemon, host):
         assert MODULES.is_dir(), f"{MODULES} is missing: run tools/npm"
         env = {
-            "PATH": os.environ["PATH"], "HOME": str(daemon.root), "NODE_PATH": str(MODULES),
+            "PATH": os.environ["PATH"], "HOME": str(daemon.root), "TMPDIR": str(daemon.root), "NODE_PATH": str(MODULES),
             "DOCKER_HOST": f"unix://{daemon.sock}",
             "TESTCONTAINERS_RYUK_DISABLED": "true",  # its image is in no archive of ours
             "TESTCONTAINERS_HOST_OVERRIDE": "127.0.0.1",  # though it may run in a container
