@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,33 +35,35 @@ static bool holds_names(const char *set)
 
 /* What should be */
 
-/* By number, as nft lists them with -p; hosts differ in the names they know. */
-static int proto_number(const char *proto)
+bool port_element(const struct endpoint *e, const struct port_mapping *p, struct port_element *ret)
 {
-	return str_eq(proto, "udp")    ? IPPROTO_UDP
-	       : str_eq(proto, "sctp") ? IPPROTO_SCTP
-				       : IPPROTO_TCP;
-}
-
-static void add_port(struct elements *to, const struct endpoint *e, const struct port_mapping *p)
-{
-	char at_text[IP_TEXT_MAX] = "";
-	struct ip at;
 	bool v6;
 
-	if (ip_parse(p->host_ip, &at) < 0)
-		return;
-	v6 = at.family == AF_INET6;
-	if (str_empty(v6 ? e->ip6 : e->ip))
-		return;
-	if (!str_eq(p->host_ip, v6 ? "::" : "0.0.0.0"))
-		(void) ip_text(&at, at_text);
-	add(to, xasprintf("ports%d%s { %s%s%d . %d : %s . %d }", v6 ? 6 : 4, *at_text ? "_at" : "",
-			  at_text, *at_text ? " . " : "", proto_number(p->proto),
-			  (int) p->host_port, v6 ? e->ip6 : e->ip, (int) p->port));
+	if (ip_parse(p->host_ip, &ret->at) < 0)
+		return false;
+	v6 = ret->at.family == AF_INET6;
+	ret->any = str_eq(p->host_ip, v6 ? "::" : "0.0.0.0");
+	ret->proto = str_eq(p->proto, "udp")	? IPPROTO_UDP
+		     : str_eq(p->proto, "sctp") ? IPPROTO_SCTP
+						: IPPROTO_TCP;
+	snprintf(ret->map, sizeof ret->map, "ports%d%s", v6 ? 6 : 4, ret->any ? "" : "_at");
+	return ip_parse(v6 ? e->ip6 : e->ip, &ret->to) == 0;
 }
 
-void elements_of_endpoint(struct elements *to, const struct endpoint *e)
+/* Protocols by number, as nft lists them with -p; hosts differ in the names they know. */
+static void add_port(struct elements *to, const struct endpoint *e, const struct port_mapping *p)
+{
+	char at[IP_TEXT_MAX], where[IP_TEXT_MAX];
+	struct port_element el;
+
+	if (!port_element(e, p, &el))
+		return;
+	add(to, xasprintf("%s { %s%s%d . %d : %s . %d }", el.map, el.any ? "" : ip_text(&el.at, at),
+			  el.any ? "" : " . ", el.proto, (int) p->host_port, ip_text(&el.to, where),
+			  (int) p->port));
+}
+
+static void add_ports(struct elements *to, const struct endpoint *e)
 {
 	for (size_t i = 0; i < e->ports.n; i++)
 		add_port(to, e, objects_at(&e->ports, struct port_mapping, i));
@@ -92,7 +95,7 @@ void elements_of_network(struct elements *to, const struct network *n)
 		    !network_option_is_off(&n->config, OPTION_MASQUERADE))
 			add_subnet(to, &n->pools[i].subnet);
 	for (size_t i = 0; i < n->n_members; i++)
-		elements_of_endpoint(to, &n->members[i].e);
+		add_ports(to, &n->members[i].e);
 }
 
 /* What is */

@@ -1,6 +1,7 @@
 /*
  * The firewall: one nftables table of ours (nft(8)), fed to `nft -f -` as one transaction. Its
- * chains never change; what varies are elements:
+ * chains never change; what varies are elements (elements.c), and ports come and go without nft
+ * (publish.c):
  *
  *	bridges		interfaces of our networks
  *	open		pairs of them between which traffic flows: each with itself, unless icc is off
@@ -211,36 +212,29 @@ int firewall_up(struct networks *ns, struct err *err)
 }
 
 /* The ports of an endpoint. Where somebody has been at the table: all of it, then. */
-static int change_ports_locked(struct networks *ns, const char *verb, const struct elements *ports,
+static int change_ports_locked(struct networks *ns, bool adds, const struct endpoint *e,
 			       struct err *err)
 {
-	autobuf b = {0};
-
-	if (ports->n == 0)
+	if (e->ports.n == 0 || publish_ports(ns, adds, e) == 0)
 		return 0;
-	elements_put(&b, verb, ns->table, ports);
-	return change(ns, &b, NULL) == 0 ? 0 : write_all_locked(ns, err);
+	return write_all_locked(ns, err);
 }
 
 int firewall_publish(struct networks *ns, const struct endpoint *e, struct err *err)
 {
-	autoelements ports = {0};
-
-	elements_of_endpoint(&ports, e);
 	hold(&ns->firewall);
-	return change_ports_locked(ns, "add", &ports, err);
+
+	return change_ports_locked(ns, true, e, err);
 }
 
 /* Out of memory and out of the table in one: whoever writes all of it has not seen it, and who gets
  * a port of it next adds that later. */
 int firewall_withdraw(struct networks *ns, const struct endpoint *e, struct err *err)
 {
-	autoelements ports = {0};
-
-	elements_of_endpoint(&ports, e);
 	hold(&ns->firewall);
+
 	member_drop(ns, e->id);
-	return change_ports_locked(ns, "delete", &ports, err);
+	return change_ports_locked(ns, false, e, err);
 }
 
 void firewall_remove(struct networks *ns)

@@ -47,7 +47,8 @@ struct networks {
 	bool has_unknown;    /* interfaces of endpoints that nobody could name; `make` */
 	char **unreadable;   /* ids of those whose file tells nothing; since networks_open() */
 	bool firewall_is_up; /* as far as we know; `firewall` */
-	int64_t last_port;   /* given away by chance */
+	struct mnl_socket *netfilter; /* publish.c's; NULL until it is needed; `firewall` */
+	int64_t last_port;	      /* given away by chance */
 };
 
 /* store.c; lock held */
@@ -92,7 +93,16 @@ struct elements {
 };
 void elements_free(struct elements *e);
 #define autoelements auto_(elements_free) struct elements
-void elements_of_endpoint(struct elements *to, const struct endpoint *e);
+/* A published port as an element of one of the maps. */
+struct port_element {
+	char map[sizeof "ports4_at"];
+	bool any;     /* of the host's addresses; else `at` is part of the key */
+	struct ip at; /* of the host */
+	uint8_t proto;
+	struct ip to;
+};
+/* false: none, for the endpoint has no address of that family. */
+bool port_element(const struct endpoint *e, const struct port_mapping *p, struct port_element *ret);
 /* With those of its endpoints; lock held. */
 void elements_of_network(struct elements *to, const struct network *n);
 /* Those of a table that `nft -j -p list table` has listed; -EBADMSG: some are of another kind. */
@@ -102,6 +112,11 @@ void elements_put(struct buf *b, const char *verb, const char *table, const stru
 /* Commands to nft that make what is what it should be; sorts both. */
 void elements_change(struct buf *b, const char *table, struct elements *is,
 		     struct elements *should);
+
+/* publish.c */
+/* Puts all ports of e into the table, or takes them out of it, in one transaction: 0, or -errno, and
+ * nothing has changed. They may be too many for it. `firewall` held. */
+int publish_ports(struct networks *ns, bool adds, const struct endpoint *e);
 
 /* firewall.c; each takes the lock */
 /* Makes the whole table as memory says, in one transaction that leaves alone what is right; or only

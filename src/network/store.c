@@ -478,6 +478,8 @@ void networks_close(struct networks *ns)
 	free(ns->all);
 	strv_free(ns->unreadable);
 	close_p(&ns->dir);
+	if (ns->netfilter)
+		(void) mnl_socket_close(ns->netfilter);
 	pthread_mutex_destroy(&ns->make);
 	pthread_mutex_destroy(&ns->firewall);
 	pthread_mutex_destroy(&ns->dns);
