@@ -19,6 +19,7 @@
 #define HERITAGE_MAX  (1 << 30)
 #define SLOT_NAME     "slot-"
 #define STATES_NAME   "connections"
+#define QUEUE_NAME    "queue"
 #define HERITAGE_HEAD "holdfast heritage 1\n"
 
 /* Descriptors ----------------------------------------------------------------------------- */
@@ -42,6 +43,8 @@ static void each_fd(struct heritage *h, void (*fn)(int fd, bool on), bool on)
 	}
 	if (h->shelf)
 		fn(http_shelf_state_fd(h->shelf), on);
+	if (h->left.queue_fd > 0)
+		fn(h->left.queue_fd, on);
 }
 
 bool fd_is_listening(int fd)
@@ -141,6 +144,8 @@ static void take_passed(struct heritage *h, char *const *names)
 			continue;
 		} else if (str_has_prefix(names[i], SLOT_NAME)) {
 			take_slot_end(h, halves, &n_halves, names[i], fd);
+		} else if (str_eq(names[i], QUEUE_NAME)) {
+			h->left.queue_fd = fd;
 		} else if (fd_is_listening(fd)) {
 			/* Whoever passes it may have it blocking. */
 			(void) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -169,6 +174,8 @@ void heritage_write(const struct heritage *h, struct buf *out)
 		buf_adds(out, "passed\n");
 	for (size_t i = 0; i < h->left.n_listen; i++)
 		buf_addf(out, "listen %d\n", h->left.listen_fds[i]);
+	if (h->left.queue_fd > 0)
+		buf_addf(out, "queue %d\n", h->left.queue_fd);
 	if (h->shelf)
 		buf_addf(out, "shelf %d\n", http_shelf_state_fd(h->shelf));
 	for (unsigned i = 0; http_shelf_pair(h->shelf, i, pair); i++)
@@ -204,6 +211,8 @@ static int parse_line(struct heritage *h, const char *line, const char *behind, 
 	*ret_next = behind;
 	if (sscanf(line, "listen %d", &a) == 1) {
 		heritage_add_socket(h, a);
+	} else if (sscanf(line, "queue %d", &a) == 1) {
+		h->left.queue_fd = a;
 	} else if (sscanf(line, "shelf %d", &a) == 1) {
 		if (!h->shelf)
 			h->shelf = http_shelf_new(a);

@@ -18,6 +18,7 @@ struct heritage {
 	char *from;	     /* version that this image took over from; NULL: it did not */
 	char *notify_socket; /* NULL: nobody wants to be told */
 	bool can_store;	     /* who is told keeps descriptors, too */
+	bool queued;	     /* who is told accepts, if we say so */
 };
 
 /* Takes it out of the environment, so that no child sees any of it. Before threads are started. */

@@ -93,6 +93,7 @@ static int start(struct daemon *d, struct err *err)
 	engine_restore_handle(d->engine);
 	heritage_make_shelf(&d->heritage);
 	http_server_use_shelf(d->server, d->heritage.shelf);
+	d->heritage.queued = d->heritage.left.queue_fd > 0;
 	http_server_inherit(d->server, &d->heritage.left);
 	return http_server_start(d->server, err);
 }
@@ -176,7 +177,9 @@ static void say_ready(const struct daemon *d)
 	if (d->heritage.from)
 		log_info("holdfastd " HOLDFAST_VERSION " has taken over from %s", d->heritage.from);
 	log_info("holdfastd " HOLDFAST_VERSION " serves API " API_VERSION " on %s", d->o.hosts[0]);
-	notify_tell(d->heritage.notify_socket, "READY=1\nSTATUS=serves API " API_VERSION);
+	notify_tell(d->heritage.notify_socket,
+		    d->heritage.queued ? "READY=1\nACCEPT=1\nSTATUS=serves API " API_VERSION
+				       : "READY=1\nSTATUS=serves API " API_VERSION);
 }
 
 static int run(struct daemon *d)

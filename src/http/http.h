@@ -42,6 +42,7 @@ bool http_server_drain(struct http_server *s, int grace_ms);
 struct http_left {
 	int *listen_fds;
 	size_t n_listen;
+	int queue_fd; /* the keeper accepts, and connections come out of here; 0: it does not */
 	struct http_left_conn {
 		int fd;
 		struct buf in; /* read of its next request */

@@ -15,6 +15,8 @@ static void end_idle(struct http_server *s)
 	for (unsigned i = 0; i < s->n_listen; i++)
 		(void) close(s->listen_fds[i]);
 	s->n_listen = 0;
+	if (s->queue_fd > 0)
+		(void) close(s->queue_fd);
 
 	hold(&s->lock);
 	for (struct conn *c = s->conns, *next; c; c = next) {
@@ -116,7 +118,7 @@ void http_server_leave(struct http_server *s, struct http_left *ret)
 	hang_up_on_busy(s);
 	workers_free(s->workers);
 
-	*ret = (struct http_left){.n_listen = s->n_listen};
+	*ret = (struct http_left){.n_listen = s->n_listen, .queue_fd = s->queue_fd};
 	ret->listen_fds = xreallocarray(NULL, s->n_listen + 1, sizeof *ret->listen_fds);
 	for (unsigned i = 0; i < s->n_listen; i++)
 		ret->listen_fds[i] = s->listen_fds[i];
@@ -135,6 +137,7 @@ void http_server_inherit(struct http_server *s, struct http_left *left)
 {
 	for (size_t i = 0; i < left->n_listen; i++)
 		http_server_add(s, left->listen_fds[i]);
+	s->queue_fd = left->queue_fd;
 	for (size_t i = 0; i < left->n_conns; i++) {
 		struct conn *c = conn_new(s, left->conns[i].fd, -1);
 

@@ -20,13 +20,28 @@
 #define CONNECTIONS_MAX 16384
 #define HEAD_TIMEOUT_NS (30 * NSEC_PER_SEC)
 
+static int watch_source(struct http_server *s, int op, int *fd, bool on)
+{
+	struct epoll_event ev = {.events = on ? EPOLLIN : 0, .data.ptr = fd};
+
+	return epoll_ctl(s->epoll_fd, op, *fd, &ev);
+}
+
+/* Where connections come from. */
+static int watch_sources(struct http_server *s, int op, bool on)
+{
+	int r = 0;
+
+	if (s->queue_fd > 0)
+		return watch_source(s, op, &s->queue_fd, on);
+	for (unsigned i = 0; r == 0 && i < s->n_listen; i++)
+		r = watch_source(s, op, &s->listen_fds[i], on);
+	return r;
+}
+
 static void set_accepting(struct http_server *s, bool on)
 {
-	for (unsigned i = 0; i < s->n_listen; i++) {
-		struct epoll_event ev = {.events = on ? EPOLLIN : 0, .data.ptr = &s->listen_fds[i]};
-
-		(void) epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, s->listen_fds[i], &ev);
-	}
+	(void) watch_sources(s, EPOLL_CTL_MOD, on);
 	s->accepting = on;
 	s->accept_again_ns = 0;
 }
@@ -257,11 +272,34 @@ static void conn_readable(struct http_server *s, struct conn *c)
 	conn_drop(s, c);
 }
 
-static void accept_some(struct http_server *s, int listen_fd)
+/* Its slot on the shelf as well. -1: errno. */
+static int next_connection(struct http_server *s, const int *source, int *ret_slot)
+{
+	int fd;
+
+	if (source == &s->queue_fd)
+		return shelf_put_queued(s->shelf, *source, ret_slot);
+	fd = accept4(*source, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	/* Between these two lines a connection can be lost with the process. */
+	if (fd >= 0)
+		*ret_slot = shelf_put(s->shelf, fd, 0);
+	return fd;
+}
+
+/* The keeper is gone: we accept. */
+static void leave_queue(struct http_server *s)
+{
+	log_warn("http: the keeper is gone: accepting without it");
+	close_p(&s->queue_fd);
+	s->queue_fd = 0;
+	(void) watch_sources(s, EPOLL_CTL_ADD, true);
+}
+
+static void accept_some(struct http_server *s, const int *source)
 {
 	for (int i = 0; i < 64; i++) {
+		int fd, slot;
 		bool full;
-		int fd;
 
 		pthread_mutex_lock(&s->lock);
 		full = s->full = s->n_conns >= CONNECTIONS_MAX;
@@ -273,11 +311,8 @@ static void accept_some(struct http_server *s, int listen_fd)
 			return;
 		}
 
-		fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		fd = next_connection(s, source, &slot);
 		if (fd >= 0) {
-			/* Between these two lines a connection can be lost with the process. */
-			int slot = shelf_put(s->shelf, fd, 0);
-
 			/* Most often the request is there already. */
 			conn_readable(s, conn_new(s, fd, slot));
 			continue;
@@ -287,6 +322,8 @@ static void accept_some(struct http_server *s, int listen_fd)
 			set_accepting(s, false);
 			s->accept_again_ns = monotonic_ns() + NSEC_PER_SEC;
 		}
+		if (errno == EPIPE)
+			leave_queue(s);
 		if (errno != EINTR && errno != ECONNABORTED)
 			return;
 	}
@@ -319,9 +356,10 @@ static void expire(struct http_server *s)
 		set_accepting(s, true);
 }
 
-static bool is_listener(const struct http_server *s, const void *p)
+static bool is_source(const struct http_server *s, const void *p)
 {
-	return (const int *) p >= s->listen_fds && (const int *) p < s->listen_fds + s->n_listen;
+	return p == &s->queue_fd ||
+	       ((const int *) p >= s->listen_fds && (const int *) p < s->listen_fds + s->n_listen);
 }
 
 static void *epoll_main(void *arg)
@@ -343,8 +381,8 @@ static void *epoll_main(void *arg)
 				eventfd_t count;
 
 				(void) eventfd_read(s->wake_fd, &count);
-			} else if (is_listener(s, p)) {
-				accept_some(s, *(int *) p);
+			} else if (is_source(s, p)) {
+				accept_some(s, p);
 			} else {
 				conn_readable(s, p);
 			}
@@ -411,18 +449,26 @@ static void go_on_with(void *arg, int fd, int slot)
 	conn_watch(conn_new(arg, fd, slot));
 }
 
+static bool is_there(void *arg, uint64_t cookie)
+{
+	struct http_server *s = arg;
+
+	for (const struct conn *c = s->conns; c; c = c->next)
+		if (shelf_cookie(c->fd) == cookie)
+			return true;
+	return false;
+}
+
 int http_server_start(struct http_server *s, struct err *err)
 {
 	int r;
 
-	for (unsigned i = 0; i < s->n_listen; i++) {
-		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = &s->listen_fds[i]};
-
-		if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->listen_fds[i], &ev) < 0)
-			return err_sys(err, errno, "http: watch the listening socket");
-	}
+	if (watch_sources(s, EPOLL_CTL_ADD, true) < 0)
+		return err_sys(err, errno, "http: watch the listening socket");
 	s->accepting = true;
 	shelf_find(s->shelf, go_on_with, s);
+	if (s->queue_fd > 0)
+		shelf_drop_double(s->queue_fd, is_there, s);
 	r = thread_start(&s->thread, "http-epoll", epoll_main, s);
 	if (r < 0)
 		return err_sys(err, -r, "http: start the thread");

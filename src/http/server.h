@@ -16,6 +16,7 @@ struct http_server {
 	int wake_fd; /* look again: stopping, or there is room for connections */
 	int listen_fds[LISTEN_MAX];
 	unsigned n_listen;
+	int queue_fd; /* of connections that the keeper has accepted; 0: we accept */
 
 	/* the epoll thread's */
 	bool accepting;

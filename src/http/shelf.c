@@ -10,6 +10,7 @@
  */
 #include "http/shelf.h"
 
+#include <errno.h>
 #include <linux/sockios.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -129,7 +130,8 @@ static bool send_fd(int to, int fd)
 	return sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
 }
 
-static int receive_fd(int from)
+/* flags: MSG_PEEK leaves it there as well. */
+static int receive_fd(int from, int flags)
 {
 	char byte;
 	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
@@ -141,13 +143,18 @@ static int receive_fd(int from)
 		.msg_controllen = sizeof control.bytes,
 	};
 	struct cmsghdr *c;
+	ssize_t r = recvmsg(from, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
 	int fd;
 
-	if (recvmsg(from, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1)
+	if (r <= 0) {
+		errno = r == 0 ? EPIPE : errno;
 		return -1;
+	}
 	c = CMSG_FIRSTHDR(&m);
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd))
+	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd)) {
+		errno = EMFILE; /* so that it could not be received */
 		return -1;
+	}
 	memcpy(&fd, CMSG_DATA(c), sizeof fd);
 	return fd;
 }
@@ -184,14 +191,47 @@ int shelf_put(struct http_shelf *h, int fd, size_t answer_len)
 	return put_in(h, slot, fd);
 }
 
-void shelf_drop(struct http_shelf *h, int slot)
+/* Without room for it the kernel lets go of the descriptor. */
+static void drop_first(int from)
 {
 	char byte;
 
+	(void) recv(from, &byte, 1, MSG_DONTWAIT);
+}
+
+int shelf_put_queued(struct http_shelf *h, int queue_fd, int *ret_slot)
+{
+	int fd = receive_fd(queue_fd, MSG_PEEK);
+
+	if (fd < 0)
+		return -1;
+	*ret_slot = shelf_put(h, fd, 0);
+	drop_first(queue_fd);
+	return fd;
+}
+
+void shelf_drop_double(int queue_fd, bool (*is_there)(void *arg, uint64_t cookie), void *arg)
+{
+	autoclose int fd = receive_fd(queue_fd, MSG_PEEK);
+
+	if (fd >= 0 && is_there(arg, shelf_cookie(fd)))
+		drop_first(queue_fd);
+}
+
+uint64_t shelf_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof cookie;
+
+	(void) getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+	return cookie;
+}
+
+void shelf_drop(struct http_shelf *h, int slot)
+{
 	if (slot < 0)
 		return;
-	/* Without room for it the kernel lets go of the descriptor. */
-	(void) recv(h->pairs[slot][1], &byte, 1, MSG_DONTWAIT);
+	drop_first(h->pairs[slot][1]);
 	give_back(h, slot);
 }
 
@@ -231,12 +271,17 @@ void shelf_end_answer(struct http_shelf *h, int slot)
 	h->states[slot].tries = 0;
 }
 
-/* Which end is which nobody has kept: it lies in one of the two. */
-static int take_from(struct http_shelf *h, unsigned i)
+/* Which end is which nobody has kept: it lies in one of the two, which is the second from now on. */
+static int look_into(struct http_shelf *h, unsigned i)
 {
-	int fd = receive_fd(h->pairs[i][0]);
+	int *pair = h->pairs[i], first = pair[0];
+	int fd = receive_fd(first, MSG_PEEK);
 
-	return fd >= 0 ? fd : receive_fd(h->pairs[i][1]);
+	if (fd < 0)
+		return receive_fd(pair[1], MSG_PEEK);
+	pair[0] = pair[1];
+	pair[1] = first;
+	return fd;
 }
 
 static bool has_request(int fd)
@@ -282,19 +327,21 @@ static bool is_of_use(struct state *s, int fd)
 	return false;
 }
 
-/* One at a time, so that hardly any can be lost with the process here. */
+/* They stay where they are, so none can be lost with the process here. */
 void shelf_find(struct http_shelf *h, void (*fn)(void *arg, int fd, int slot), void *arg)
 {
 	if (!h)
 		return;
 	h->n_free = 0;
 	for (unsigned i = 0; i < h->n; i++) {
-		int fd = take_from(h, i);
+		int fd = look_into(h, i);
 
 		if (fd >= 0 && is_of_use(&h->states[i], fd)) {
-			fn(arg, fd, put_in(h, (int) i, fd));
+			fn(arg, fd, (int) i);
 			continue;
 		}
+		if (fd >= 0)
+			drop_first(h->pairs[i][1]);
 		close_p(&fd);
 		give_back(h, (int) i);
 	}

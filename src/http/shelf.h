@@ -11,6 +11,15 @@
 /* Puts a connection there: its slot, or -1 where there is no room (or no shelf). answer_len: of an
  * answer that follows at once; 0: it is idle, or has its request in the socket. */
 int shelf_put(struct http_shelf *h, int fd, size_t answer_len);
+/* The first connection in the queue of who accepts for us, put on the shelf before it is taken out
+ * there: its descriptor and *ret_slot as above. -1: errno, EAGAIN where there is none, EPIPE where
+ * there will not be any more. */
+int shelf_put_queued(struct http_shelf *h, int queue_fd, int *ret_slot);
+/* The former process may have ended in between: takes the first out, if it is (by SO_COOKIE) one of
+ * those that is_there() knows. Before any is put. */
+void shelf_drop_double(int queue_fd, bool (*is_there)(void *arg, uint64_t cookie), void *arg);
+/* What tells a connection from all others of this host. */
+uint64_t shelf_cookie(int fd);
 /* Takes it off. slot -1 is fine. */
 void shelf_drop(struct http_shelf *h, int slot);
 

@@ -51,7 +51,7 @@ void daemon_start(struct keeper *k)
 {
 	pid_t pid = fork();
 
-	k->ready = false;
+	k->ready = k->accepts = false;
 	k->started_ns = monotonic_ns();
 	k->pidfd = -1;
 	if (pid == 0)
@@ -96,6 +96,7 @@ void daemon_ended(struct keeper *k, int status)
 	k->start_at_ns = now + k->delay_ns;
 	say_how(k, status);
 	k->pid = 0;
+	k->accepts = false;
 	if (k->pidfd >= 0)
 		(void) close(k->pidfd);
 	k->pidfd = -1;

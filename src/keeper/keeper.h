@@ -4,8 +4,9 @@
  * daemon asks it to keep. It speaks systemd's protocols (sd_listen_fds(3), sd_notify(3) with
  * FDSTORE), so the daemon does not know which of the two it is.
  *
- * It never reads, accepts or waits for a client: while the daemon is away clients wait in the
- * sockets' backlog. No threads, no JSON; it is linked as the shim is.
+ * It accepts connections and passes them on unread, to a daemon that asks for it; one that accepts by
+ * itself loses a connection with which it is killed in that moment. While the daemon is away clients
+ * wait in the sockets' backlog. No threads, no JSON; it is linked as the shim is.
  */
 #pragma once
 
@@ -25,7 +26,10 @@ struct kept {
 struct keeper {
 	char *const *argv; /* the daemon's */
 	struct kept kept[KEPT_MAX];
-	unsigned n_kept;
+	unsigned n_kept, n_listen;
+	int queue;    /* accepted connections go in here; the daemon has the other end */
+	bool accepts; /* the daemon reads there */
+	int waiting;  /* a connection for which there was no room in the queue; -1: none */
 	int notify_fd;
 	char notify_name[32]; /* "@..." */
 	bool ending;
@@ -46,6 +50,20 @@ void kept_add(struct keeper *k, int fd, const char *name);
 int notify_open(struct keeper *k);
 /* Takes up what has come there. */
 void notify_receive(struct keeper *k);
+
+/* accept.c ---- */
+
+#define QUEUE_NAME "queue"
+#define FULL_MS	   10 /* until what found no room is tried again */
+
+/* Makes the queue: 0 or -errno. */
+int queue_open(struct keeper *k);
+/* Is anything to be accepted now? */
+bool queue_has_room(const struct keeper *k);
+/* Passes on what waits. True where there is room for more. */
+bool queue_push(struct keeper *k);
+/* Accepts from a socket that may have something, until there is no more, or no room. */
+void accept_from(struct keeper *k, int listen_fd);
 
 /* restart.c ---- */
 

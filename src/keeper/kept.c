@@ -92,14 +92,18 @@ static void take_up(struct keeper *k, struct message *msg)
 
 	for (char *line = strtok_r(msg->text, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		if (strcmp(line, "READY=1") == 0)
+		if (strcmp(line, "READY=1") == 0) {
 			k->ready = true;
-		else if (strcmp(line, "FDSTORE=1") == 0)
+			k->accepts = false; /* of an earlier version it says no more */
+		} else if (strcmp(line, "ACCEPT=1") == 0) {
+			k->accepts = true;
+		} else if (strcmp(line, "FDSTORE=1") == 0) {
 			store = true;
-		else if (strcmp(line, "FDSTOREREMOVE=1") == 0)
+		} else if (strcmp(line, "FDSTOREREMOVE=1") == 0) {
 			remove = true;
-		else if (str_has_prefix(line, "FDNAME="))
+		} else if (str_has_prefix(line, "FDNAME=")) {
 			name = line + strlen("FDNAME=");
+		}
 	}
 	if (remove)
 		kept_remove(k, name);

@@ -71,28 +71,42 @@ static void take_signal(struct keeper *k, int fd)
 	}
 }
 
-/* Until the next start is due; -1 while there is a daemon. */
+/* Until the next start is due, or a connection is passed on again for which there was no room; -1
+ * while neither is. */
 static int timeout_ms(const struct keeper *k)
 {
 	int64_t left = k->start_at_ns - monotonic_ns();
 
 	if (k->pid > 0)
-		return -1;
+		return k->waiting >= 0 ? FULL_MS : -1;
 	return left <= 0 ? 0 : (int) ((left + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
+}
+
+static nfds_t what_to_poll(const struct keeper *k, int signals, struct pollfd *p)
+{
+	nfds_t n = 0;
+
+	p[n++] = (struct pollfd){.fd = signals, .events = POLLIN};
+	p[n++] = (struct pollfd){.fd = k->notify_fd, .events = POLLIN};
+	p[n++] = (struct pollfd){.fd = k->pidfd, .events = POLLIN};
+	for (unsigned i = 0; queue_has_room(k) && i < k->n_listen; i++)
+		p[n++] = (struct pollfd){.fd = k->kept[i].fd, .events = POLLIN};
+	return n;
 }
 
 static void keep(struct keeper *k, int signals)
 {
 	while (k->pid > 0 || !k->ending) {
-		struct pollfd p[] = {
-			{.fd = signals, .events = POLLIN},
-			{.fd = k->notify_fd, .events = POLLIN},
-			{.fd = k->pidfd, .events = POLLIN},
-		};
-		int r = poll(p, 3, timeout_ms(k));
+		struct pollfd p[3 + KEPT_MAX];
+		nfds_t n = what_to_poll(k, signals, p);
+		int r = poll(p, n, timeout_ms(k));
 
 		if (r < 0 && errno != EINTR)
 			return;
+		(void) queue_push(k);
+		for (nfds_t i = 3; r > 0 && i < n && queue_has_room(k); i++)
+			if (p[i].revents)
+				accept_from(k, p[i].fd);
 		if (r > 0 && p[1].revents)
 			notify_receive(k);
 		if (r > 0 && p[0].revents)
@@ -106,7 +120,7 @@ static void keep(struct keeper *k, int signals)
 
 int main(int argc, char **argv)
 {
-	struct keeper k = {.notify_fd = -1, .pidfd = -1};
+	struct keeper k = {.notify_fd = -1, .pidfd = -1, .waiting = -1};
 	int at = 1, signals, r;
 
 	if (argc > 4 && strcmp(argv[1], "--adopt") == 0) {
@@ -122,6 +136,7 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < atoi(argv[at]); i++)
 		kept_add(&k, 3 + i, "holdfast");
+	k.n_listen = k.n_kept;
 	k.argv = argv + at + 1;
 
 	signals = open_signals();
@@ -130,6 +145,9 @@ int main(int argc, char **argv)
 	r = notify_open(&k);
 	if (r < 0)
 		return fail("open the notification socket", -r);
+	r = queue_open(&k);
+	if (r < 0)
+		return fail("open the queue of connections", -r);
 	keep(&k, signals);
 	return 0;
 }

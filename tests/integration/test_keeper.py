@@ -15,6 +15,7 @@ from kit.archives import busybox
 from kit.asking import Asker, end_and_check, one_connection
 from kit.daemon import SANITIZED
 from kit.host import wait_for
+from kit.inject import Inject
 from kit.orphans import shim_of
 
 pytestmark = pytest.mark.one_runtime
@@ -191,6 +192,30 @@ def test_a_light_process(kept):
 
 
 # --- deaths under the eyes of clients
+
+@pytest.mark.parametrize("call", ["recvmsg", "sendmsg", "recvfrom"])
+def test_a_connection_is_never_the_dead_daemons_alone(kept, call):
+    """Killed before each call by which a new connection comes to it, it leaves that to the next."""
+    for n in range(1, 4):
+        former = kept.pid
+        client = UnixConnection(kept.daemon.sock)
+        with Inject(former, call, "SIGKILL", str(n)) as strace:
+            client.request("GET", "/_ping")
+            answer = client.getresponse()
+            assert (answer.status, answer.read()) == (200, b"OK"), n
+            if kept.pid == former:
+                break  # it makes no more of them for a connection
+        assert strace.process.poll() is not None
+        kept.wait_for_next(former)
+    assert n > 1
+
+
+def test_without_its_keeper_it_accepts_by_itself(kept):
+    kept.daemon.kill9()
+    assert kept.api.get("/_ping", version="", expect=200)
+    assert "accepting without it" in kept.daemon.stderr()
+
+
 
 def docker_ps(daemon, cid):
     docker = dockercli.DockerCli(dockercli.DEBIAN, daemon)

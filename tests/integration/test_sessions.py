@@ -63,7 +63,7 @@ def test_no_session_notices(daemon, gap, away):
     assert finish(run)[:2] == (b"run word\n", 5)
     assert finish(once)[:2] == (b"once word\n", 7)
     assert finish(within)[:2] == (b"exec word\n", 4)
-    docker("exec", "main", "touch", "/stop")
+    docker.run("exec", "main", "touch", "/stop", check=False)  # whose container may end before it does
     with follow:
         lines = follow.stdout.read()
     assert lines == b"".join(b"line %d\n" % n for n in range(1, lines.count(b"\n"))) + b"the end\n"

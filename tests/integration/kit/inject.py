@@ -10,6 +10,7 @@ from .host import wait_for
 
 class Inject:
     """The n-th `call` of each thread of `pid` fails with `error`; when: "3", or "3+" for all from there on.
+    error "SIGKILL": it is killed before that call instead.
 
     children: in the programs it starts as well; a shim is never among them, for it is let go when
     it is executed.
@@ -20,7 +21,7 @@ class Inject:
         let_go = [] if children else ["-b", "execve"]
         self.process = subprocess.Popen(
             ["strace", "-f", *let_go, "-qq", "-o", self.out.name, "-e", f"trace={call}",
-             "-e", f"inject={call}:error={error}:when={when}", "-p", str(pid)],
+             "-e", f"inject={call}:{'signal' if error.startswith('SIG') else 'error'}={error}:when={when}", "-p", str(pid)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
             wait_for(lambda: self.process.poll() is not None or all_traced(pid), "strace", 10)

@@ -50,6 +50,7 @@ TEST(what_is_written_down_is_read_again)
 
 	heritage_add_socket(&h, 1001);
 	heritage_add_socket(&h, 1002);
+	h.left.queue_fd = 1010;
 	h.shelf = http_shelf_new(-1);
 	http_shelf_add(h.shelf, (const int[]){1003, 1004});
 	http_shelf_add(h.shelf, (const int[]){1005, 1006});
@@ -63,6 +64,7 @@ TEST(what_is_written_down_is_read_again)
 	assert_string_equal(got.from, HOLDFAST_VERSION);
 	assert_int_equal(got.left.n_listen, 2);
 	assert_int_equal(got.left.listen_fds[1], 1002);
+	assert_int_equal(got.left.queue_fd, 1010);
 	assert_true(http_shelf_pair(got.shelf, 1, pair));
 	assert_int_equal(pair[1], 1006);
 	assert_false(http_shelf_pair(got.shelf, 2, pair));
