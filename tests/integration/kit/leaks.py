@@ -56,13 +56,17 @@ def mounts(daemon):
     return found
 
 
-def cgroup_parents(daemon):
-    """The cgroup its containers' are in, named by the exec root (32 bit FNV-1a): a daemon that goes takes it
-    along once it is empty."""
+def instance(daemon):
+    """What tells its things on the host from another engine's: 32 bit FNV-1a of the exec root."""
     value = 2166136261
     for byte in os.fsencode(daemon.exec):
         value = (value ^ byte) * 16777619 & 0xffffffff
-    name = f"holdfast-{value:08x}"
+    return f"{value:08x}"
+
+
+def cgroup_parents(daemon):
+    """The cgroup its containers' are in: a daemon that goes takes it along once it is empty."""
+    name = f"holdfast-{instance(daemon)}"
     return {str(p.resolve()) for p in (host.CGROUPS / name, *host.CGROUPS.glob(f"*/{name}")) if p.exists()}
 
 
