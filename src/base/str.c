@@ -1,6 +1,7 @@
 /* Vectors of strings, tests and numbers; see str.h. */
 #include "base/str.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -326,6 +327,13 @@ bool str_is_hex(const char *s, size_t n)
 		if (!((s[i] >= '0' && s[i] <= '9') || (s[i] >= 'a' && s[i] <= 'f')))
 			return false;
 	return s[n] == '\0';
+}
+
+bool str_is_ip(const char *s)
+{
+	unsigned char address[16];
+
+	return inet_pton(AF_INET, s, address) == 1 || inet_pton(AF_INET6, s, address) == 1;
 }
 
 void random_hex(char *ret, size_t n)

@@ -59,6 +59,8 @@ bool str_has_prefix(const char *s, const char *prefix);
 bool str_has_suffix(const char *s, const char *suffix);
 /* true for NULL and "" */
 bool str_empty(const char *s);
+/* Does it read as an address, IPv4 or IPv6? */
+bool str_is_ip(const char *s);
 /* Shell pattern match as in Go's path.Match, for filters: *, ?, [..]; * does not cross '/'. */
 bool str_glob(const char *pattern, const char *s);
 

@@ -26,6 +26,10 @@ int network_wish_load(const char *network, const json_t *settings, struct networ
 	fields_init(network_wish_fields, &w);
 	if (settings && !json_is_null(settings) && !json_is_object(settings))
 		return err_set(err, ERR_INVALID, "EndpointsConfig.%s: must be an object", network);
+	if (json_array_size(json_object_get(ipam, "LinkLocalIPs")) > 0)
+		return err_set(err, ERR_NOT_SUPPORTED,
+			       "EndpointsConfig.%s.IPAMConfig.LinkLocalIPs is not supported yet",
+			       network);
 	if (json_is_object(settings))
 		(void) json_object_update(flat, (json_t *) settings);
 	if (json_is_object(ipam))
@@ -138,6 +142,8 @@ static int add_binding(struct port_list *l, const char *key, const json_t *bindi
 		return err_set(err, ERR_INVALID, "invalid port specification: \"%s\"", key);
 	w = add_wish(l, proto, port);
 	w->host_ip = xstrdup(json_str(binding, "HostIp"));
+	if (!str_empty(w->host_ip) && !str_is_ip(w->host_ip))
+		return err_set(err, ERR_INVALID, "invalid host IP: %s", w->host_ip);
 	if (parse_range(host_port ?: "", &w->first, &w->last) < 0)
 		return err_set(err, ERR_INVALID, "invalid port specification: \"%s\"", host_port);
 	return 0;

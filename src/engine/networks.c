@@ -64,21 +64,26 @@ static void put_mode_first(struct objects *wishes, const struct config *config, 
 	}
 }
 
-int network_wish_check(const struct network_wish *w, struct err *err)
+static int check_default_bridge(const struct network_wish *w, struct err *err)
 {
-	if (!str_eq(w->network, "bridge"))
-		return 0;
 	if (!str_empty(w->ip) || !str_empty(w->ip6))
 		return err_set(
 			err, ERR_INVALID,
-			"invalid config for network bridge: invalid endpoint settings:\nuser "
-			"specified IP address is supported on user defined networks only");
+			"user specified IP address is supported on user defined networks only");
 	if (strv_len(w->aliases))
 		return err_set(
 			err, ERR_INVALID,
-			"invalid config for network bridge: invalid endpoint settings:\n"
 			"network-scoped aliases are only supported for user-defined networks");
 	return 0;
+}
+
+int network_wish_check(const struct network_wish *w, struct err *err)
+{
+	if (network_check_addresses(w->ip, w->ip6, w->mac, err) == 0 &&
+	    (!str_eq(w->network, "bridge") || check_default_bridge(w, err) == 0))
+		return 0;
+	return err_wrap(err, "invalid config for network %s: invalid endpoint settings",
+			w->network);
 }
 
 static int check_ports(const struct config *config, const struct host_config *host, struct err *err)

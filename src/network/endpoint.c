@@ -112,12 +112,25 @@ static void describe(const struct network *n, struct place *ret)
 	memcpy(ret->bridge, n->bridge, sizeof ret->bridge);
 }
 
+int network_check_addresses(const char *ip, const char *ip6, const char *mac, struct err *err)
+{
+	uint8_t bytes[MAC_LEN];
+	struct ip a;
+
+	if (!str_empty(ip) && (ip_parse(ip, &a) < 0 || a.family != AF_INET))
+		return err_set(err, ERR_INVALID, "invalid IPv4 address: %s", ip);
+	if (!str_empty(ip6) && (ip_parse(ip6, &a) < 0 || a.family != AF_INET6))
+		return err_set(err, ERR_INVALID, "invalid IPv6 address: %s", ip6);
+	if (!str_empty(mac) && mac_parse(mac, bytes) < 0)
+		return err_set(err, ERR_INVALID, "invalid MAC address: %s", mac);
+	return 0;
+}
+
 static int take_place(struct networks *ns, const struct endpoint_wish *w, struct place *ret_place,
 		      struct endpoint *ret, struct err *err)
 {
 	struct member m = {0};
 	struct network *n;
-	uint8_t mac[MAC_LEN];
 
 	hold(&ns->lock);
 	n = network_by_ref(ns, w->network, err);
@@ -125,8 +138,8 @@ static int take_place(struct networks *ns, const struct endpoint_wish *w, struct
 		return -1;
 	if (!network_is_real(n))
 		return err_set(err, ERR_INVALID, "network %s has no endpoints", n->config.name);
-	if (!str_empty(w->mac) && mac_parse(w->mac, mac) < 0)
-		return err_set(err, ERR_INVALID, "invalid MAC address: %s", w->mac);
+	if (network_check_addresses(w->ip, w->ip6, w->mac, err) < 0)
+		return -1;
 	fields_init(endpoint_fields, &m.e);
 	if (pool_take(n, 0, w->ip, &m.ip, err) < 0 || pool_take(n, 1, w->ip6, &m.ip6, err) < 0)
 		return -1;

@@ -124,6 +124,9 @@ struct endpoint_wish {
 		*before; /* of its last run: where any port will do, the same again */
 	size_t n_before;
 };
+/* Do they read as addresses (NULL: any will do)? ERR_INVALID. Whether they can be had is seen when they
+ * are. */
+int network_check_addresses(const char *ip, const char *ip6, const char *mac, struct err *err);
 /* Gives the namespace an interface in the network, with an address, and publishes the ports. What
  * was done is undone on failure. *ret is the caller's to free (endpoint_fields), and to save. */
 int network_attach(struct networks *ns, const struct endpoint_wish *w, int netns,

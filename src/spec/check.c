@@ -1,5 +1,4 @@
 /* What is wrong with a create request, or not supported yet: nothing is ignored in silence. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 
@@ -123,13 +122,6 @@ static int env_check(char *const *env, struct err *err)
 	return 0;
 }
 
-static bool is_ip(const char *s)
-{
-	unsigned char address[16];
-
-	return inet_pton(AF_INET, s, address) == 1 || inet_pton(AF_INET6, s, address) == 1;
-}
-
 /* "name:address" or "name=address" */
 static int extra_host_check(const char *s, struct err *err)
 {
@@ -145,7 +137,7 @@ static int extra_host_check(const char *s, struct err *err)
 		address[strlen(address) - 1] = '\0';
 		memmove(address, address + 1, strlen(address));
 	}
-	if (!is_ip(address))
+	if (!str_is_ip(address))
 		return err_set(err, ERR_INVALID, "invalid IP address in add-host: \"%s\"",
 			       s + n + 1);
 	return 0;
@@ -158,7 +150,7 @@ static int names_check(const struct config *c, const struct host_config *h, stru
 	if (c->domainname && (strlen(c->domainname) > 64 || strpbrk(c->domainname, " \t\r\n/")))
 		return err_set(err, ERR_INVALID, "invalid domainname: %.100s", c->domainname);
 	for (char **d = h->dns; d && *d; d++) {
-		if (!is_ip(*d))
+		if (!str_is_ip(*d))
 			return err_set(err, ERR_INVALID,
 				       "IP address is not correctly formatted: %s", *d);
 	}

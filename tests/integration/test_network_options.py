@@ -228,6 +228,36 @@ def test_several_networks_at_once(daemon, host, api):
         api.post(f"/containers/{cid}/restart", t=0, expect=204)
 
 
+@pytest.mark.parametrize("network,settings,status,words", [
+    ("net", {"IPAMConfig": {"IPv4Address": "x"}}, 400, "endpoint settings: invalid IPv4 address: x"),
+    ("net", {"IPAMConfig": {"IPv4Address": "fd00::1"}}, 400, "invalid IPv4 address: fd00::1"),
+    ("net", {"IPAMConfig": {"IPv6Address": "10.0.0.1"}}, 400, "invalid IPv6 address: 10.0.0.1"),
+    ("net", {"IPAMConfig": {"LinkLocalIPs": ["169.254.1.1"]}}, 501, "LinkLocalIPs is not supported yet"),
+    ("net", {"MacAddress": "x"}, 400, "invalid MAC address: x"),
+    ("bridge", {"Aliases": ["x"]}, 400, "network-scoped aliases are only supported for user-defined networks"),
+    ("bridge", {"IPAMConfig": {"IPv4Address": "172.17.0.9"}}, 400, "supported on user defined networks only"),
+])
+def test_a_place_that_cannot_be_makes_no_container(daemon, network, settings, status, words):
+    make(daemon, "net")
+    answer = daemon.refuse(host={"NetworkMode": network}, NetworkingConfig={"EndpointsConfig": {network: settings}})
+    assert answer.status == status and words in answer.message, answer
+    assert daemon.list(all=True) == []
+
+
+@pytest.mark.parametrize("binding,words", [
+    ({"80": [{"HostPort": "x"}]}, 'invalid port specification: "x"'),
+    ({"80": [{"HostPort": "70000"}]}, 'invalid port specification: "70000"'),
+    ({"80": [{"HostPort": "9-8"}]}, 'invalid port specification: "9-8"'),
+    ({"80/icmp": [{}]}, 'invalid port specification: "80/icmp"'),
+    ({"0/tcp": [{}]}, 'invalid port specification: "0/tcp"'),
+    ({"80": [{"HostIp": "x"}]}, "invalid host IP: x"),
+])
+def test_a_port_that_cannot_be_makes_no_container(daemon, binding, words):
+    answer = daemon.refuse(host={"NetworkMode": "bridge", "PortBindings": binding})
+    assert answer.status == 400 and words in answer.message, answer
+    assert daemon.list(all=True) == []
+
+
 def test_mac_address(daemon, host, docker):
     docker("run", "-d", "--name", "one", "--mac-address", "02:42:0a:00:00:99", "busybox", "sleep", "1000")
     assert link(daemon, host, "one")["address"] == endpoint(daemon, "one")["MacAddress"] == "02:42:0a:00:00:99"

@@ -262,3 +262,10 @@ TEST(hexadecimal)
 	random_hex(text, 7);
 	assert_true(str_is_hex(text, 7));
 }
+
+TEST(addresses)
+{
+	assert_true(str_is_ip("10.0.0.1") && str_is_ip("fd00::1") && str_is_ip("::"));
+	assert_false(str_is_ip("") || str_is_ip("10.0.0") || str_is_ip("10.0.0.1/8"));
+	assert_false(str_is_ip("[fd00::1]") || str_is_ip("localhost"));
+}
