@@ -161,7 +161,7 @@ def test_ports_that_come_and_go_are_what_a_whole_table_says(engine, new_host):
     engine.attach(a, "six", ports=[port(80, 8080)])
     rest = published(engine)
     kinds = [port(81, 8081), port(81, 8081, proto="udp"), port(65535, 65535, proto="sctp"),
-             port(82, 8082, host_ip="127.0.0.1"), port(83, 8083, host_ip="::1"),
+             port(82, 8082, host_ip="127.0.0.1"), port(83, 8083, host_ip="fd09::1"),
              port(84, 8084, proto="udp", host_ip="fd09::1")]
     eb = engine.attach(b, "six", ports=kinds)
     # By themselves, and not by a table written anew, in which all would be well, but this rule gone.
