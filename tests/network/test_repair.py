@@ -52,7 +52,7 @@ def test_what_is_right_is_left_as_it_is(engine, new_host):
         engine.call("create", {"Name": f"n{i}", "IPAM": {"Config": [{"Subnet": f"{base}/{prefix}"}]}})
     engine.attach(a, ports=[port(80, 8080), port(80, 8080, "tcp"), port(80, 8080, "sctp"),
                             {**port(81, 8081), "host_ip": "127.0.0.1"}])
-    engine.attach(b, "n", ports=[port(80, 8090), {**port(81, 8091), "host_ip": "::1"}])
+    engine.attach(b, "n", ports=[port(80, 8090), {**port(81, 8091), "host_ip": "fd09::1"}])
     before = engine.table()
     watch = Watch(engine.host)
     engine.call("repair")
