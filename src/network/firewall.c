@@ -222,9 +222,15 @@ static int change_ports_locked(struct networks *ns, bool adds, const struct endp
 
 int firewall_publish(struct networks *ns, const struct endpoint *e, struct err *err)
 {
-	hold(&ns->firewall);
+	int r;
 
-	return change_ports_locked(ns, true, e, err);
+	{
+		hold(&ns->firewall);
+		r = change_ports_locked(ns, true, e, err);
+	}
+	if (r == 0)
+		flows_forget(ns, e);
+	return r;
 }
 
 /* Out of memory and out of the table in one: whoever writes all of it has not seen it, and who gets

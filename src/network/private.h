@@ -130,6 +130,11 @@ int firewall_withdraw(struct networks *ns, const struct endpoint *e, struct err 
 /* Takes the table away. */
 void firewall_remove(struct networks *ns);
 
+/* flows.c */
+/* Flows of UDP to ports that the endpoint publishes (NULL: any does), and that lead elsewhere, begin
+ * anew. After the firewall has it. What fails is logged. */
+void flows_forget(struct networks *ns, const struct endpoint *e);
+
 /* endpoint.c */
 #define HOST_IFNAME_PREFIX "hv"
 void member_free(struct member *m);

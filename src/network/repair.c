@@ -145,6 +145,7 @@ int networks_repair(struct networks *ns, struct err *err)
 	if (!any && s.n == 0)
 		return 0;
 	r = firewall_write(ns, err);
+	flows_forget(ns, NULL);
 	dns_write(ns, NULL);
 	return r;
 }

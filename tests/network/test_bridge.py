@@ -31,6 +31,34 @@ def test_a_published_port_answers_from_everywhere(engine, new_host):
         engine.neighbour.ask("10.9.0.1", 8081)
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_flow_of_udp_follows_its_port(engine, new_host, family):
+    """It has no end, so the kernel would lead it for ever where it led it first."""
+    engine.call("create", {"Name": "n", "EnableIPv6": True, "IPAM": {"Config": [{"Subnet": "fd44::/64"}]}})
+    where, us = ("10.9.0.1", "10.9.0.2") if family == 4 else ("fd09::1", "fd09::2")
+    send = engine.neighbour.flow(where, 8080)
+    other = engine.neighbour.flow(where, 9090)
+    assert send() == "-"  # nobody's yet
+    a, b, keeps = new_host(), new_host(), new_host()
+    engine.attach(keeps, "n", ports=[port(80, 9090, proto="udp")])
+    keeps.serve(80, "udp", family)
+    wait_for(lambda: other() == us, "the bridge's link to be believed in")
+    ea = engine.attach(a, "n", ports=[port(80, 8080, proto="udp")])
+    a.serve(80, "udp", family)
+    wait_for(lambda: send() == us, "its way to the first")
+    engine.call("detach", {"owner": a.name, "endpoint": ea})
+    assert send() == "-"
+    engine.attach(b, "n", ports=[port(80, 8080, proto="udp")])
+    b.serve(80, "udp", family)
+    wait_for(lambda: send() == us, "its way to the second")
+    # Foreign hands.
+    engine.host.run("nft", "flush", "ruleset")
+    flow = engine.neighbour.flow(where, 8080)
+    assert flow() == "-"
+    engine.call("repair")
+    assert (flow(), send(), other()) == (us, us, us)
+
+
 def test_what_is_not_published_is_closed_to_others(engine, new_host):
     a = new_host()
     e = engine.attach(a)

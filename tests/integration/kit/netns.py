@@ -38,6 +38,21 @@ else:
 print(s.recv(100).decode())
 """
 
+# One flow: a packet for each line, and what came back, or "-".
+FLOW = """
+import socket, sys
+host, port = sys.argv[1:3]
+s = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(1)
+s.connect((host, int(port)))
+for _ in sys.stdin:
+    try:
+        s.send(b'x')
+        print(s.recv(100).decode(), flush=True)
+    except OSError:
+        print('-', flush=True)
+"""
+
 
 class Failed(Exception):
     pass
@@ -73,6 +88,18 @@ class Host:
             return self.run("python3", "-c", CLIENT, kind, host, str(port), str(timeout)).strip()
         except subprocess.CalledProcessError as e:
             raise Failed(e.stderr.strip().splitlines()[-1]) from None
+
+    def flow(self, host, port):
+        """A function that sends a packet of one and the same flow of UDP, and says who the server says
+        that we are, or "-"."""
+        p = self.start("python3", "-c", FLOW, host, str(port), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+        def send():
+            p.stdin.write("\n")
+            p.stdin.flush()
+            return p.stdout.readline().strip()
+
+        return send
 
     def close(self):
         for p in self.procs:
