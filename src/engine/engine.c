@@ -251,10 +251,7 @@ static void drop_links(struct engine *e)
 	for (size_t i = 0; i < n; i++) {
 		hold(&list[i]->lock);
 
-		link_drop(&list[i]->shim_link);
-		link_drop(&list[i]->pid_link);
-		link_drop(&list[i]->timer);
-		link_drop(&list[i]->health_timer);
+		links_drop_locked(list[i]);
 	}
 	container_list_free(list, n);
 }

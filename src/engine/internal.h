@@ -84,6 +84,8 @@ int link_timer(struct engine *e, struct container *c, int64_t delay_ns, struct l
 bool link_hung_up(const struct link *l);
 /* Ends *l and forgets it. */
 void link_drop(struct link **l);
+/* All that a container has. Each has a reference of it: it goes when they do. */
+void links_drop_locked(struct container *c);
 void engine_kick(struct engine *e, struct container *c);
 
 /* shim.c: speaking with shims

@@ -189,3 +189,11 @@ void link_drop(struct link **lp)
 	end_watch(l);
 	link_unref(l);
 }
+
+void links_drop_locked(struct container *c)
+{
+	link_drop(&c->shim_link);
+	link_drop(&c->pid_link);
+	link_drop(&c->timer);
+	link_drop(&c->health_timer);
+}

@@ -347,14 +347,18 @@ void reconcile(struct engine *e, struct container *c, struct finding *ret)
 		c->reconciling = !busy;
 	}
 	/* The verb sees to the rest; what ended meanwhile is settled all the same. */
-	if (busy) {
+	if (busy)
 		(void) settle_records(e, c);
-		return;
-	}
-	reconcile_now(e, c, &f);
-	if (ret)
+	else
+		reconcile_now(e, c, &f);
+	if (ret && !busy)
 		*ret = f;
 	hold(&c->lock);
+	/* Removed meanwhile: what we began to watch nobody would end. */
+	if (c->gone)
+		links_drop_locked(c);
+	if (busy)
+		return;
 	c->reconciling = false;
 	container_changed_locked(c);
 }

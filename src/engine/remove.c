@@ -34,11 +34,7 @@ static void take_out_of_store(struct engine *e, struct container *c, int64_t tim
 
 	hold(&c->lock);
 	c->gone = true;
-	/* Each has a reference, and nobody ends them any more. */
-	link_drop(&c->shim_link);
-	link_drop(&c->pid_link);
-	link_drop(&c->timer);
-	link_drop(&c->health_timer);
+	links_drop_locked(c);
 	log_info("container %.12s (%s): removed", c->id, c->name ?: "?");
 	container_tell_waiters_locked(c, WAIT_REMOVED);
 	container_changed_locked(c);
