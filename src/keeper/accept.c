@@ -20,7 +20,8 @@ int queue_open(struct keeper *k)
 
 static bool send_fd(int to, int fd)
 {
-	struct iovec iov = {.iov_base = "", .iov_len = 1};
+	char byte = 0;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
