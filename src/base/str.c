@@ -111,6 +111,15 @@ bool str_has_suffix(const char *s, const char *suffix)
 	return n >= m && memcmp(s + n - m, suffix, m) == 0;
 }
 
+uint64_t str_hash(const char *s) /* FNV-1a, its halves folded: short tables take the low bits */
+{
+	uint64_t h = 0xcbf29ce484222325ULL;
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char) *s) * 0x100000001b3ULL;
+	return h ^ h >> 32;
+}
+
 bool str_empty(const char *s)
 {
 	return !s || !*s;

@@ -61,6 +61,8 @@ bool str_has_suffix(const char *s, const char *suffix);
 bool str_empty(const char *s);
 /* Does it read as an address, IPv4 or IPv6? */
 bool str_is_ip(const char *s);
+/* The same for the same text, in every process; nothing for what an enemy may choose. */
+uint64_t str_hash(const char *s);
 /* Shell pattern match as in Go's path.Match, for filters: *, ?, [..]; * does not cross '/'. */
 bool str_glob(const char *pattern, const char *s);
 

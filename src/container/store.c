@@ -104,15 +104,6 @@ static bool has_id(const struct container_store *s, const char *id, size_t *ret_
 
 /* Names */
 
-static size_t hash_of(const char *name) /* FNV-1a */
-{
-	uint64_t h = 0xcbf29ce484222325ULL;
-
-	for (; *name; name++)
-		h = (h ^ (unsigned char) *name) * 0x100000001b3ULL;
-	return (size_t) (h ^ h >> 32);
-}
-
 /* Where it hangs, or would: *result is NULL where there is none. There must be buckets. */
 static struct name **name_find(const struct names *x, const char *name, size_t hash)
 {
@@ -142,7 +133,7 @@ static void names_grow(struct names *x)
 
 static struct container *name_owner(const struct names *x, const char *name)
 {
-	struct name *n = x->n > 0 ? *name_find(x, name, hash_of(name)) : NULL;
+	struct name *n = x->n > 0 ? *name_find(x, name, str_hash(name)) : NULL;
 
 	return n ? n->c : NULL;
 }
@@ -224,7 +215,7 @@ int container_name_index_add(struct container_store *s, const char *name, struct
 			     struct err *err)
 {
 	hold(&s->lock);
-	size_t hash = hash_of(name), len = strlen(name);
+	size_t hash = str_hash(name), len = strlen(name);
 	struct container *owner = name_owner(&s->names, name);
 	struct name *n, **at;
 
@@ -254,7 +245,7 @@ void container_name_index_remove(struct container_store *s, const char *name,
 
 	if (!name || s->names.n == 0)
 		return;
-	at = name_find(&s->names, name, hash_of(name));
+	at = name_find(&s->names, name, str_hash(name));
 	n = *at;
 	if (!n || n->c != c)
 		return;

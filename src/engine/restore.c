@@ -361,7 +361,7 @@ static void repair_networks(void *arg)
 	struct restore *r = arg;
 	struct err err = {0};
 
-	if (networks_repair(r->e->networks, &err) < 0)
+	if (networks_repair(r->e->networks, false, &err) < 0)
 		log_error("networks: %s", err.text);
 	one_less(r);
 }

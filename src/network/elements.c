@@ -95,7 +95,8 @@ void elements_of_network(struct elements *to, const struct network *n)
 		    !network_option_is_off(&n->config, OPTION_MASQUERADE))
 			add_subnet(to, &n->pools[i].subnet);
 	for (size_t i = 0; i < n->n_members; i++)
-		add_ports(to, &n->members[i].e);
+		if (n->members[i].published)
+			add_ports(to, &n->members[i].e);
 }
 
 /* What is */
@@ -160,6 +161,15 @@ int elements_listed(struct elements *to, const char *listing)
 		}
 	}
 	return all ? 0 : -EBADMSG;
+}
+
+uint64_t elements_digest(const struct elements *e)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < e->n; i++)
+		sum += str_hash(e->items[i]);
+	return sum;
 }
 
 /* What to do */

@@ -150,6 +150,24 @@ static void read_elements(struct networks *ns, struct elements *ret)
 		elements_free(ret);
 }
 
+/* Publishes all there is, or only the endpoint's: was there something to publish? */
+static bool mark_published(struct networks *ns, const struct endpoint *only)
+{
+	bool any = false;
+
+	hold(&ns->lock);
+	for (size_t i = 0; i < ns->n; i++)
+		for (size_t k = 0; k < ns->all[i]->n_members; k++) {
+			struct member *m = &ns->all[i]->members[k];
+
+			if (m->published || (only && !str_eq(m->e.id, only->id)))
+				continue;
+			any |= m->e.ports.n > 0;
+			m->published = true;
+		}
+	return any;
+}
+
 static void elements_wanted(struct networks *ns, struct elements *ret)
 {
 	hold(&ns->lock);
@@ -178,23 +196,56 @@ static int write_anew(struct networks *ns, const struct elements *wanted, struct
 	return change(ns, &b, err);
 }
 
-static int write_all_locked(struct networks *ns, struct err *err)
+/* Of the table with these elements, as this program makes it. */
+static uint64_t digest_of(struct networks *ns, const struct elements *wanted)
 {
-	autoelements is = {0}, wanted = {0};
+	autobuf b = {0};
+
+	write_rules(ns, &b);
+	return str_hash(b.text) + elements_digest(wanted);
+}
+
+static int write_wanted(struct networks *ns, struct elements *wanted, struct err *err)
+{
+	autoelements is = {0};
 	struct err first = {0};
 	autobuf b = {0};
 
-	ns->firewall_is_up = true;
 	read_elements(ns, &is);
-	elements_wanted(ns, &wanted);
 	write_rules(ns, &b);
-	elements_change(&b, ns->table, &is, &wanted);
+	elements_change(&b, ns->table, &is, wanted);
 	if (change(ns, &b, &first) == 0)
 		return 0;
 	/* An older table of ours, or a foreign one of that name, has another shape. */
 	log_warn("%s; the table %s is made anew", first.text, ns->table);
-	ns->firewall_is_up = write_anew(ns, &wanted, err) == 0;
-	return ns->firewall_is_up ? 0 : -1;
+	return write_anew(ns, wanted, err);
+}
+
+static int write_all_locked(struct networks *ns, struct err *err)
+{
+	int64_t before = generation_now(ns);
+	autoelements wanted = {0};
+
+	(void) mark_published(ns, NULL);
+	elements_wanted(ns, &wanted);
+	ns->firewall_is_up = write_wanted(ns, &wanted, err) == 0;
+	if (!ns->firewall_is_up)
+		return -1;
+	generation_note(ns, before, digest_of(ns, &wanted));
+	return 0;
+}
+
+bool firewall_is_right(struct networks *ns)
+{
+	autoelements wanted = {0};
+	bool right;
+
+	hold(&ns->firewall);
+	(void) mark_published(ns, NULL);
+	elements_wanted(ns, &wanted);
+	right = generation_is_noted(ns, digest_of(ns, &wanted));
+	ns->firewall_is_up |= right;
+	return right;
 }
 
 int firewall_write(struct networks *ns, struct err *err)
@@ -215,9 +266,14 @@ int firewall_up(struct networks *ns, struct err *err)
 static int change_ports_locked(struct networks *ns, bool adds, const struct endpoint *e,
 			       struct err *err)
 {
-	if (e->ports.n == 0 || publish_ports(ns, adds, e) == 0)
-		return 0;
-	return write_all_locked(ns, err);
+	int64_t before = generation_now(ns);
+	autoelements wanted = {0};
+
+	if (publish_ports(ns, adds, e) < 0)
+		return write_all_locked(ns, err);
+	elements_wanted(ns, &wanted);
+	generation_note(ns, before, digest_of(ns, &wanted));
+	return 0;
 }
 
 int firewall_publish(struct networks *ns, const struct endpoint *e, struct err *err)
@@ -226,7 +282,8 @@ int firewall_publish(struct networks *ns, const struct endpoint *e, struct err *
 
 	{
 		hold(&ns->firewall);
-		r = change_ports_locked(ns, true, e, err);
+		/* Whoever has written all of it meanwhile has published them. */
+		r = mark_published(ns, e) ? change_ports_locked(ns, true, e, err) : 0;
 	}
 	if (r == 0)
 		flows_forget(ns, e);
@@ -240,7 +297,7 @@ int firewall_withdraw(struct networks *ns, const struct endpoint *e, struct err 
 	hold(&ns->firewall);
 
 	member_drop(ns, e->id);
-	return change_ports_locked(ns, false, e, err);
+	return e->ports.n > 0 ? change_ports_locked(ns, false, e, err) : 0;
 }
 
 void firewall_remove(struct networks *ns)
@@ -251,5 +308,6 @@ void firewall_remove(struct networks *ns)
 	/* First made, so that it is no fault if it is not there. */
 	buf_addf(&b, "table inet %s {}\ndelete table inet %s\n", ns->table, ns->table);
 	(void) change(ns, &b, NULL);
+	generation_note(ns, GENERATION_UNKNOWN, 0);
 	ns->firewall_is_up = false;
 }

@@ -150,7 +150,8 @@ void network_owner_renamed(struct networks *ns, const char *owner, const char *o
 			   const char *name);
 
 /* After all claims: makes the host's side as it should be - bridges, their members, the firewall -
- * and removes what is this engine's and nobody's. Costs little where there are no endpoints. */
-int networks_repair(struct networks *ns, struct err *err);
+ * and removes what is this engine's and nobody's. Costs little where there are no endpoints. Not
+ * `anyway`: the firewall is left alone where nobody has changed any since we did. */
+int networks_repair(struct networks *ns, bool anyway, struct err *err);
 /* At a clean end: where no endpoint is left, nothing of ours stays on the host. */
 void networks_rest(struct networks *ns);

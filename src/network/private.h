@@ -14,6 +14,7 @@ struct member {
 	char *owner_name;
 	struct endpoint e;
 	struct ip ip, ip6; /* of e, parsed */
+	bool published;	   /* its ports belong into the firewall's table */
 };
 
 /* A pool, parsed. */
@@ -103,10 +104,12 @@ struct port_element {
 };
 /* false: none, for the endpoint has no address of that family. */
 bool port_element(const struct endpoint *e, const struct port_mapping *p, struct port_element *ret);
-/* With those of its endpoints; lock held. */
+/* With the ports that are published of its endpoints; lock held. */
 void elements_of_network(struct elements *to, const struct network *n);
 /* Those of a table that `nft -j -p list table` has listed; -EBADMSG: some are of another kind. */
 int elements_listed(struct elements *to, const char *listing);
+/* A number that tells other elements from these, whatever their order. */
+uint64_t elements_digest(const struct elements *e);
 /* Commands to nft for each. */
 void elements_put(struct buf *b, const char *verb, const char *table, const struct elements *e);
 /* Commands to nft that make what is what it should be; sorts both. */
@@ -117,12 +120,26 @@ void elements_change(struct buf *b, const char *table, struct elements *is,
 /* Puts all ports of e into the table, or takes them out of it, in one transaction: 0, or -errno, and
  * nothing has changed. They may be too many for it. `firewall` held. */
 int publish_ports(struct networks *ns, bool adds, const struct endpoint *e);
+/* For nfnetlink, opened once; NULL and errno. `firewall` held. */
+struct mnl_socket *netfilter_socket(struct networks *ns);
+
+/* generation.c; `firewall` held */
+/* How many transactions there have been, or -errno. */
+int64_t generation_now(struct networks *ns);
+/* Ours is done, and the table holds what has this digest; `before` was the count before. Unknown:
+ * what is noted is forgotten. */
+#define GENERATION_UNKNOWN (-1)
+void generation_note(struct networks *ns, int64_t before, uint64_t digest);
+/* Nobody has changed anything since such a table was noted. */
+bool generation_is_noted(struct networks *ns, uint64_t digest);
 
 /* firewall.c; each takes the lock */
 /* Makes the whole table as memory says, in one transaction that leaves alone what is right; or only
  * if this has not been done yet. */
 int firewall_write(struct networks *ns, struct err *err);
 int firewall_up(struct networks *ns, struct err *err);
+/* Is the table known to be as memory says, because nobody has been at it? Costs a message. */
+bool firewall_is_right(struct networks *ns);
 /* Adds the ports of an endpoint. */
 int firewall_publish(struct networks *ns, const struct endpoint *e, struct err *err);
 /* Takes them away, and the endpoint out of memory. */

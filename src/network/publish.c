@@ -24,6 +24,13 @@
 #define PORTS_MAX  256
 #define PART_ALIGN 4
 
+struct mnl_socket *netfilter_socket(struct networks *ns)
+{
+	if (!ns->netfilter)
+		ns->netfilter = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	return ns->netfilter;
+}
+
 /* The batch */
 
 struct batch {
@@ -143,12 +150,12 @@ static int hear(struct mnl_socket *s)
 
 static int send_batch(struct networks *ns, const struct batch *b)
 {
+	struct mnl_socket *s = netfilter_socket(ns);
+
 	b->port->nlmsg_flags |= NLM_F_ACK;
-	if (!ns->netfilter)
-		ns->netfilter = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	if (!ns->netfilter || mnl_socket_sendto(ns->netfilter, b->bytes, b->len) < 0)
+	if (!s || mnl_socket_sendto(s, b->bytes, b->len) < 0)
 		return -errno;
-	return hear(ns->netfilter);
+	return hear(s);
 }
 
 int publish_ports(struct networks *ns, bool adds, const struct endpoint *e)

@@ -122,7 +122,7 @@ static int repair_one(struct networks *ns, struct network *n, struct rtnl *nl,
 	return 0;
 }
 
-int networks_repair(struct networks *ns, struct err *err)
+int networks_repair(struct networks *ns, bool anyway, struct err *err)
 {
 	struct survey s = {.ns = ns};
 	autortnl nl = {0};
@@ -144,7 +144,7 @@ int networks_repair(struct networks *ns, struct err *err)
 	/* Nothing of ours on the host, and nothing needed there. */
 	if (!any && s.n == 0)
 		return 0;
-	r = firewall_write(ns, err);
+	r = !anyway && firewall_is_right(ns) ? 0 : firewall_write(ns, err);
 	flows_forget(ns, NULL);
 	dns_write(ns, NULL);
 	return r;

@@ -157,8 +157,8 @@ static json_t *run(const char *verb, const char *rest, struct err *err)
 		return attach(arg, err);
 	if (str_eq(verb, "claim") || str_eq(verb, "detach"))
 		return claim_or_detach(arg, str_eq(verb, "claim"), err);
-	if (str_eq(verb, "repair"))
-		return networks_repair(ns, err) < 0 ? NULL : json_object();
+	if (str_eq(verb, "repair") || str_eq(verb, "restore"))
+		return networks_repair(ns, str_eq(verb, "repair"), err) < 0 ? NULL : json_object();
 	return (void) err_set(err, ERR_INVALID, "unknown verb %s", verb), NULL;
 }
 
@@ -166,6 +166,8 @@ int main(int argc, char **argv)
 {
 	const struct network_options o = {
 		.data_root = argv[1],
+		.exec_root = argv[1],
+		.dns = "none",
 		.instance = argc > 2 ? argv[2] : "",
 		.default_bridge = "holdfast0",
 	};

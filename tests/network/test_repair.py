@@ -106,6 +106,75 @@ def other_bridge(host):
     return next(word[3:-1] for word in host.run("ip", "-o", "link").split() if word.startswith("hf-"))
 
 
+def restarted(engine, *owned, meanwhile=lambda: None):
+    """The engine, killed and started, and told of those endpoints again."""
+    engine.kill()
+    meanwhile()
+    engine.start()
+    for host, endpoint in owned:
+        engine.call("claim", {"owner": host.name, "endpoint": endpoint})
+
+
+def touches(watch, engine, verb):
+    """Does the verb make a transaction?"""
+    engine.call(verb)
+    engine.host.run("nft", "add table inet other; add set inet other s { type mark; elements = { 1 } };")
+    touched = watch.changes() != (1, 0)
+    engine.host.run("nft", "delete table inet other")
+    return touched
+
+
+def test_a_restore_leaves_a_firewall_alone_that_nobody_has_touched(engine, new_host):
+    a, b = new_host(), new_host()
+    ea = engine.attach(a, ports=[port(80, 8080)])
+    engine.host.run("nft", "add table inet third")
+    eb = engine.attach(b, ports=[port(80, 8081), port(81, 8082, "tcp")])
+    before = engine.table()
+    restarted(engine, (a, ea), (b, eb))
+    watch = Watch(engine.host)
+    assert not touches(watch, engine, "restore")
+    assert engine.table() == before
+    # Somebody has been at some table, if not at ours: who knows.
+    assert touches(Watch(engine.host), engine, "restore")
+    restarted(engine, (a, ea), (b, eb), meanwhile=lambda: engine.host.run("nft", "add table inet fourth"))
+    assert touches(Watch(engine.host), engine, "restore")
+    engine.call("repair")
+    restarted(engine, (a, ea), (b, eb))
+    # Who asks for a repair gets one.
+    assert touches(Watch(engine.host), engine, "repair")
+
+
+def test_a_restore_knows_what_it_cannot_know(engine, new_host):
+    """Counted by another boot, and noted of other endpoints or not at all."""
+    a, b = new_host(), new_host()
+    ea, eb = engine.attach(a, ports=[port(80, 8080)]), engine.attach(b, ports=[port(80, 8081)])
+    restarted(engine, (a, ea))
+    engine.call("restore")
+    assert "8081" not in engine.table() and "8080" in engine.table()
+
+    note = engine.root / "firewall"
+    restarted(engine, (a, ea), meanwhile=lambda: note.write_text("x" + note.read_text()[1:]))
+    assert touches(Watch(engine.host), engine, "restore")
+    engine.call("repair")
+    restarted(engine, (a, ea), meanwhile=note.unlink)
+    assert touches(Watch(engine.host), engine, "restore")
+    engine.call("repair")
+    engine.call("detach", {"owner": a.name, "endpoint": ea})
+    restarted(engine, (a, ea))
+    engine.call("restore")
+    assert "8080" in engine.table()
+
+
+@pytest.mark.parametrize("hands", ["flushed", "table", "shape", "elsewhere"])
+def test_a_restore_repairs_what_was_done_meanwhile(engine, new_host, hands):
+    a = new_host()
+    e = engine.attach(a, ports=[port(80, 8080)])
+    before = engine.table()
+    restarted(engine, (a, e), meanwhile=lambda: HANDS[hands](engine.host, e))
+    engine.call("restore")
+    assert as_set(engine.table()) == as_set(before)
+
+
 def answers(who, port, timeout=2):
     try:
         return who.ask("10.9.0.1", port, "udp", timeout)

@@ -249,7 +249,7 @@ int network_disconnect(struct call *c, struct err *err)
 /* POST /holdfast/repair: what foreign hands have taken away of bridges and firewall comes again. */
 int repair(struct call *c, struct err *err)
 {
-	if (networks_repair(engine_networks(c->e), err) < 0)
+	if (networks_repair(engine_networks(c->e), true, err) < 0)
 		return -1;
 	answer_empty(c, 204);
 	return 0;
