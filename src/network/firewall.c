@@ -160,10 +160,11 @@ static bool mark_published(struct networks *ns, const struct endpoint *only)
 		for (size_t k = 0; k < ns->all[i]->n_members; k++) {
 			struct member *m = &ns->all[i]->members[k];
 
-			if (m->published || (only && !str_eq(m->e.id, only->id)))
+			/* One without ports may get some later (network_lead()). */
+			if (m->published || m->e.ports.n == 0 ||
+			    (only && !str_eq(m->e.id, only->id)))
 				continue;
-			any |= m->e.ports.n > 0;
-			m->published = true;
+			m->published = any = true;
 		}
 	return any;
 }
