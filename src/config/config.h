@@ -213,6 +213,7 @@ extern const struct field mount_point_fields[];
 struct network_wish {
 	char *network;	/* as the user named it */
 	char *ip, *ip6; /* NULL: any */
+	char **link_local;
 	char *mac;
 	char **aliases;
 	char **links;
@@ -247,9 +248,9 @@ struct endpoint {
 	int64_t prefix6;
 	char *gateway6;
 	char *mac;
-	char **names;	      /* by which others find it there */
-	char **resolvers;     /* that answer for it what the network does not know; NULL: the host's */
-	char *dns;	      /* where it asks for names; NULL: the network knows none */
+	char **names;	  /* by which others find it there */
+	char **resolvers; /* that answer for it what the network does not know; NULL: the host's */
+	char *dns;	  /* where it asks for names; NULL: the network knows none */
 	struct objects ports; /* struct port_mapping; published by this endpoint */
 };
 extern const struct field endpoint_fields[];

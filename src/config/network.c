@@ -8,6 +8,7 @@ const struct field network_wish_fields[] = {
 	FIELD(struct network_wish, "Network", FIELD_STR, network),
 	FIELD_F(struct network_wish, "IPv4Address", FIELD_STR, ip, FIELD_OMIT),
 	FIELD_F(struct network_wish, "IPv6Address", FIELD_STR, ip6, FIELD_OMIT),
+	FIELD_F(struct network_wish, "LinkLocalIPs", FIELD_STRV, link_local, FIELD_OMIT),
 	FIELD_F(struct network_wish, "MacAddress", FIELD_STR, mac, FIELD_OMIT),
 	FIELD_F(struct network_wish, "Aliases", FIELD_STRV, aliases, FIELD_OMIT),
 	FIELD_F(struct network_wish, "Links", FIELD_STRV, links, FIELD_OMIT),
@@ -26,10 +27,6 @@ int network_wish_load(const char *network, const json_t *settings, struct networ
 	fields_init(network_wish_fields, &w);
 	if (settings && !json_is_null(settings) && !json_is_object(settings))
 		return err_set(err, ERR_INVALID, "EndpointsConfig.%s: must be an object", network);
-	if (json_array_size(json_object_get(ipam, "LinkLocalIPs")) > 0)
-		return err_set(err, ERR_NOT_SUPPORTED,
-			       "EndpointsConfig.%s.IPAMConfig.LinkLocalIPs is not supported yet",
-			       network);
 	if (json_is_object(settings))
 		(void) json_object_update(flat, (json_t *) settings);
 	if (json_is_object(ipam))

@@ -172,6 +172,7 @@ static int attach(struct engine *e, struct container *c, const struct container_
 		.ifname = ifname,
 		.ip = w->ip,
 		.ip6 = w->ip6,
+		.link_local = w->link_local,
 		.mac = w->mac,
 		.default_route = leads,
 	};

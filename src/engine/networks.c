@@ -77,9 +77,18 @@ static int check_default_bridge(const struct network_wish *w, struct err *err)
 	return 0;
 }
 
+static int check_link_local(const struct network_wish *w, struct err *err)
+{
+	for (char **ip = w->link_local; ip && *ip; ip++)
+		if (!str_is_ip(*ip))
+			return err_set(err, ERR_INVALID, "invalid link-local IP address: %s", *ip);
+	return 0;
+}
+
 int network_wish_check(const struct network_wish *w, struct err *err)
 {
 	if (network_check_addresses(w->ip, w->ip6, w->mac, err) == 0 &&
+	    check_link_local(w, err) == 0 &&
 	    (!str_eq(w->network, "bridge") || check_default_bridge(w, err) == 0))
 		return 0;
 	return err_wrap(err, "invalid config for network %s: invalid endpoint settings",
@@ -212,6 +221,7 @@ static int join_one(const struct join *j, size_t i, struct err *err)
 		.ifname = ifname,
 		.ip = w->ip,
 		.ip6 = w->ip6,
+		.link_local = w->link_local,
 		.mac = w->mac,
 		.default_route = is_gateway,
 		.ports = is_gateway ? j->ports : NULL,

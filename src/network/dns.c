@@ -101,17 +101,25 @@ static int tell_server(const struct networks *ns, const char *dir, bool needed, 
 
 /* The files */
 
-/* Users give names, and what the file's own form is made of is in none that can be asked for. Each
- * is known with the network's name behind it as well. */
+/* Users give names, and what the file's own form is made of is in none that can be asked for. */
+static bool is_askable(const char *name)
+{
+	return *name && !strpbrk(name, " ,\t\r\n");
+}
+
+/* Each is known with the network's name behind it as well. */
 static char *names_of(const struct network *network, const struct endpoint *e)
 {
 	autostrv char **good = NULL;
 
-	for (char **n = e->names; n && *n; n++)
-		if (**n && !strpbrk(*n, " ,\t\r\n")) {
+	for (char **n = e->names; n && *n; n++) {
+		autofree char *whole = xasprintf("%s.%s", *n, network->config.name);
+
+		if (is_askable(*n))
 			strv_add(&good, *n);
-			strv_add_owned(&good, xasprintf("%s.%s", *n, network->config.name));
-		}
+		if (**n && is_askable(whole))
+			strv_add(&good, whole);
+	}
 	return strv_join(good, ",");
 }
 

@@ -278,6 +278,16 @@ static int add_family(struct rtnl *nl, int index, const char *ip, int64_t prefix
 	return ip_parse(ip, &a) < 0 ? 0 : rtnl_add_address(nl, index, &a, (unsigned) prefix);
 }
 
+/* Docker's lengths. */
+static int add_link_local(struct rtnl *nl, int index, char *const *ips)
+{
+	int r = 0;
+
+	for (; r == 0 && ips && *ips; ips++)
+		r = add_family(nl, index, *ips, strchr(*ips, ':') ? 64 : 16);
+	return r;
+}
+
 static int add_route(struct rtnl *nl, int index, const char *gateway)
 {
 	struct ip a;
@@ -292,7 +302,8 @@ static int lead(struct rtnl *nl, int index, const struct endpoint *e)
 	return r < 0 ? r : add_route(nl, index, e->gateway6);
 }
 
-static int configure(int netns, const struct endpoint *e, bool default_route, struct err *err)
+static int configure(int netns, const struct endpoint *e, const struct endpoint_wish *w,
+		     struct err *err)
 {
 	autortnl nl = {0};
 	int r = open_inside(netns, e, &nl), index = -1;
@@ -304,8 +315,10 @@ static int configure(int netns, const struct endpoint *e, bool default_route, st
 	if (r >= 0)
 		r = add_family(&nl, index, e->ip6, e->prefix6);
 	if (r >= 0)
+		r = add_link_local(&nl, index, w->link_local);
+	if (r >= 0)
 		r = rtnl_up(&nl, index);
-	if (r >= 0 && default_route)
+	if (r >= 0 && w->default_route)
 		r = lead(&nl, index, e);
 	return r < 0 ? err_sys(err, -r, "configure interface %s", e->ifname) : 0;
 }
@@ -320,8 +333,7 @@ int network_attach(struct networks *ns, const struct endpoint_wish *w, int netns
 	if (take_place(ns, w, &p, &e, err) < 0)
 		return -1;
 	if (make_ready(ns, &p, false, err) == 0 && add_interface(ns, &p, &e, netns, err) == 0 &&
-	    configure(netns, &e, w->default_route, err) == 0 &&
-	    firewall_publish(ns, &e, err) == 0) {
+	    configure(netns, &e, w, err) == 0 && firewall_publish(ns, &e, err) == 0) {
 		if (e.dns)
 			dns_write(ns, e.network_id);
 		*ret = e;

@@ -113,10 +113,11 @@ struct endpoint_wish {
 	const char *owner;
 	const char *owner_name;
 	const char *ifname;
-	const char *ip, *ip6;	/* NULL: any */
-	const char *mac;	/* NULL: made of the address */
-	char *const *names;	/* by which others find it, on networks that know names */
-	char *const *resolvers; /* of the container's own choice */
+	const char *ip, *ip6;	 /* NULL: any */
+	char *const *link_local; /* addresses that it has as well, of the link's own choice */
+	const char *mac;	 /* NULL: made of the address */
+	char *const *names;	 /* by which others find it, on networks that know names */
+	char *const *resolvers;	 /* of the container's own choice */
 	bool default_route;
 	const struct port_wish *ports; /* to publish */
 	size_t n_ports;

@@ -25,19 +25,23 @@ static bool is_known_driver(const char *driver)
 	return false;
 }
 
+/* It may have blanks in it, as docker's. */
 static int check_name(const char *name, struct err *err)
 {
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	bool blank = true, odd = false;
 
-	if (str_empty(name))
+	for (const char *c = str_empty(name) ? "" : name; *c; c++) {
+		blank &= *c == ' ';
+		odd |= (unsigned char) *c < ' ' || *c == 0x7f || *c == '/';
+	}
+	if (blank)
 		return err_set(err, ERR_INVALID, "invalid network name: name is empty");
-	if (strlen(name) > NAME_MAX_LEN || strspn(name, allowed) != strlen(name) ||
-	    !strchr(allowed, name[0]) || strchr("_.-", name[0]))
-		return err_set(err, ERR_INVALID,
-			       "%s includes invalid characters for a network name, only "
-			       "[a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-			       name);
+	if (odd || strlen(name) > NAME_MAX_LEN)
+		return err_set(
+			err, ERR_INVALID,
+			"invalid network name: %.300s: it has control characters or slashes, "
+			"or is longer than %d",
+			name, NAME_MAX_LEN);
 	return 0;
 }
 

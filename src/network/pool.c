@@ -288,11 +288,28 @@ static int take_wish(struct network *n, int which, const char *wish, struct ip *
 	return 0;
 }
 
+/* Of a subnet that was told, but that the network does not use. */
+static bool is_of_unused(const struct network *n, const char *wish)
+{
+	const struct ipam *ipam = &n->config.ipam;
+	struct subnet s;
+	struct ip a;
+
+	for (size_t i = 0; ip_parse(wish, &a) == 0 && i < ipam->pools.n; i++)
+		if (subnet_parse(objects_at(&ipam->pools, struct ipam_pool, i)->subnet, &s) == 0 &&
+		    subnet_has(&s, &a))
+			return true;
+	return false;
+}
+
 int pool_take(struct network *n, int which, const char *wish, struct ip *ret, struct err *err)
 {
 	struct pool *p = &n->pools[which];
 	struct ip first, a;
 
+	/* As docker does it: without IPv6 such an address is kept, and nobody's. */
+	if (which == V6 && !n->config.enable_ipv6 && !str_empty(wish) && is_of_unused(n, wish))
+		return 0;
 	if (!str_empty(wish))
 		return take_wish(n, which, wish, ret, err);
 	if (!p->subnet.ip.family)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from kit.host import wait_for
-from kit.nethost import (SERVE, answers, daemon, default_route, endpoint, get, host,  # noqa: F401
+from kit.nethost import (SERVE, answers, comes_to_know, daemon, default_route, endpoint, get, host,  # noqa: F401
                          inside, published, refused, serve)
 from kit.netns import SERVER, leftovers
 
@@ -129,7 +129,10 @@ def test_what_no_network_can_be(daemon, api):
     make(daemon, "there", IPAM={"Config": [{"Subnet": "10.44.0.0/24"}]})
     for body, status, words in (
         ({}, 400, "name is empty"),
-        ({"Name": "a b"}, 400, "a b includes invalid characters for a network name"),
+        ({"Name": "  "}, 400, "name is empty"),
+        ({"Name": "a/b"}, 400, "invalid network name: a/b"),
+        ({"Name": "a\nb"}, 400, "invalid network name: a\nb"),
+        ({"Name": "a" * 300}, 400, "invalid network name: aaa"),
         ({"Name": "there"}, 409, "network with name there already exists"),
         ({"Name": "bridge"}, 409, "network with name bridge already exists"),
         ({"Name": "n", "Driver": "host"}, 403, 'only one instance of "host" network is allowed'),
@@ -232,7 +235,7 @@ def test_several_networks_at_once(daemon, host, api):
     ("net", {"IPAMConfig": {"IPv4Address": "x"}}, 400, "endpoint settings: invalid IPv4 address: x"),
     ("net", {"IPAMConfig": {"IPv4Address": "fd00::1"}}, 400, "invalid IPv4 address: fd00::1"),
     ("net", {"IPAMConfig": {"IPv6Address": "10.0.0.1"}}, 400, "invalid IPv6 address: 10.0.0.1"),
-    ("net", {"IPAMConfig": {"LinkLocalIPs": ["169.254.1.1"]}}, 501, "LinkLocalIPs is not supported yet"),
+    ("net", {"IPAMConfig": {"LinkLocalIPs": ["x"]}}, 400, "invalid link-local IP address: x"),
     ("net", {"MacAddress": "x"}, 400, "invalid MAC address: x"),
     ("bridge", {"Aliases": ["x"]}, 400, "network-scoped aliases are only supported for user-defined networks"),
     ("bridge", {"IPAMConfig": {"IPv4Address": "172.17.0.9"}}, 400, "supported on user defined networks only"),
@@ -256,6 +259,34 @@ def test_a_port_that_cannot_be_makes_no_container(daemon, binding, words):
     answer = daemon.refuse(host={"NetworkMode": "bridge", "PortBindings": binding})
     assert answer.status == 400 and words in answer.message, answer
     assert daemon.list(all=True) == []
+
+
+def test_link_local_addresses(daemon, host):
+    cid = daemon.run("sleep 1000", host={"NetworkMode": "bridge"}, NetworkingConfig={"EndpointsConfig": {
+        "bridge": {"IPAMConfig": {"LinkLocalIPs": ["169.254.8.8"]}}}})
+    assert endpoint(daemon, cid)["IPAMConfig"] == {"LinkLocalIPs": ["169.254.8.8"]}
+    assert "inet 169.254.8.8/16" in inside(daemon, host, cid, "ip", "-4", "addr", "show", "eth0")
+
+
+def test_an_ip6_subnet_without_ip6_is_kept_and_not_used(daemon):
+    """As docker-py's own tests ask for it."""
+    make(daemon, "net", IPAM={"Config": [{"Subnet": "fd44::1/64", "IPRange": "fd44::/96"}]})
+    cid = daemon.run("sleep 1000", host={"NetworkMode": "net"}, NetworkingConfig={"EndpointsConfig": {
+        "net": {"IPAMConfig": {"IPv6Address": "fd44::f00d"}}}})
+    shown = endpoint(daemon, cid, "net")
+    assert shown["IPAMConfig"] == {"IPv6Address": "fd44::f00d"}
+    assert shown["IPAddress"] and shown["GlobalIPv6Address"] == ""
+    (ipam,) = [n["IPAM"] for n in daemon.api.get("/networks", expect=200).json if n["Name"] == "net"]
+    assert ipam["Options"] is None and ipam["Config"][0]["Subnet"] == "fd44::1/64"
+
+
+def test_a_name_with_a_blank(daemon, docker):
+    docker("network", "create", "my net")
+    cid = docker("run", "-d", "--name", "web", "--network", "my net", "--network-alias", "www", "busybox", "sleep", "1000")
+    assert endpoint(daemon, "web", "my net")["IPAddress"]
+    assert comes_to_know(daemon, "web", "www") == [endpoint(daemon, "web", "my net")["IPAddress"]]
+    docker("rm", "-f", cid)
+    docker("network", "rm", "my net")
 
 
 def test_mac_address(daemon, host, docker):

@@ -16,7 +16,7 @@ static const struct endpoint *find_endpoint(const struct objects *endpoints, con
 
 static void out_wish(struct out *o, const struct network_wish *w)
 {
-	if (str_empty(w->ip) && str_empty(w->ip6)) {
+	if (str_empty(w->ip) && str_empty(w->ip6) && !w->link_local) {
 		out_null(o, "IPAMConfig");
 	} else {
 		out_object(o, "IPAMConfig");
@@ -24,6 +24,8 @@ static void out_wish(struct out *o, const struct network_wish *w)
 			out_str(o, "IPv4Address", w->ip);
 		if (!str_empty(w->ip6))
 			out_str(o, "IPv6Address", w->ip6);
+		if (w->link_local)
+			out_strv(o, "LinkLocalIPs", w->link_local);
 		out_end(o);
 	}
 	if (w->links)
