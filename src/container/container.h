@@ -272,8 +272,8 @@ int container_save_phase_locked(struct container_store *s, struct container *c, 
 int container_load(struct container_store *s, const char *id, bool has_exec, struct container **ret,
 		   struct err *err);
 /* Removes what saves of its files that a death cut short have left, for the next save of the same
- * file may be far. Not while a verb has it claimed. */
-void container_tidy(struct container_store *s, struct container *c);
+ * file may be far. claimed: by the caller; else false, and nothing is done, where somebody has it. */
+bool container_tidy(struct container_store *s, struct container *c, bool claimed);
 
 /* What config.json in that directory, which has another name than its container's id, says of the
  * container; one without configuration where it cannot be read. For what is told of it only. */

@@ -420,17 +420,20 @@ static void tidy(struct place *p, const char *name)
 	(void) unlinkat(p->top, at(p, tmp), 0);
 }
 
-void container_tidy(struct container_store *s, struct container *c)
+bool container_tidy(struct container_store *s, struct container *c, bool claimed)
 {
 	struct place data = {.top = container_store_data_dir(s), .id = c->id};
 	struct place exec = {.top = container_store_exec_dir(s), .id = c->id};
 
 	hold(&c->lock);
-	/* Nobody saves now, unless it is claimed: then there is a save that sees to its own. */
-	if (c->claimed || c->gone)
-		return;
+	/* Who has it claimed may be saving. */
+	if (c->claimed && !claimed)
+		return false;
+	if (c->gone)
+		return true;
 	tidy(&data, LAYOUT_CONFIG);
 	tidy(&data, LAYOUT_STATE);
 	if (c->phase != PHASE_CREATED && c->phase != PHASE_EXITED)
 		tidy(&exec, LAYOUT_PHASE);
+	return true;
 }

@@ -296,6 +296,8 @@ void hold_init_locked(struct container *c);
  * ------------------------------------------------------------------------------------------- */
 void resume_stop(struct engine *e, struct container *c);
 void resume_removal(struct engine *e, struct container *c);
+/* Tidies up when the verb that has it claimed is done. */
+void resume_tidy(struct engine *e, struct container *c);
 /* What an update saved and could not tell any more, or not yet. */
 void resume_update(struct engine *e, struct container *c);
 /* The restart or kill, once it is known what there is to restart or kill. */

@@ -315,7 +315,8 @@ static void tidy_all(struct engine *e)
 
 	container_store_all(e->store, &list, &n);
 	for (size_t i = 0; i < n; i++)
-		container_tidy(e->store, list[i]);
+		if (!container_tidy(e->store, list[i], false))
+			resume_tidy(e, list[i]);
 	container_list_free(list, n);
 }
 

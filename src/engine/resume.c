@@ -122,6 +122,23 @@ void resume_removal(struct engine *e, struct container *c)
 	submit(e, c, resume_removal_job);
 }
 
+static void tidy_job(void *arg)
+{
+	struct job *j = arg;
+
+	if (container_claim(j->c, NULL) == 0) {
+		(void) container_tidy(j->e->store, j->c, true);
+		container_release(j->c);
+	}
+	container_unref(j->c);
+	free(j);
+}
+
+void resume_tidy(struct engine *e, struct container *c)
+{
+	submit(e, c, tidy_job);
+}
+
 static void resume_update_job(void *arg)
 {
 	struct job *j = arg;

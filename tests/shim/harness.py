@@ -210,7 +210,8 @@ class Shim:
         return files + [p for p in [self.data / "json.log"] if p.exists()]
 
     def log(self):
-        return [json.loads(line) for p in self.log_files() for line in p.read_bytes().splitlines()]
+        """Whole lines: one may be half written."""
+        return [json.loads(line) for p in self.log_files() for line in p.read_bytes().split(b"\n")[:-1]]
 
     def log_text(self, stream="stdout"):
         return "".join(e["log"] for e in self.log() if e["stream"] == stream)

@@ -132,10 +132,13 @@ TEST(what_a_save_left_is_tidied_unless_a_verb_is_at_it)
 	c = load(&p);
 	dir = container_open_data(p.store, ID);
 	assert_int_equal(container_claim(c, NULL), 0);
-	container_tidy(p.store, c);
+	assert_false(container_tidy(p.store, c, false));
 	assert_true(exists_at(dir, "." LAYOUT_STATE ".new"));
+	assert_true(container_tidy(p.store, c, true));
+	assert_false(exists_at(dir, "." LAYOUT_STATE ".new"));
 	container_release(c);
-	container_tidy(p.store, c);
+	write_data(&p, "." LAYOUT_STATE ".new", "{");
+	assert_true(container_tidy(p.store, c, false));
 	assert_false(exists_at(dir, "." LAYOUT_CONFIG ".new"));
 	assert_false(exists_at(dir, "." LAYOUT_STATE ".new"));
 	assert_true(exists_at(dir, LAYOUT_CONFIG));
