@@ -249,6 +249,7 @@ struct endpoint {
 	char *gateway6;
 	char *mac;
 	char **names;	  /* by which others find it there */
+	char **links;	  /* "target:alias": by which it finds others there */
 	char **resolvers; /* that answer for it what the network does not know; NULL: the host's */
 	char *dns;	  /* where it asks for names; NULL: the network knows none */
 	struct objects ports; /* struct port_mapping; published by this endpoint */

@@ -63,6 +63,7 @@ const struct field endpoint_fields[] = {
 	FIELD_F(struct endpoint, "IPv6Gateway", FIELD_STR, gateway6, FIELD_OMIT),
 	FIELD_F(struct endpoint, "MacAddress", FIELD_STR, mac, FIELD_OMIT),
 	FIELD_F(struct endpoint, "Names", FIELD_STRV, names, FIELD_OMIT),
+	FIELD_F(struct endpoint, "Links", FIELD_STRV, links, FIELD_OMIT),
 	FIELD_F(struct endpoint, "Resolvers", FIELD_STRV, resolvers, FIELD_OMIT),
 	FIELD_F(struct endpoint, "Dns", FIELD_STR, dns, FIELD_OMIT),
 	FIELD_SUB(struct endpoint, "Ports", FIELD_OBJECTS, ports, port_mapping_fields,

@@ -428,6 +428,8 @@ int networks_join(struct engine *e, struct container *c, const struct container_
 		  int *ret_netns, struct err *err);
 /* By which others find it there. strv, the caller's. */
 char **names_on_network(const struct container_config *config, const struct network_wish *w);
+/* linked.c: by which it finds others there, each as "target:alias". strv, the caller's. */
+char **links_on_network(const struct container_config *config, const struct network_wish *w);
 /* One more that it has; *ep moves. To be saved. */
 void keep_endpoint_locked(struct container *c, const struct endpoint *ep);
 /* So that ports of our choice are the same at the next start. */

@@ -40,6 +40,24 @@ int links_check(struct engine *e, const struct host_config *host, struct err *er
 	return 0;
 }
 
+char **links_on_network(const struct container_config *config, const struct network_wish *w)
+{
+	char *const *const lists[] = {config->host.links, w->links};
+	char **links = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		for (char *const *l = lists[i]; l && *l; l++) {
+			autofree char *target = NULL, *text = NULL;
+			const char *alias;
+
+			parse(*l, &target, &alias);
+			text = xasprintf("%s:%s", target, alias);
+			if (!strv_contains(links, text))
+				strv_add(&links, text);
+		}
+	return links;
+}
+
 static bool is_in(const struct objects *endpoints, const char *network_id)
 {
 	for (size_t i = 0; i < endpoints->n; i++)

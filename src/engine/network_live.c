@@ -161,10 +161,11 @@ static int attach(struct engine *e, struct container *c, const struct container_
 {
 	auto_(publishing_free) struct publishing p = {0};
 	autofree char *ifname = free_ifname(c);
-	autostrv char **names = names_on_network(config, w);
+	autostrv char **names = names_on_network(config, w), **links = links_on_network(config, w);
 	bool leads = !has_leader(c);
 	struct endpoint_wish wish = {
 		.names = names,
+		.links = links,
 		.resolvers = config->host.dns,
 		.network = w->network,
 		.owner = c->id,

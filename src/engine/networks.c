@@ -212,8 +212,10 @@ static int join_one(const struct join *j, size_t i, struct err *err)
 	bool is_gateway = i == j->gateway;
 	autofree char *ifname = xasprintf(IFNAME, i);
 	autostrv char **names = names_on_network(j->config, w);
+	autostrv char **links = links_on_network(j->config, w);
 	const struct endpoint_wish wish = {
 		.names = names,
+		.links = links,
 		.resolvers = j->config->host.dns,
 		.network = w->network,
 		.owner = j->c->id,

@@ -104,28 +104,81 @@ static int tell_server(const struct networks *ns, const char *dir, bool needed, 
 /* Users give names, and what the file's own form is made of is in none that can be asked for. */
 static bool is_askable(const char *name)
 {
-	return *name && !strpbrk(name, " ,\t\r\n");
+	return !strpbrk(name, " ,\t\r\n");
+}
+
+#define SHORT_ID_LEN 12
+
+static bool is_called(const struct member *m, const char *name, size_t len)
+{
+	for (char **n = m->e.names; n && *n; n++)
+		if (strlen(*n) == len && memcmp(*n, name, len) == 0)
+			return true;
+	return len >= SHORT_ID_LEN && strncmp(m->owner, name, len) == 0;
+}
+
+static const struct member *member_called(const struct network *n, const char *name, size_t len)
+{
+	for (size_t i = 0; i < n->n_members; i++)
+		if (is_called(&n->members[i], name, len))
+			return &n->members[i];
+	return NULL;
+}
+
+/* Who is meant by the alias of a link. The server says the same to all who ask, so where links of
+ * one alias mean several, or it is somebody's own name, it is nobody's here: who has the link finds
+ * it in his hosts file all the same. */
+static const struct member *linked_as(const struct network *n, const char *alias)
+{
+	const struct member *found = NULL;
+
+	if (member_called(n, alias, strlen(alias)))
+		return NULL;
+	for (size_t i = 0; i < n->n_members; i++)
+		for (char **l = n->members[i].e.links; l && *l; l++) {
+			size_t len = strcspn(*l, ":");
+			const struct member *m;
+
+			if (!(*l)[len] || strcmp(*l + len + 1, alias) != 0)
+				continue;
+			m = member_called(n, *l, len);
+			if (m && found && m != found)
+				return NULL;
+			found = m ?: found;
+		}
+	return found;
 }
 
 /* Each is known with the network's name behind it as well. */
-static char *names_of(const struct network *network, const struct endpoint *e)
+static void add_name(char ***names, const char *name, const struct network *n)
+{
+	autofree char *whole = xasprintf("%s.%s", name, n->config.name);
+
+	if (*name && is_askable(name) && !strv_contains(*names, name))
+		strv_add(names, name);
+	if (*name && is_askable(whole) && !strv_contains(*names, whole))
+		strv_add(names, whole);
+}
+
+static char *names_of(const struct network *n, const struct member *m)
 {
 	autostrv char **good = NULL;
 
-	for (char **n = e->names; n && *n; n++) {
-		autofree char *whole = xasprintf("%s.%s", *n, network->config.name);
+	for (char **name = m->e.names; name && *name; name++)
+		add_name(&good, *name, n);
+	for (size_t i = 0; i < n->n_members; i++)
+		for (char **l = n->members[i].e.links; l && *l; l++) {
+			const char *alias = strchr(*l, ':');
 
-		if (is_askable(*n))
-			strv_add(&good, *n);
-		if (**n && is_askable(whole))
-			strv_add(&good, whole);
-	}
+			if (alias && linked_as(n, alias + 1) == m)
+				add_name(&good, alias + 1, n);
+		}
 	return strv_join(good, ",");
 }
 
 static void add_member(struct buf *b, const struct network *network, const struct member *m)
 {
-	autofree char *names = names_of(network, &m->e);
+	autofree char *names = names_of(network, m);
 	autofree char *resolvers = strv_join(m->e.resolvers, ",");
 
 	if (str_empty(m->e.ip) || str_empty(names))

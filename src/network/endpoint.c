@@ -47,6 +47,7 @@ static void fill_endpoint(const struct networks *ns, const struct network *n,
 	}
 	if (dns_serves(ns, n)) {
 		e->names = strv_copy(w->names);
+		e->links = strv_copy(w->links);
 		e->resolvers = strv_copy(w->resolvers);
 		e->dns = xstrdup(ip_text(&n->pools[0].gateway, text));
 	}

@@ -117,6 +117,7 @@ struct endpoint_wish {
 	char *const *link_local; /* addresses that it has as well, of the link's own choice */
 	const char *mac;	 /* NULL: made of the address */
 	char *const *names;	 /* by which others find it, on networks that know names */
+	char *const *links;	 /* \"target:alias\", by which it finds others */
 	char *const *resolvers;	 /* of the container's own choice */
 	bool default_route;
 	const struct port_wish *ports; /* to publish */

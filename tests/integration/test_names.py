@@ -122,6 +122,35 @@ def test_a_link_on_a_network_of_the_users_is_there_once(daemon, docker, named):
     assert lines.count(["10.44.0.2", "w", daemon.inspect("web")["Id"][:12], "web"]) == 1
 
 
+def test_the_alias_of_a_link_is_asked_for_as_well(daemon, docker, named):
+    """By programs that look into no hosts file, nslookup for one; where it means one container only."""
+    docker("run", "-d", "--name", "one", "--network", "net", "--link", "web:ww", "busybox", "sleep", "1000")
+    assert comes_to_know(daemon, "one", "ww") == ["10.44.0.2"]
+    daemon.restart()
+    assert ask(asker(daemon, "one"), "ww") == ["10.44.0.2"]
+    assert docker("exec", "one", "nslookup", "ww").count("10.44.0.2")
+    docker("run", "-d", "--name", "two", "--network", "net", "--link", "peer:ww", "busybox", "sleep", "1000")
+    assert wait_for(lambda: ask(named, "ww") == [], "nobody to be meant")
+    assert "10.44.0.2\tww " in "\n".join(etc(daemon, "one", "hosts"))
+    assert "10.44.0.3\tww " in "\n".join(etc(daemon, "two", "hosts"))
+    docker("rm", "-f", "one")
+    assert wait_for(lambda: ask(named, "ww"), "the other one to be meant") == ["10.44.0.3"]
+    docker("run", "-d", "--name", "ww", "--network", "net", "busybox", "sleep", "1000")
+    own = endpoint(daemon, "ww", "net")["IPAddress"]
+    assert wait_for(lambda: ask(named, "ww") == [own], "the name to be its own")
+
+
+def test_a_link_to_one_that_comes_later(daemon, docker, named):
+    """As docker-py's own tests have it: connect says it, the other starts afterwards."""
+    docker("network", "disconnect", "net", "peer")
+    docker("network", "connect", "--link", "later:bar", "net", "peer")
+    docker("run", "-d", "--name", "later", "--network", "net", "busybox", "sleep", "1000")
+    at = endpoint(daemon, "later", "net")["IPAddress"]
+    assert wait_for(lambda: ask(asker(daemon, "peer"), "bar") == [at], "the link")
+    assert docker("exec", "peer", "nslookup", "bar").count(at)
+    assert f"{at}\tbar " in "\n".join(etc(daemon, "peer", "hosts"))
+
+
 # --- hosts and resolv.conf
 
 def etc(daemon, name, file):
