@@ -141,6 +141,7 @@ int exec_process(struct engine *e, const struct container_config *config,
 		 const struct exec_config *exec, char **ret, struct err *err)
 {
 	auto_(image_unref_p) struct image *image = NULL;
+	autostrv char **link_env = links_env(e, config);
 	autostrv char **lower = NULL;
 	autostrv char **roots = NULL;
 
@@ -156,6 +157,7 @@ int exec_process(struct engine *e, const struct container_config *config,
 		.host = &config->host,
 		.mounts = &config->mounts,
 		.roots = roots,
+		.link_env = link_env,
 	};
 
 	return spec_exec(&in, exec, ret, err);
@@ -179,6 +181,7 @@ static int write_health(const struct spec_input *in, int exec_dir, struct err *e
 static int write_spec(struct engine *e, const struct container_config *config,
 		      const struct paths *p, int exec_dir, char **ret_unlearned, struct err *err)
 {
+	autostrv char **link_env = links_env(e, config);
 	const struct spec_input in = {
 		.filters = e->filters,
 		.id = config->id,
@@ -188,6 +191,7 @@ static int write_spec(struct engine *e, const struct container_config *config,
 		.mounts = &config->mounts,
 		.devices = &p->devices,
 		.roots = p->roots,
+		.link_env = link_env,
 		.cgroup_path = p->cgroup,
 		.hostname_path = p->hostname,
 		.hosts_path = p->hosts,

@@ -428,7 +428,10 @@ int networks_join(struct engine *e, struct container *c, const struct container_
 		  int *ret_netns, struct err *err);
 /* By which others find it there. strv, the caller's. */
 char **names_on_network(const struct container_config *config, const struct network_wish *w);
-/* linked.c: by which it finds others there, each as "target:alias". strv, the caller's. */
+/* linked.c: what links on the default bridge say of their targets in the environment, in docker's first
+ * way: DB_PORT_5432_TCP_ADDR and so on. strv, the caller's. */
+char **links_env(struct engine *e, const struct container_config *config);
+/* By which it finds others there, each as "target:alias". strv, the caller's. */
 char **links_on_network(const struct container_config *config, const struct network_wish *w);
 /* One more that it has; *ep moves. To be saved. */
 void keep_endpoint_locked(struct container *c, const struct endpoint *ep);

@@ -3,6 +3,7 @@
  * its address in a network that both are in. When it comes back at another address, the file is
  * written again, in its place, for it is bound into the container.
  */
+#include <ctype.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,6 +98,109 @@ static void add_link(struct engine *e, struct buf *b, const char *link, const st
 	/* Clients say it twice: of the container, and of its network. */
 	if (b->len == 0 || !strstr(b->text, line))
 		buf_adds(b, line);
+}
+
+/* In the environment */
+
+/* A port of the target's. */
+struct exposed {
+	int64_t port;
+	const char *proto;
+};
+
+static int by_port(const void *a, const void *b)
+{
+	const struct exposed *x = a, *y = b;
+
+	if (x->port != y->port)
+		return x->port < y->port ? -1 : 1;
+	return strcmp(x->proto, y->proto);
+}
+
+/* "my-db": "MY_DB". Caller frees. */
+static char *variable_name(const char *s)
+{
+	char *name = xstrdup(s);
+
+	for (char *c = name; *c; c++)
+		*c = *c == '-' ? '_' : (char) toupper((unsigned char) *c);
+	return name;
+}
+
+static void add_port_env(char ***env, const char *alias, const struct exposed *x, const char *ip)
+{
+	autofree char *proto = variable_name(x->proto);
+	autofree char *key = xasprintf("%s_PORT_%lld_%s", alias, (long long) x->port, proto);
+
+	strv_add_owned(env, xasprintf("%s=%s://%s:%lld", key, x->proto, ip, (long long) x->port));
+	strv_add_owned(env, xasprintf("%s_ADDR=%s", key, ip));
+	strv_add_owned(env, xasprintf("%s_PORT=%lld", key, (long long) x->port));
+	strv_add_owned(env, xasprintf("%s_PROTO=%s", key, x->proto));
+}
+
+static void add_ports_env(char ***env, const char *alias, char *const *exposed, const char *ip)
+{
+	autofree struct exposed *all = xcalloc(strv_len(exposed) + 1, sizeof *all);
+	size_t n = 0;
+
+	for (; exposed && *exposed; exposed++)
+		n += port_parse(*exposed, &all[n].port, &all[n].proto) == 0;
+	if (n == 0)
+		return;
+	qsort(all, n, sizeof *all, by_port);
+	strv_add_owned(env, xasprintf("%s_PORT=%s://%s:%lld", alias, all[0].proto, ip,
+				      (long long) all[0].port));
+	for (size_t i = 0; i < n; i++)
+		add_port_env(env, alias, &all[i], ip);
+}
+
+/* Its own variables, but those that every container has. */
+static void add_own_env(char ***env, const char *alias, char *const *own)
+{
+	for (; own && *own; own++)
+		if (strchr(*own, '=') && !str_has_prefix(*own, "HOME=") &&
+		    !str_has_prefix(*own, "PATH="))
+			strv_add_owned(env, xasprintf("%s_ENV_%s", alias, *own));
+}
+
+static void add_link_env(struct engine *e, char ***env, const char *link, const char *own_name)
+{
+	auto_(container_config_unref_p) struct container_config *theirs = NULL;
+	auto_(container_unref_p) struct container *other = NULL;
+	autofree char *target = NULL, *ip = NULL, *upper = NULL;
+	const char *alias;
+
+	parse(link, &target, &alias);
+	if (container_lookup(e->store, target, &other, NULL) < 0)
+		return;
+	theirs = config_of(other, NULL);
+	{
+		hold(&other->lock);
+		for (size_t i = 0; !ip && i < other->disk.endpoints.n; i++) {
+			const struct endpoint *ep =
+				objects_at(&other->disk.endpoints, struct endpoint, i);
+
+			if (str_eq(ep->network, "bridge") && !str_empty(ep->ip))
+				ip = xstrdup(ep->ip);
+		}
+	}
+	if (!theirs || !ip)
+		return;
+	upper = variable_name(alias);
+	strv_add_owned(env, xasprintf("%s_NAME=/%s/%s", upper, own_name, alias));
+	add_ports_env(env, upper, theirs->config.exposed_ports, ip);
+	add_own_env(env, upper, theirs->config.env);
+}
+
+char **links_env(struct engine *e, const struct container_config *config)
+{
+	char **env = NULL;
+
+	if (!str_eq(config->host.network_mode, "bridge"))
+		return NULL;
+	for (char **l = config->host.links; l && *l; l++)
+		add_link_env(e, &env, *l, config->name);
+	return env;
 }
 
 bool has_links(const struct container_config *config)

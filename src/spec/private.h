@@ -58,9 +58,9 @@ int caps_resolve(const struct host_config *host, uint64_t host_caps, uint64_t *r
 		 uint64_t *ret_missing, struct err *err);
 #define CAP_BIT(n) (UINT64_C(1) << (n))
 
-/* The container's environment in dockerd's order: PATH, HOSTNAME, TERM, then Config.Env (which may
+/* The container's environment in dockerd's order: PATH, HOSTNAME, TERM, `more`, then Config.Env (which may
  * replace or, by a bare name, take away what is there), then HOME. */
-char **env_build(const struct config *config, const char *home);
+char **env_build(const struct config *config, char *const *more, const char *home);
 
 int ulimits_check(const struct objects *ulimits, struct err *err);
 int sysctls_check(const struct host_config *host, struct err *err);

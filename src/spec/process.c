@@ -130,9 +130,9 @@ static void env_set(char **env, size_t *n, const char *entry)
 		env[(*n)++] = xstrdup(entry);
 }
 
-char **env_build(const struct config *config, const char *home)
+char **env_build(const struct config *config, char *const *more, const char *home)
 {
-	char **env = xcalloc(strv_len(config->env) + 5, sizeof *env);
+	char **env = xcalloc(strv_len(config->env) + strv_len(more) + 5, sizeof *env);
 	bool has_home = false;
 	size_t n = 0;
 
@@ -140,6 +140,8 @@ char **env_build(const struct config *config, const char *home)
 	env[n++] = xasprintf("HOSTNAME=%s", config->hostname ? config->hostname : "");
 	if (config->tty)
 		env[n++] = xstrdup("TERM=xterm");
+	for (; more && *more; more++)
+		env_set(env, &n, *more);
 	for (char **e = config->env; e && *e; e++)
 		env_set(env, &n, *e);
 	for (size_t i = 0; i < n; i++)
@@ -274,7 +276,7 @@ int process_write(struct build *b, const char *key, struct err *err)
 	const struct host_config *h = b->in->host;
 	const char *apparmor = security_apparmor(&b->security, h->privileged);
 	autofree char *cwd = path_clean(str_empty(c->working_dir) ? "/" : c->working_dir);
-	autostrv char **env = env_build(c, b->user.home);
+	autostrv char **env = env_build(c, b->in->link_env, b->user.home);
 	struct out *o = &b->out;
 
 	if (ulimits_check(&h->ulimits, err) < 0)

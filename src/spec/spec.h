@@ -71,6 +71,7 @@ struct spec_input {
 	char *const *roots;	 /* directories the rootfs is made of, top first (upper, then lower
 				  * ones): where      users and groups are looked up (openat2
 				  * RESOLVE_IN_ROOT;      whiteouts hide) */
+	char *const *link_env;	 /* which links add; NULL: none */
 	const char *cgroup_path; /* linux.cgroupsPath */
 	const char *hostname_path; /* files bind-mounted to /etc/...; NULL: none (--network host
 				      shares the host's) */

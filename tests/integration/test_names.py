@@ -116,6 +116,25 @@ def test_links_are_in_the_hosts_file_and_follow(daemon, docker):
     assert "No such container: nobody" in done.stderr
 
 
+def test_links_on_the_default_bridge_are_in_the_environment(daemon, docker):
+    docker("run", "-d", "--name", "db", "--expose", "5432", "--expose", "53/udp", "-e", "FOO=1", "-e", "HOME=/x", "busybox",
+           "sleep", "1000")
+    at = endpoint(daemon, "db")["IPAddress"]
+    docker("run", "-d", "--name", "web", "--link", "db:my-db", "-e", "MY_DB_ENV_FOO=own", "busybox", "sleep", "1000")
+    for _ in range(2):
+        env = docker("exec", "web", "env").splitlines()
+        init = open(f"/proc/{daemon.container_pid('web')}/environ").read().split("\0")
+        for line in (f"MY_DB_NAME=/web/my-db", f"MY_DB_PORT=udp://{at}:53", f"MY_DB_PORT_5432_TCP=tcp://{at}:5432",
+                     f"MY_DB_PORT_5432_TCP_ADDR={at}", "MY_DB_PORT_5432_TCP_PORT=5432", "MY_DB_PORT_5432_TCP_PROTO=tcp",
+                     f"MY_DB_PORT_53_UDP=udp://{at}:53", "MY_DB_ENV_FOO=own"):
+            assert line in env and line in init, (line, env)
+        assert not [line for line in env if line.startswith("MY_DB_ENV_HOME")]
+        daemon.restart()
+    cid = docker("run", "-d", "--network", "none", "busybox", "env")
+    daemon.wait(cid)
+    assert "DB_" not in docker("logs", cid)
+
+
 def test_a_link_on_a_network_of_the_users_is_there_once(daemon, docker, named):
     cid = docker("run", "-d", "--network", "net", "--link", "web:w", "busybox", "sleep", "1000")
     lines = [l.split() for l in open(daemon.inspect(cid)["HostsPath"])]

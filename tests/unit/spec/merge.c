@@ -122,9 +122,19 @@ TEST(environment_is_in_docker_order)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		autorequest r = request(cases[i].config);
-		autostrv char **env = env_build(&r.config, "/r");
+		autostrv char **env = env_build(&r.config, NULL, "/r");
 		autofree char *text = joined(env);
 
 		assert_string_equal(text, cases[i].env);
 	}
+}
+
+TEST(what_links_add_yields_to_the_users)
+{
+	autorequest r = request("{'Hostname':'h','Env':['A=own','B=2']}");
+	char *const more[] = {(char *) "A=1", (char *) "C=3", NULL};
+	autostrv char **env = env_build(&r.config, more, "/r");
+	autofree char *text = joined(env + 1);
+
+	assert_string_equal(text, "HOSTNAME=h|A=own|C=3|B=2|HOME=/r");
 }
