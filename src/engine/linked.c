@@ -67,7 +67,7 @@ static bool is_in(const struct objects *endpoints, const char *network_id)
 	return false;
 }
 
-/* Its address in a network that we are in. Caller frees. */
+/* Its address in a network that we are in; NULL: in the default bridge. Caller frees. */
 static char *address_of(struct container *other, const struct objects *mine)
 {
 	hold(&other->lock);
@@ -75,7 +75,8 @@ static char *address_of(struct container *other, const struct objects *mine)
 	for (size_t i = 0; i < other->disk.endpoints.n; i++) {
 		const struct endpoint *ep = objects_at(&other->disk.endpoints, struct endpoint, i);
 
-		if (!str_empty(ep->ip) && is_in(mine, ep->network_id))
+		if (!str_empty(ep->ip) &&
+		    (mine ? is_in(mine, ep->network_id) : str_eq(ep->network, "bridge")))
 			return xstrdup(ep->ip);
 	}
 	return NULL;
@@ -174,16 +175,7 @@ static void add_link_env(struct engine *e, char ***env, const char *link, const 
 	if (container_lookup(e->store, target, &other, NULL) < 0)
 		return;
 	theirs = config_of(other, NULL);
-	{
-		hold(&other->lock);
-		for (size_t i = 0; !ip && i < other->disk.endpoints.n; i++) {
-			const struct endpoint *ep =
-				objects_at(&other->disk.endpoints, struct endpoint, i);
-
-			if (str_eq(ep->network, "bridge") && !str_empty(ep->ip))
-				ip = xstrdup(ep->ip);
-		}
-	}
+	ip = address_of(other, NULL);
 	if (!theirs || !ip)
 		return;
 	upper = variable_name(alias);
