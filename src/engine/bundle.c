@@ -12,6 +12,8 @@
 
 #include "base/file.h"
 #include "engine/internal.h"
+#include "engine/networks.h"
+#include "engine/volumes.h"
 #include "spec/spec.h"
 #include "wire/shim_config.h"
 

@@ -10,6 +10,8 @@
 
 #include "base/file.h"
 #include "engine/internal.h"
+#include "engine/networks.h"
+#include "engine/volumes.h"
 #include "spec/spec.h"
 
 /* Modes that name another container are kept by its id, so that a rename of it changes nothing. */

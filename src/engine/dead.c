@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "engine/internal.h"
+#include "engine/networks.h"
 
 #define END_TIMEOUT_MS 10000
 

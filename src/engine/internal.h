@@ -415,54 +415,6 @@ int departed_find(int data_root, const char *ref, int64_t now, struct departed *
 /* Before an auto-remove's first effect. */
 void remember_departure_locked(struct engine *e, const struct container *c);
 
-/* networks.c: a container's places in networks
- * ------------------------------------------------------------------------------- */
-/* Has it a network namespace of its own that is in networks? */
-bool is_networked(const struct config *config, const struct host_config *host);
-/* Completes what a create asks for: the mode, and the networks, the mode's first. */
-int networks_resolve(const struct config *config, struct host_config *host, struct objects *wishes,
-		     struct err *err);
-/* Makes its namespace with all its endpoints, which are then in c->disk and saved. *ret_netns stays
- * as it is where it has no network. What fails is left to networks_leave(). */
-int networks_join(struct engine *e, struct container *c, const struct container_config *config,
-		  int *ret_netns, struct err *err);
-/* By which others find it there. strv, the caller's. */
-char **names_on_network(const struct container_config *config, const struct network_wish *w);
-/* linked.c: what links on the default bridge say of their targets in the environment, in docker's first
- * way: DB_PORT_5432_TCP_ADDR and so on. strv, the caller's. */
-char **links_env(struct engine *e, const struct container_config *config);
-/* By which it finds others there, each as "target:alias". strv, the caller's. */
-char **links_on_network(const struct container_config *config, const struct network_wish *w);
-/* One more that it has; *ep moves. To be saved. */
-void keep_endpoint_locked(struct container *c, const struct endpoint *ep);
-/* So that ports of our choice are the same at the next start. */
-void remember_ports_locked(struct container *c, const struct endpoint *ep);
-/* Does it lead out of the host? Internal ones do not. */
-bool network_leads_out(struct networks *ns, const char *network);
-/* Can it be had? ERR_INVALID. */
-int network_wish_check(const struct network_wish *w, struct err *err);
-/* It has another name. */
-void networks_rename(struct engine *e, struct container *c, const char *old, const char *name);
-/* Takes its endpoints away. May be done twice. */
-void networks_leave(struct engine *e, struct container *c);
-/* Restore: they are its own as phase.json says. */
-void networks_claim(struct engine *e, struct container *c);
-
-/* network_live.c: the networks of a container that lives, running or waiting for its shim's next run
- * ------------------------------------------------------------------------------- */
-/* Its network namespace, as a descriptor; -1 and ERR_CONFLICT where it does not live. */
-int live_netns(struct engine *e, struct container *c, struct err *err);
-/* Gives it at once what its configuration says from now on, and did not say before; what fails is
- * undone. The container is claimed. */
-int live_attach(struct engine *e, struct container *c, const struct container_config *before,
-		const struct container_config *config, const struct network_wish *w, int netns,
-		struct err *err);
-/* Takes that away; another of its networks leads out of the host then, and has its ports. netns: -1
- * where it is gone already. */
-int live_detach(struct engine *e, struct container *c, const struct container_config *before,
-		const struct container_config *config, const struct network_config *n, int netns,
-		struct err *err);
-
 /* session.c: exec sessions on disk
  * ------------------------------------------------------------------------------------------- */
 #define SESSIONS_MAX 1024 /* of one container, which have not ended */
@@ -487,17 +439,6 @@ void sessions_arm_sweep(struct engine *e);
 /* Looks after those that an earlier daemon has left. */
 void sessions_begin(struct engine *e);
 
-/* linked.c: other containers in the hosts file
- * ------------------------------------------------------------------------- */
-bool has_links(const struct container_config *config);
-/* ERR_INVALID where a link is to no container. */
-int links_check(struct engine *e, const struct host_config *host, struct err *err);
-/* The lines of its hosts file. */
-void links_add(struct engine *e, struct container *c, const struct container_config *config,
-	       struct buf *b);
-/* `started` has its addresses: those that have it in their hosts file get them. */
-void links_renew(struct engine *e, struct container *started);
-
 /* top.c, pure: keeps of what ps printed (text, which is changed) the lines of these pids, which
  * ascend. ERR_SYSTEM where there is no column of them. */
 int top_parse(char *text, const pid_t *pids, size_t n_pids, struct top *ret, struct err *err);
@@ -511,52 +452,8 @@ int64_t container_size_rw(struct engine *e, const char *id);
  * ------------------------------------------------------------------------------------------- */
 /* Publishes a container event; extra: key, value, ..., NULL. */
 void notify(struct engine *e, struct container *c, int64_t time_ns, const char *action, ...);
-/* A network's, of one of its members. */
-void notify_network(struct engine *e, const struct endpoint *ep, const char *container,
-		    const char *action);
 void notify_locked(struct engine *e, const struct container *c, int64_t time_ns, const char *action,
 		   ...);
-
-/* volumes.c
- * ------------------------------------------------------------------------------------------- */
-/* Publishes a volume event; extra: key, value, ..., NULL. */
-void notify_volume(struct engine *e, const char *name, int64_t time_ns, const char *action, ...);
-/* A mount point that is a volume, and has its name? */
-bool is_volume(const struct mount_point *m);
-bool config_uses(const struct container_config *cc, const char *name);
-/* Keeps a volume from being removed until the container that is being made is in the store. */
-void volume_claim(struct engine *e, const char *name, const char *container);
-void volumes_unclaim(struct engine *e, const char *container);
-/* A container on its way out uses no volume any more; its anonymous ones go where that was wished
- * for and nobody else uses them. What cannot be removed is logged. */
-void release_volumes(struct engine *e, struct container *c);
-/* Before the API opens: finishes what creates and removals of a former daemon left half done.
- * *ret_gone: directories that are left to volumes_delete(); *ret_left: what cannot be told to be
- * nobody's (strv, both added to). */
-void recover_volumes(struct engine *e, char ***ret_gone, char ***ret_left);
-
-/* volume_mounts.c: the order is make, save config.json, publish; or drop.
- * ------------------------------------------------------------------------------------------- */
-/* Makes the volumes that are not there, fills those that are empty with what the image has, and
- * completes the mount points. */
-int make_volumes(struct engine *e, struct container_config *cc, const struct image *image,
-		 struct err *err);
-void drop_volumes(struct engine *e, const struct container_config *cc);
-int publish_volumes(struct engine *e, const struct container_config *cc, struct err *err);
-int publish_volume(struct engine *e, const char *name, struct err *err);
-/* What the options of its volumes mount, as struct spec_device; what it borrows is config's. An
- * error leaves a part in *ret. ERR_NOT_FOUND, ERR_SYSTEM where a volume is not there. */
-int find_devices(struct engine *e, const struct container_config *config, struct objects *ret,
-		 struct err *err);
-void devices_free(struct objects *devices);
-/* A container is being released: what its volumes had mounted goes, unless others have it, too. */
-void unmount_volumes(struct engine *e, const struct container *c,
-		     const struct container_config *config);
-/* After a restore: the same for what a former daemon could not. */
-void sweep_mounted_volumes(struct engine *e);
-/* "mount" or "unmount" of each of its volumes. */
-void notify_mounts_locked(struct engine *e, const struct container *c, int64_t time_ns,
-			  bool mounted);
 
 /* exec_root.c */
 int exec_root_make_private(const char *path, struct err *err);

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "engine/internal.h"
+#include "engine/networks.h"
 
 /* "db:alias", "db", "/db:/web/alias": which container, and under what name. */
 static void parse(const char *link, char **ret_target, const char **ret_alias)

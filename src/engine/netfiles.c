@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "engine/internal.h"
+#include "engine/networks.h"
 
 #define HOST_FILE_MAX (1 << 20)
 

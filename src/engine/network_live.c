@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "engine/internal.h"
+#include "engine/networks.h"
 
 #define IFNAME_MAX_INDEX 99
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "engine/networks.h"
 
 /* docker's attributes: the labels, then image and name, then what the action adds. */
 static void add_attributes(struct strmap *m, const struct container *c)

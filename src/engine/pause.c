@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "engine/networks.h"
 
 static int begin(struct engine *e, struct container *c, const char *verb,
 		 const struct runtime **ret_rt, struct err *err)

@@ -11,6 +11,8 @@
 
 #include "base/file.h"
 #include "engine/internal.h"
+#include "engine/networks.h"
+#include "engine/volumes.h"
 #include "wire/shim_config.h"
 
 #define SHIM_GRACE_NS (30 * NSEC_PER_SEC)

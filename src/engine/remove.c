@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "engine/internal.h"
+#include "engine/volumes.h"
 
 #define REMOVAL_RETRY_MAX_NS (60 * NSEC_PER_SEC)
 

@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "engine/networks.h"
 #include "engine/restore.h"
+#include "engine/volumes.h"
 
 #define LOAD_THREADS 16 /* a cold disk answers sixteen faster than two */
 

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "engine/internal.h"
+#include "engine/volumes.h"
 
 #define READ_AGAIN_MIN_NS (50 * NSEC_PER_MSEC)
 #define READ_AGAIN_MAX_NS (30 * NSEC_PER_SEC)

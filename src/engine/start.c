@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "engine/internal.h"
+#include "engine/networks.h"
 #include "wire/fault.h"
 #include "wire/proto.h"
 

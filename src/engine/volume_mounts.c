@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "engine/internal.h"
+#include "engine/volumes.h"
 
 /* As labels and options of the volume, where --mount says some. */
 static struct volume_request request_of(const struct container_config *cc,

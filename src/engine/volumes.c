@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/internal.h"
+#include "engine/volumes.h"
 
 void notify_volume(struct engine *e, const char *name, int64_t time_ns, const char *action, ...)
 {
