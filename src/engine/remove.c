@@ -138,7 +138,8 @@ static int end_processes(struct engine *e, struct container *c, bool force, stru
 
 int remove_claimed(struct engine *e, struct container *c, bool force, bool volumes, struct err *err)
 {
-	int r;
+	int r = 0;
+	bool gone;
 
 	if (intend_removal(e, c, force, volumes, err) < 0)
 		return -1;
@@ -149,9 +150,13 @@ int remove_claimed(struct engine *e, struct container *c, bool force, bool volum
 	container_keep_out(c);
 	{
 		hold(&c->lock);
-		container_move_locked(e->store, c, PHASE_REMOVING, "remove");
+		/* Its end may have led to its removal before we had it claimed. */
+		gone = c->gone;
+		if (!gone)
+			container_move_locked(e->store, c, PHASE_REMOVING, "remove");
 	}
-	r = finish_removal(e, c, err);
+	if (!gone)
+		r = finish_removal(e, c, err);
 	if (container_let_in(c))
 		engine_kick(e, c);
 	return r;

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from kit import host
+from kit.inject import Strace
 
 UNKNOWN = "f00dfeed" * 8
 
@@ -304,6 +305,16 @@ def test_force_removal_takes_children_along(daemon, api):
     assert len(pids) == 3
     api.delete(f"/containers/{cid}", force=True, expect=204)
     assert not any(host.alive(p) for p in pids)
+
+
+@pytest.mark.one_runtime
+@pytest.mark.parametrize("ms", [200, 300, 400])
+def test_removal_by_force_meets_the_one_that_its_own_signal_brought_about(daemon, ms):
+    """It finds the container on its way out, and neither removes it nor tells of it again."""
+    cid, before = daemon.run("sleep 1000"), time.time()
+    with Strace(daemon.pid, {"pidfd_send_signal": f"delay_exit={ms}000", "renameat": "delay_enter=100000"}):
+        daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
+    assert len(daemon.past_events(before, event=["destroy"], container=[cid])) == 1
 
 
 def test_auto_removed_container_is_gone_after_its_end(daemon, api):

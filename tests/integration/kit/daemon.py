@@ -13,7 +13,7 @@ from pathlib import Path
 from . import leaks
 from .api import API, Api, ApiError, demux
 from .hijack import Hijacked
-from .host import MountNamespace, wait_for
+from .host import MountNamespace, is_held_back, wait_for
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build")).resolve()
@@ -111,7 +111,8 @@ class Daemon:
         return int((self.data / "holdfast.lock").read_text() or 0)
 
     def stop(self, timeout=30):
-        """SIGTERM; returns the exit status."""
+        """SIGTERM, once it is heard: of a process that has only been started it is the end. Returns the exit status."""
+        wait_for(lambda: not self.running or is_held_back(self.pid, signal.SIGTERM), "signals to be taken")
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout)
 

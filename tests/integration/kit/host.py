@@ -77,6 +77,17 @@ def status_field(pid, field):
     raise KeyError(field)
 
 
+def is_held_back(pid, sig):
+    """Does a thread of it block the signal? The one that waits for it by sigwait(3) does not just then."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            if int(status_field(task.name, "SigBlk"), 16) & 1 << sig - 1:
+                return True
+        except OSError:
+            pass  # it has ended
+    return False
+
+
 def memory_kib(pid, field):
     """A line of its memory as a whole: Pss, Pss_Anon, Private_Dirty…"""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():

@@ -8,20 +8,16 @@ from pathlib import Path
 from .host import wait_for
 
 
-class Inject:
-    """The n-th `call` of each thread of `pid` fails with `error`; when: "3", or "3+" for all from there on.
-    error "SIGKILL": it is killed before that call instead.
+class Strace:
+    """calls: what is done to each by name, in strace's words (--inject)."""
 
-    children: in the programs it starts as well; a shim is never among them, for it is let go when
-    it is executed.
-    """
-
-    def __init__(self, pid, call, error, when, children=False):
+    def __init__(self, pid, calls, children=False):
         self.out = tempfile.NamedTemporaryFile("r")
         let_go = [] if children else ["-b", "execve"]
+        injections = [word for call, what in calls.items() for word in ("-e", f"inject={call}:{what}")]
         self.process = subprocess.Popen(
-            ["strace", "-f", *let_go, "-qq", "-o", self.out.name, "-e", f"trace={call}",
-             "-e", f"inject={call}:{'signal' if error.startswith('SIG') else 'error'}={error}:when={when}", "-p", str(pid)],
+            ["strace", "-f", *let_go, "-qq", "-o", self.out.name, "-e", f"trace={','.join(calls)}",
+             *injections, "-p", str(pid)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
             wait_for(lambda: self.process.poll() is not None or all_traced(pid), "strace", 10)
@@ -49,6 +45,19 @@ class Inject:
         self.process.stderr.close()
         self.hits = [line.split(None, 1)[1] for line in self.out.read().splitlines() if "(INJECTED)" in line]
         self.out.close()
+
+
+class Inject(Strace):
+    """The n-th `call` of each thread of `pid` fails with `error`; when: "3", or "3+" for all from there on.
+    error "SIGKILL": it is killed before that call instead.
+
+    children: in the programs it starts as well; a shim is never among them, for it is let go when
+    it is executed.
+    """
+
+    def __init__(self, pid, call, error, when, children=False):
+        what = "signal" if error.startswith("SIG") else "error"
+        super().__init__(pid, {call: f"{what}={error}:when={when}"}, children)
 
 
 def all_traced(pid):
