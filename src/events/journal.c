@@ -288,8 +288,41 @@ static bool same_line(const struct journal_view *v, const struct journal_place *
 	       memcmp(x, y, a->len) == 0;
 }
 
+static bool is_in(const struct strmap *all, const struct strmap *m)
+{
+	const char *key, *value;
+
+	strmap_foreach (m, key, value)
+		if (strcmp(key, "name") != 0 && !str_eq(strmap_get(all, key), value))
+			return false;
+	return true;
+}
+
+/* A container's name is the one that it had at the telling: a rename may have come between. */
+static bool same_event(const struct journal_view *v, const struct journal_place *a,
+		       const struct journal_place *b)
+{
+	struct event x, y;
+	bool same;
+
+	if (same_line(v, a, b))
+		return true;
+	if (journal_read(v, a, &x) < 0)
+		return false;
+	if (journal_read(v, b, &y) < 0) {
+		event_free(&x);
+		return false;
+	}
+	same = str_eq(x.type, "container") && str_eq(x.type, y.type) &&
+	       str_eq(x.action, y.action) && str_eq(x.id, y.id) &&
+	       is_in(&x.attributes, &y.attributes) && is_in(&y.attributes, &x.attributes);
+	event_free(&x);
+	event_free(&y);
+	return same;
+}
+
 /* What a daemon published and died before it noted that, the next one publishes again, with the
- * same time and words: that happened once. The places are in order of time. */
+ * same time: that happened once. The places are in order of time. */
 static size_t drop_doubles(const struct journal_view *v, struct journal_place *p, size_t n)
 {
 	size_t kept = 0, begin = 0; /* of those with the time of the last kept */
@@ -300,7 +333,7 @@ static size_t drop_doubles(const struct journal_view *v, struct journal_place *p
 		if (kept && p[begin].time_ns != p[i].time_ns)
 			begin = kept;
 		for (size_t k = begin; k < kept && !twice; k++)
-			twice = same_line(v, &p[k], &p[i]);
+			twice = same_event(v, &p[k], &p[i]);
 		if (!twice)
 			p[kept++] = p[i];
 	}

@@ -32,9 +32,10 @@ static struct events *opened(const char *dir)
 	return e;
 }
 
-static void publish(struct events *e, int64_t time_ns, const char *action, const char *id)
+static void publish_of(struct events *e, int64_t time_ns, const char *action, const char *id,
+		       const char *name, const char *image)
 {
-	char *attributes[] = {S("image"), S("debian:12"), S("name"), S("web"), NULL};
+	char *attributes[] = {S("image"), (char *) image, S("name"), (char *) name, NULL};
 	struct event ev = {
 		.time_ns = time_ns,
 		.type = S("container"),
@@ -44,6 +45,11 @@ static void publish(struct events *e, int64_t time_ns, const char *action, const
 	};
 
 	events_publish(e, &ev);
+}
+
+static void publish(struct events *e, int64_t time_ns, const char *action, const char *id)
+{
+	publish_of(e, time_ns, action, id, "web", "debian:12");
 }
 
 static struct event_listener *listening(struct events *e, int64_t since, int64_t until)
@@ -155,12 +161,15 @@ TEST(what_was_told_twice_happened_once)
 	e = opened(dir);
 	publish(e, 100, "oom", "x");
 	publish(e, 100, "die", "x");
+	publish_of(e, 100, "die", "x", "renamed", "debian:12");
+	publish_of(e, 100, "die", "x", "web", "other");
 	publish(e, 100, "die", "y");
 	publish(e, 101, "die", "x");
 	l = listening(e, 1, 0);
 	assert_next(l, "start", 90);
 	assert_next(l, "oom", 100);
 	assert_next(l, "die", 100);
+	assert_next(l, "die", 100); /* with other words */
 	assert_next(l, "die", 100); /* another container's */
 	assert_next(l, "die", 101);
 	assert_nothing(l, 0);
