@@ -65,11 +65,13 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 	b->len += (size_t) n;
 }
 
-size_t utf8_len(const unsigned char *s, size_t n)
+size_t utf8_len(const unsigned char *s, size_t n, bool *ret_cut)
 {
 	unsigned char lo = 0x80, hi = 0xbf;
 	size_t len;
 
+	if (ret_cut)
+		*ret_cut = false;
 	if (s[0] < 0x80)
 		return 1;
 	if (s[0] >= 0xc2 && s[0] <= 0xdf)
@@ -90,12 +92,12 @@ size_t utf8_len(const unsigned char *s, size_t n)
 		lo = 0x90;
 	else if (s[0] == 0xf4)
 		hi = 0x8f;
-
-	if (n < len || s[1] < lo || s[1] > hi)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
+	for (size_t i = 1; i < len; i++, lo = 0x80, hi = 0xbf) {
+		if (i == n && ret_cut)
+			*ret_cut = true;
+		if (i == n || s[i] < lo || s[i] > hi)
 			return 0;
+	}
 	return len;
 }
 
@@ -130,7 +132,7 @@ void buf_add_json(struct buf *b, const char *s, size_t n)
 			i++;
 		if (i == n)
 			break;
-		len = utf8_len(u + i, n - i);
+		len = utf8_len(u + i, n - i, NULL);
 		if (len > 1) {
 			i += len;
 			continue;

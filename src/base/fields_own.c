@@ -69,9 +69,8 @@ static char *read_rich_string(struct reader *r, const char *s)
 	autobuf text = {0};
 
 	while (*s != '"') {
-		size_t len = json_plain[(unsigned char) *s]
-				     ? 1
-				     : utf8_len((const unsigned char *) s, (size_t) (r->end - s));
+		const unsigned char *u = (const unsigned char *) s;
+		size_t len = json_plain[*u] ? 1 : utf8_len(u, (size_t) (r->end - s), NULL);
 		char c = *s == '\\' ? meaning(s[1]) : '\0';
 
 		if (*s == '\\' && c) {

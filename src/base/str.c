@@ -130,7 +130,7 @@ bool str_empty(const char *s)
 static size_t char_len(const char *s)
 {
 	size_t n = strnlen(s, 4);
-	size_t len = n > 0 ? utf8_len((const unsigned char *) s, n) : 0;
+	size_t len = n > 0 ? utf8_len((const unsigned char *) s, n, NULL) : 0;
 
 	return len > 0 ? len : 1;
 }

@@ -26,9 +26,9 @@ void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf,
 void buf_add_json(struct buf *b, const char *s, size_t n);
 /* The bytes that stand for themselves in a JSON string, whatever is beside them. */
 extern const bool json_plain[256];
-/* Length of the UTF-8 character at s, of which n bytes are there; 0 where it is none (too long, a
- * surrogate, cut short). */
-size_t utf8_len(const unsigned char *s, size_t n);
+/* Length of the UTF-8 character at s, of which n bytes are there, at least one; 0 where it is none
+ * (too long, a surrogate, cut short). *ret_cut (which may be NULL): so far it is one, and cut short. */
+size_t utf8_len(const unsigned char *s, size_t n, bool *ret_cut);
 /* Makes room for n more bytes and returns where they go; the caller adds to b->len what it used. */
 char *buf_reserve(struct buf *b, size_t n);
 /* Drops n bytes from the front. */

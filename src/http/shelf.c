@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/passfd.h"
 #include "base/thread.h"
 
 /* Of a slot, in shared memory. */
@@ -106,59 +107,6 @@ void http_shelf_free(struct http_shelf *h)
 	free(h);
 }
 
-union control {
-	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
-
-static bool send_fd(int to, int fd)
-{
-	struct iovec iov = {.iov_base = (void *) "", .iov_len = 1};
-	union control control = {0};
-	struct msghdr m = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof control.bytes,
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	return sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
-}
-
-/* flags: MSG_PEEK leaves it there as well. */
-static int receive_fd(int from, int flags)
-{
-	char byte;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	union control control = {0};
-	struct msghdr m = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof control.bytes,
-	};
-	struct cmsghdr *c;
-	ssize_t r = recvmsg(from, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
-	int fd;
-
-	if (r <= 0) {
-		errno = r == 0 ? EPIPE : errno;
-		return -1;
-	}
-	c = CMSG_FIRSTHDR(&m);
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fd)) {
-		errno = EMFILE; /* so that it could not be received */
-		return -1;
-	}
-	memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	return fd;
-}
-
 static void give_back(struct http_shelf *h, int slot)
 {
 	hold(&h->lock);
@@ -167,7 +115,7 @@ static void give_back(struct http_shelf *h, int slot)
 
 static int put_in(struct http_shelf *h, int slot, int fd)
 {
-	if (send_fd(h->pairs[slot][0], fd))
+	if (fd_send(h->pairs[slot][0], fd))
 		return slot;
 	give_back(h, slot);
 	return -1;
@@ -201,7 +149,7 @@ static void drop_first(int from)
 
 int shelf_put_queued(struct http_shelf *h, int queue_fd, int *ret_slot)
 {
-	int fd = receive_fd(queue_fd, MSG_PEEK);
+	int fd = fd_receive(queue_fd, MSG_PEEK);
 
 	if (fd < 0)
 		return -1;
@@ -212,7 +160,7 @@ int shelf_put_queued(struct http_shelf *h, int queue_fd, int *ret_slot)
 
 void shelf_drop_double(int queue_fd, bool (*is_there)(void *arg, uint64_t cookie), void *arg)
 {
-	autoclose int fd = receive_fd(queue_fd, MSG_PEEK);
+	autoclose int fd = fd_receive(queue_fd, MSG_PEEK);
 
 	if (fd >= 0 && is_there(arg, shelf_cookie(fd)))
 		drop_first(queue_fd);
@@ -275,10 +223,10 @@ void shelf_end_answer(struct http_shelf *h, int slot)
 static int look_into(struct http_shelf *h, unsigned i)
 {
 	int *pair = h->pairs[i], first = pair[0];
-	int fd = receive_fd(first, MSG_PEEK);
+	int fd = fd_receive(first, MSG_PEEK);
 
 	if (fd < 0)
-		return receive_fd(pair[1], MSG_PEEK);
+		return fd_receive(pair[1], MSG_PEEK);
 	pair[0] = pair[1];
 	pair[1] = first;
 	return fd;

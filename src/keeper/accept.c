@@ -1,10 +1,10 @@
 /* Accepting for the daemon: each connection is a message of one byte and a descriptor. */
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/passfd.h"
 #include "keeper/keeper.h"
 
 int queue_open(struct keeper *k)
@@ -18,29 +18,6 @@ int queue_open(struct keeper *k)
 	return 0;
 }
 
-static bool send_fd(int to, int fd)
-{
-	char byte = 0;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct msghdr m = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof control.bytes,
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	return sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
-}
-
 bool queue_has_room(const struct keeper *k)
 {
 	return k->accepts && k->waiting < 0;
@@ -48,7 +25,7 @@ bool queue_has_room(const struct keeper *k)
 
 bool queue_push(struct keeper *k)
 {
-	if (k->waiting >= 0 && send_fd(k->queue, k->waiting)) {
+	if (k->waiting >= 0 && fd_send(k->queue, k->waiting)) {
 		(void) close(k->waiting);
 		k->waiting = -1;
 	}

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/passfd.h"
 
 void console_init(struct console *c, struct loop *loop, int dir)
 {
@@ -29,44 +30,17 @@ static void close_socket(struct console *c)
 	(void) unlinkat(c->dir, CONSOLE_SOCK, 0);
 }
 
-static int recv_fd(int sock)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} room;
-	char text[256];
-	struct iovec iov = {.iov_base = text, .iov_len = sizeof text};
-	struct msghdr m = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = room.bytes,
-		.msg_controllen = sizeof room.bytes,
-	};
-	struct cmsghdr *c;
-	int fd;
-
-	if (recvmsg(sock, &m, MSG_CMSG_CLOEXEC) < 0)
-		return -errno;
-	c = CMSG_FIRSTHDR(&m);
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -EPROTO;
-	memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	return fd;
-}
-
 static void on_terminal(void *arg, uint32_t events)
 {
 	struct console *c = arg;
-	int master = recv_fd(c->sock.fd);
+	int master = fd_receive(c->sock.fd, 0), errnum = errno;
 
 	(void) events;
-	if (master == -EAGAIN)
+	if (master < 0 && errnum == EAGAIN)
 		return;
 	close_socket(c);
 	if (master < 0) {
-		log_error("the runtime sent no terminal: %s", strerror(-master));
+		log_error("the runtime sent no terminal: %s", strerror(errnum));
 		return;
 	}
 	(void) fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);

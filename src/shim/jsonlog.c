@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/str.h"
 #include "base/time.h"
 
 #define HEAD "{\"log\":\""
@@ -72,41 +73,6 @@ static inline size_t copy_plain(char *to, const char *s)
 #endif
 }
 
-/* Length of the character that s begins with. 0: none. *ret_cut: it may be one that is cut off at
- * the end. */
-static size_t utf8_len(const unsigned char *s, size_t n, bool *ret_cut)
-{
-	unsigned char lo = 0x80, hi = 0xbf;
-	size_t len;
-
-	*ret_cut = false;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		len = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		len = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (s[0] == 0xe0)
-		lo = 0xa0; /* below: too long a form */
-	else if (s[0] == 0xed)
-		hi = 0x9f; /* above: surrogates */
-	else if (s[0] == 0xf0)
-		lo = 0x90;
-	else if (s[0] == 0xf4)
-		hi = 0x8f; /* above: not Unicode */
-	for (size_t i = 1; i < len; i++, lo = 0x80, hi = 0xbf) {
-		if (i == n) {
-			*ret_cut = true;
-			return 0;
-		}
-		if (s[i] < lo || s[i] > hi)
-			return 0;
-	}
-	return len;
-}
-
 static char *put_escape(char *to, unsigned char c)
 {
 	static const char hex[16] = "0123456789abcdef";
@@ -127,8 +93,7 @@ static char *put_escape(char *to, unsigned char c)
 /* Puts the character at s, which is above ASCII; returns the bytes used of s. */
 static size_t put_wide(char **to, const char *s, size_t n)
 {
-	bool cut;
-	size_t len = utf8_len((const unsigned char *) s, n, &cut);
+	size_t len = utf8_len((const unsigned char *) s, n, NULL);
 
 	if (len == 0) {
 		*to = stpcpy(*to, "\\ufffd");

@@ -108,12 +108,13 @@ def test_mtu_bridge_name_and_what_nobody_knows(daemon, host, docker):
 
 
 def test_a_macvlan_is_on_the_parents_wire(daemon, host, docker):
+    try:
+        host.run("ip", "link", "add", "probe", "link", "wan0", "type", "macvlan")
+        host.run("ip", "link", "del", "probe")
+    except subprocess.CalledProcessError:
+        pytest.skip("this kernel has no macvlan")
     docker("network", "create", "-d", "macvlan", "--subnet", "10.9.0.0/24", "--gateway", "10.9.0.2", "-o", "parent=wan0", "wire")
-    done = docker.run("run", "-d", "--name", "one", "--network", "wire", "--ip", "10.9.0.77", "-p", "8080:80", "busybox",
-                      *SERVE, check=False)
-    if "not supported" in done.stderr:
-        pytest.skip(done.stderr)
-    assert done.returncode == 0, done.stderr
+    docker("run", "-d", "--name", "one", "--network", "wire", "--ip", "10.9.0.77", "-p", "8080:80", "busybox", *SERVE)
     assert get(host.neighbour, "10.9.0.77") == daemon.inspect("one")["Id"][:12]
     assert default_route(daemon, host, "one") == ("eth0", "10.9.0.2")
     # Nothing is published there, as with docker: it has an address of its own.

@@ -121,7 +121,7 @@ def test_a_start_that_fails_ends_them(new_shim):
     shim.wait_end()
 
 
-@pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps memory")
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps what is freed: CI runs tests/shim on the release build")
 def test_memory_goes_when_followers_do(new_shim):
     shim = numbered(new_shim, 20000)
 
