@@ -179,6 +179,7 @@ struct container {
 	bool reconciling;      /* a worker reconciles it now */
 	bool missed;	       /* a reconcile was asked for while busy */
 	bool volumes_released; /* it is on its way out, and uses none any more */
+	bool volumes_let_go;   /* its run is over, and needs none mounted any more */
 	bool stop_keeps_wish;  /* by its lock: the stop in progress is the host's, not a user's */
 	bool keep;	       /* a restart is under way: its end does not auto-remove it */
 	bool exit_known;       /* how init ended, where it came to us to be reaped: */

@@ -61,6 +61,7 @@ static void begin_start(struct engine *e, struct container *c, const char *verb)
 	fields_init(container_phase_fields, &c->disk);
 	c->disk.verb = xstrdup(verb);
 	c->disk.deadline_ns = now_ns() + START_TIMEOUT_MS * NSEC_PER_MSEC;
+	c->volumes_let_go = false;
 	container_move_locked(e->store, c, PHASE_STARTING, verb);
 }
 

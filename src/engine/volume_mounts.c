@@ -230,12 +230,13 @@ static bool may_have_mounted(struct container *c, const char *name)
 {
 	hold(&c->lock);
 
-	if (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED || c->volumes_released)
+	if (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED || c->volumes_released ||
+	    c->volumes_let_go)
 		return false;
 	return !c->config || config_uses(c->config, name);
 }
 
-static void unmount_unused(struct engine *e, const char *name, const struct container *except)
+static void unmount_unused(struct engine *e, const char *name)
 {
 	hold(&e->volumes_lock);
 	struct container **list;
@@ -246,20 +247,25 @@ static void unmount_unused(struct engine *e, const char *name, const struct cont
 		return;
 	container_store_all(e->store, &list, &n);
 	for (size_t i = 0; i < n && !used; i++)
-		used = list[i] != except && may_have_mounted(list[i], name);
+		used = may_have_mounted(list[i], name);
 	container_list_free(list, n);
 	if (!used)
 		volumes_unmount(e->volumes, name);
 }
 
-void unmount_volumes(struct engine *e, const struct container *c,
-		     const struct container_config *config)
+void unmount_volumes(struct engine *e, struct container *c, const struct container_config *config)
 {
+	/* Of two that end at once, each sees that the other has let go, or is seen by it: neither is
+	 * at rest yet. */
+	{
+		hold(&c->lock);
+		c->volumes_let_go = true;
+	}
 	for (size_t i = 0; config && i < config->mounts.n; i++) {
 		const struct mount_point *m = objects_at(&config->mounts, struct mount_point, i);
 
 		if (is_volume(m))
-			unmount_unused(e, m->name, c);
+			unmount_unused(e, m->name);
 	}
 }
 
@@ -268,7 +274,7 @@ void sweep_mounted_volumes(struct engine *e)
 	autostrv char **mounted = volumes_mounted(e->volumes);
 
 	for (char **name = mounted; name && *name; name++)
-		unmount_unused(e, *name, NULL);
+		unmount_unused(e, *name);
 }
 
 void notify_mounts_locked(struct engine *e, const struct container *c, int64_t time_ns,

@@ -36,8 +36,7 @@ int find_devices(struct engine *e, const struct container_config *config, struct
 		 struct err *err);
 void devices_free(struct objects *devices);
 /* A container is being released: what its volumes had mounted goes, unless others have it, too. */
-void unmount_volumes(struct engine *e, const struct container *c,
-		     const struct container_config *config);
+void unmount_volumes(struct engine *e, struct container *c, const struct container_config *config);
 /* After a restore: the same for what a former daemon could not. */
 void sweep_mounted_volumes(struct engine *e);
 /* "mount" or "unmount" of each of its volumes. */

@@ -24,13 +24,18 @@ pytestmark = pytest.mark.timeout(900)
 MANY = 400
 
 
-def gone(daemon, cid):
-    return daemon.api.get(f"/containers/{cid}/json").status == 404
+def look(daemon, cid):
+    """What is shown of it in one answer, for it may go at any time; None: it is gone."""
+    answer = daemon.api.get(f"/containers/{cid}/json")
+    return None if answer.status == 404 else answer.json
+
+
+def state(daemon, cid):
+    return (look(daemon, cid) or {"State": {"Status": "gone", "Error": ""}})["State"]
 
 
 def status(daemon, cid):
-    answer = daemon.api.get(f"/containers/{cid}/json")
-    return "gone" if answer.status == 404 else answer.json["State"]["Status"]
+    return state(daemon, cid)["Status"]
 
 
 # --- verbs on one container: how it is made, what is done, and what it then may be
@@ -167,11 +172,12 @@ def check_told(daemon, told):
     for cid, (point, answer, may_be) in told.items():
         assert daemon.running
         try:
-            host.wait_for(lambda: status(daemon, cid) in may_be, "what was told", 10)
+            host.wait_for(lambda: status(daemon, cid) in may_be, "what was told", 60)
         except AssertionError:
-            raise AssertionError(f"{point}: told {answer}, {cid[:12]} is {daemon.state(cid)}, not {may_be}") from None
-        if "exited" in may_be and status(daemon, cid) == "exited":
-            assert daemon.state(cid)["ExitCode"] in (3, 137, 143, 128), (point, daemon.state(cid))
+            raise AssertionError(f"{point}: told {answer}, {cid[:12]} is {state(daemon, cid)}, not {may_be}") from None
+        now = state(daemon, cid)
+        if "exited" in may_be and now["Status"] == "exited":
+            assert now["ExitCode"] in (3, 137, 143, 128), (point, now)
 
 
 def assert_shown_as(shown, was):
@@ -184,18 +190,20 @@ def assert_shown_as(shown, was):
 def steady(daemon, cids):
     """What is shown when clean-ups and removals have come to their end."""
     def restless(cid):
-        now, held = status(daemon, cid), (daemon.exec / "containers" / cid).exists()
-        pending = now != "gone" and "clean-up pending" in daemon.state(cid)["Error"]
-        return now == "removing" or pending or (now in ("exited", "created", "gone") and held)
+        # Held first: what is gone by then holds nothing any more.
+        held = (daemon.exec / "containers" / cid).exists()
+        now = state(daemon, cid)
+        return (now["Status"] == "removing" or "clean-up pending" in now["Error"]
+                or (now["Status"] in ("exited", "created", "gone") and held))
 
     try:
-        host.wait_for(lambda: not any(map(restless, cids)), "clean-ups to end", 10)
+        host.wait_for(lambda: not any(map(restless, cids)), "clean-ups to end", 60)
     except AssertionError:
         left = [c for c in cids if restless(c)]
         said = [line for line in daemon.stderr().splitlines() if any(c[:12] in line for c in left)]
-        raise AssertionError("not clean: " + "\n".join(str(daemon.inspect(c)["State"]) for c in left)
+        raise AssertionError("not clean: " + "\n".join(str(state(daemon, c)) for c in left)
                              + "\n" + "\n".join(said)) from None
-    return {c: daemon.inspect(c) for c in cids if not gone(daemon, c)}
+    return {c: shown for c in cids if (shown := look(daemon, c))}
 
 
 @pytest.mark.one_runtime
@@ -274,8 +282,8 @@ def test_prune_on_a_failing_disk(daemon, whole):
             answer = daemon.api.post("/containers/prune")
         pruned = check_answer(answer, ERRORS[fault[1]], f"prune, {point}") and answer.json["ContainersDeleted"] or []
         # What was not pruned is there, or was meant to go and goes.
-        assert cid not in pruned or gone(daemon, cid), point
-        assert gone(daemon, cid) or status(daemon, cid) in ("exited", "removing"), point
+        now = status(daemon, cid)
+        assert now == "gone" or cid not in pruned and now in ("exited", "removing"), point
         return faults.hits
 
     each_point(whole, 1, attempt)

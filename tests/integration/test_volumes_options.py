@@ -11,6 +11,7 @@ import pytest
 from kit import leaks
 from kit.archives import file, folder, layer, on_busybox
 from kit.host import wait_exit, wait_for
+from kit.inject import Strace
 from kit.orphans import shim_of
 
 
@@ -39,8 +40,21 @@ def test_tmpfs(daemon):
     assert shown["Mountpoint"] == str(daemon.data / "volumes/data/_data")
     assert daemon.output("cat /d/file", {"Binds": ["data:/d"]}) == "x\n"  # the same one
     daemon.stop_container(cid, t=0)
-    assert mounted(daemon) == []
+    # The other one has ended, but nobody was told that it is released.
+    wait_for(lambda: not mounted(daemon), "the volume to be unmounted")
     assert daemon.output("ls /d", {"Binds": ["data:/d"]}) == ""
+
+
+def test_two_that_end_at_once_leave_nothing_mounted(daemon):
+    make(daemon, type="tmpfs", device="tmpfs")
+    cids = [daemon.run("sleep 1000", {"Binds": ["data:/d"]}) for _ in range(2)]
+    pids = [daemon.container_pid(cid) for cid in cids]
+    # Each looks for the other between its own unmount of volumes and its rest.
+    with Strace(daemon.pid, {"umount2": "delay_enter=500000"}):
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not any((daemon.exec / "containers" / cid).exists() for cid in cids), "their releases")
+    assert mounted(daemon) == []
 
 
 def test_what_is_mounted_stays_while_one_uses_it(daemon):
