@@ -6,13 +6,12 @@
  *	GATEWAY[,GATEWAY6]
  *	OWNER ADDRESS ADDRESS6 NAME,NAME... [RESOLVER,...]
  *
- * The files are written from memory whenever members come or go, then it is told by SIGHUP, or
- * started. It ends by itself when no file is left. Between the first change and its being told a
- * mark beside them says so to the daemon that comes after us if we die there.
+ * The files are written from memory whenever members come or go, then it is told, or started, and
+ * ended when no file is left (dns_server.c). Between the first change and its being told a mark
+ * beside them says so to the daemon that comes after us if we die there.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,18 +19,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/proc.h"
-#include "base/spawn.h"
 #include "base/thread.h"
 #include "network/private.h"
 
 #define DNS_DIR	     "dns"
 #define DNS_NEW	     "dns.new" /* beside it: whatever is in it is taken for a network */
 #define DNS_UNTOLD   "dns.untold"
-#define PID_FILE     "aardvark.pid"
 #define DNS_FILE_MAX (16 << 20)
-#define START_MS     10000
-#define PROGRAM	     "/usr/lib/podman/aardvark-dns"
 
 static char *dns_path(const struct networks *ns)
 {
@@ -41,62 +35,7 @@ static char *dns_path(const struct networks *ns)
 bool dns_serves(const struct networks *ns, const struct network *n)
 {
 	return ns->o.exec_root && n->bridge[0] && !network_is_builtin(n) &&
-	       exists_at(AT_FDCWD, ns->o.dns ?: PROGRAM);
-}
-
-/* The process */
-
-/* A pidfd of the one that serves our directory, or -1. */
-static int find_server(const char *dir)
-{
-	autoclose int fd = open_dir_at(AT_FDCWD, dir);
-	autofree char *path = NULL;
-	char text[32], cmdline[4096];
-	autoclose int pidfd = -1;
-	int64_t pid;
-
-	if (fd < 0 || read_small_at(fd, PID_FILE, text, sizeof text) < 0 ||
-	    parse_i64(text, &pid) < 0 || pid <= 1)
-		return -1;
-	pidfd = pidfd_open_checked((pid_t) pid, proc_start_ticks((pid_t) pid));
-	path = xasprintf("/proc/%d/cmdline", (int) pid);
-	/* argv[2], behind --config: whoever else has that pid now does not speak of our directory.
-	 */
-	if (pidfd < 0 || read_small_at(AT_FDCWD, path, cmdline, sizeof cmdline) < 0)
-		return -1;
-	for (const char *arg = cmdline; arg < cmdline + sizeof cmdline - 1 && *arg;
-	     arg += strlen(arg) + 1)
-		if (str_eq(arg, dir))
-			return take_fd(pidfd);
-	return -1;
-}
-
-static int start_server(const struct networks *ns, const char *dir)
-{
-	const char *argv[] = {ns->o.dns ?: PROGRAM, "--config", dir, "--port", "53", "run", NULL};
-	const struct spawn s = {.argv = argv};
-	struct spawn_result result = {0};
-	struct err err = {0};
-	int r = spawn_run(&s, START_MS, 0, &result, &err);
-
-	if (r < 0)
-		log_error("names of networks: %s", err.text);
-	else if (result.code != 0)
-		log_error("names of networks: %s ended with %d: %.200s", argv[0], result.code,
-			  result.err_text ?: "");
-	r = r < 0 || result.code != 0 ? -1 : 0;
-	spawn_result_free(&result);
-	return r;
-}
-
-/* Reading anew it is deaf for a moment: so only where there is something new. */
-static int tell_server(const struct networks *ns, const char *dir, bool needed, bool changed)
-{
-	autoclose int pidfd = find_server(dir);
-
-	if (pidfd >= 0 && (!changed || pidfd_kill(pidfd, SIGHUP) == 0))
-		return 0;
-	return needed ? start_server(ns, dir) : 0;
+	       exists_at(AT_FDCWD, dns_program(ns));
 }
 
 /* The files */
@@ -256,31 +195,43 @@ static bool put_network(int root, const struct network *n)
 	return r != 0;
 }
 
-/* Of one network, or of all. *ret_changed: there is something to tell. */
-static bool put_locked(struct networks *ns, int root, const char *id, bool *ret_changed)
-{
-	bool any = false;
+/* What the server is to do. */
+struct task {
+	bool changed;  /* there is something to tell */
+	struct ip *at; /* the gateways that it listens at */
+	size_t n;
+};
 
+static void add_gateway(struct task *t, const struct ip *gateway)
+{
+	t->at = xreallocarray(t->at, t->n + 1, sizeof *t->at);
+	t->at[t->n++] = *gateway;
+}
+
+/* Of one network, or of all. */
+static void put_locked(struct networks *ns, int root, const char *id, struct task *t)
+{
 	hold(&ns->lock);
 	for (size_t i = 0; i < ns->n; i++) {
 		const struct network *n = ns->all[i];
 
 		if (!dns_serves(ns, n))
 			continue;
-		any |= n->n_members > 0;
+		if (n->n_members > 0)
+			add_gateway(t, &n->pools[0].gateway);
 		if (!id || str_eq(n->config.id, id))
-			*ret_changed |= put_network(root, n);
+			t->changed |= put_network(root, n);
 	}
-	return any;
 }
 
 void dns_write(struct networks *ns, const char *id)
 {
 	autofree char *dir = NULL;
 	autoclose int root = -1;
-	bool any, changed;
+	struct task t = {0};
+	int r;
 
-	if (!ns->o.exec_root || !exists_at(AT_FDCWD, ns->o.dns ?: PROGRAM))
+	if (!ns->o.exec_root || !exists_at(AT_FDCWD, dns_program(ns)))
 		return;
 	hold(&ns->dns);
 	dir = dns_path(ns);
@@ -289,9 +240,11 @@ void dns_write(struct networks *ns, const char *id)
 		log_error("names of networks: %s: %s", dir, strerror(errno));
 		return;
 	}
-	changed = exists_at(root, DNS_UNTOLD);
-	any = put_locked(ns, root, id, &changed);
-	if (tell_server(ns, dir, any, changed) == 0 && changed)
+	t.changed = exists_at(root, DNS_UNTOLD);
+	put_locked(ns, root, id, &t);
+	r = dns_server_serve(ns, dir, t.changed, t.at, t.n);
+	free(t.at);
+	if (r == 0 && t.changed)
 		(void) unlinkat(root, DNS_UNTOLD, 0);
 }
 
@@ -299,12 +252,10 @@ void dns_rest(struct networks *ns)
 {
 	autofree char *dir = ns->o.exec_root ? dns_path(ns) : NULL;
 	autoclose int root = dir ? open_dir_at(AT_FDCWD, ns->o.exec_root) : -1;
-	autoclose int pidfd = dir ? find_server(dir) : -1;
 
-	if (pidfd >= 0)
-		(void) pidfd_kill(pidfd, SIGTERM);
 	if (root < 0)
 		return;
+	dns_server_end(dir);
 	(void) remove_tree_at(root, DNS_DIR);
 	(void) unlinkat(root, DNS_UNTOLD, 0);
 }

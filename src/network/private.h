@@ -171,6 +171,15 @@ void dns_write(struct networks *ns, const char *id);
 /* Ends the server. */
 void dns_rest(struct networks *ns);
 
+/* dns_server.c; `dns` held */
+const char *dns_program(const struct networks *ns);
+/* What is in the directory is served, at these gateways, when this returns: 0, or -1 and it is logged.
+ * changed: not all of it has been told. Where the directory has no file, nobody serves it then. */
+int dns_server_serve(const struct networks *ns, const char *dir, bool changed, const struct ip *at,
+		     size_t n);
+/* Nobody serves it then. */
+void dns_server_end(const char *dir);
+
 /* ports.c; lock held */
 /* Chooses host ports that nobody has, into e->ports; none where the network is no bridge, as docker
  * does it. On failure there may be some. */

@@ -135,7 +135,7 @@ reverse = name.endswith('.arpa')
 question = b''.join(bytes([len(p)]) + p.encode() for p in name.split('.')) + b'\\0'
 message = struct.pack('>HHHHHH', 1, 0x100, 1, 0, 0, 0) + question + struct.pack('>HH', 12 if reverse else 28 if six else 1, 1)
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(3)
+s.settimeout(10)
 s.connect((server, 53))
 s.send(message)
 answer = s.recv(1500)
