@@ -12,6 +12,7 @@
 
 #define STOP_TIMEOUT_DEFAULT_S 10
 #define KILL_GRACE_S	       10
+#define NEXT_RUN_S	       30
 
 /* A pidfd of its init, or -errno: -ESRCH where it is gone. */
 static int open_init(struct container *c)
@@ -238,18 +239,27 @@ static bool is_between_runs(struct container *c)
 	return c->state.run <= c->state.settled_run;
 }
 
-int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig, struct err *err)
+/* Its shim may have been at the start of the next run already when it heard the wish, which it then
+ * brings to its end: waits until that is known. Says whether there is a run to be ended. */
+static bool next_run_comes(struct engine *e, struct container *c)
 {
-	auto_(container_config_unref_p) struct container_config *config = NULL;
+	struct timespec deadline = deadline_in(NEXT_RUN_S * NSEC_PER_SEC);
+	int r = 0;
+
+	hold(&c->lock);
+	while (c->state.run <= c->state.settled_run && !rested_locked(e, c) &&
+	       (c->phase == PHASE_RESTARTING || c->phase == PHASE_STOPPING ||
+		c->phase == PHASE_REMOVING) &&
+	       !c->state.cleanup && r == 0 && !engine_ending(e))
+		r = container_wait_changed_locked(c, &deadline);
+	return !c->gone && c->state.run > c->state.settled_run;
+}
+
+static int stop_run(struct engine *e, struct container *c, int64_t timeout_s, int sig,
+		    struct err *err)
+{
 	bool paused = is_paused(e, c);
 
-	{
-		hold(&c->lock);
-		config = container_config_ref(c->config);
-	}
-	timeout_s = stop_timeout(config, timeout_s);
-	if (sig <= 0)
-		sig = container_stop_signal(config);
 	if (intend_stop(e, c, timeout_s, sig, err) < 0)
 		return -1;
 	/* Between two runs there is nothing to signal: its shim has heard the wish and ends, or
@@ -269,6 +279,24 @@ int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int s
 		paused = false;
 	}
 	return stop_by_force(e, c, paused, err);
+}
+
+int stop_claimed(struct engine *e, struct container *c, int64_t timeout_s, int sig, struct err *err)
+{
+	auto_(container_config_unref_p) struct container_config *config = NULL;
+
+	{
+		hold(&c->lock);
+		config = container_config_ref(c->config);
+	}
+	timeout_s = stop_timeout(config, timeout_s);
+	if (sig <= 0)
+		sig = container_stop_signal(config);
+	do
+		if (stop_run(e, c, timeout_s, sig, err) < 0)
+			return -1;
+	while (next_run_comes(e, c));
+	return 0;
 }
 
 static int parse_signal(const char *s, int *ret, struct err *err)
@@ -395,8 +423,6 @@ static bool intend_kill(struct engine *e, struct container *c, int sig)
 	struct err err = {0};
 	hold(&c->lock);
 
-	if (sig != SIGKILL && sig != container_stop_signal(c->config))
-		return false;
 	if (c->phase != PHASE_STOPPING) {
 		free(c->disk.verb);
 		c->disk.verb = xstrdup("kill");
@@ -424,9 +450,21 @@ static void end_kill(struct engine *e, struct container *c, bool paused)
 		health_wake_locked(e, c);
 }
 
+/* And the one that its shim was about to begin. */
+static int kill_all_runs(struct engine *e, struct container *c, bool paused)
+{
+	int r;
+
+	do {
+		r = kill_and_wait(e, c, paused);
+		paused = false;
+	} while (r == 0 && next_run_comes(e, c));
+	return r;
+}
+
 int kill_now(struct engine *e, struct container *c, const char *ref, int sig, struct err *err)
 {
-	bool paused, restarting;
+	bool paused, restarting, is_to_end;
 
 	{
 		hold(&c->lock);
@@ -436,15 +474,17 @@ int kill_now(struct engine *e, struct container *c, const char *ref, int sig, st
 				       "Cannot kill container: %s: Container %s is not running",
 				       ref, c->id);
 		paused = c->phase == PHASE_PAUSED;
+		is_to_end = sig == SIGKILL || sig == container_stop_signal(c->config);
 	}
-	if (intend_kill(e, c, sig))
+	if (is_to_end && intend_kill(e, c, sig))
 		shim_tell_wish(e, c, WANTED_STOPPED);
 	if (restarting) {
 		engine_kick(e, c);
-		return 0;
+		if (!is_to_end || !next_run_comes(e, c))
+			return 0;
 	}
 	if (sig == SIGKILL)
-		return kill_and_wait(e, c, paused) == 0
+		return kill_all_runs(e, c, paused) == 0
 			       ? 0
 			       : err_set(err, ERR_CONFLICT,
 					 "Cannot kill container: %s: it did not end within %d s",

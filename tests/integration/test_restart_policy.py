@@ -4,12 +4,15 @@ host, or a shim's death, the daemon starts by policy."""
 import contextlib
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from kit import host
+from kit.archives import busybox
 from kit.leaks import processes
 from kit.orphans import end_with_shim, kill_each, make_orphan, shim_of
+from kit.slow import HeldRuntime
 
 CRASH = "echo run; exit 3"
 ALWAYS = {"RestartPolicy": {"Name": "always"}}
@@ -99,6 +102,31 @@ def test_a_pending_restart_is_ended_by_a_verb(daemon, api, verb):
     assert shown["State"]["ExitCode"] == 3
     daemon.restart()
     assert daemon.inspect(cid) == shown
+
+
+@pytest.mark.parametrize("verb", ["stop", "kill", "remove"])
+def test_a_verb_that_meets_the_beginning_of_the_next_run_ends_it(new_daemon, runtime, verb):
+    """The shim is at it when it hears that the container is not wanted any more."""
+    with HeldRuntime(runtime, first=False) as held:
+        daemon = new_daemon(*held.options()).start()
+        daemon.load(busybox().docker_archive("busybox:latest"))
+        cid = daemon.run("test -e /seen && exec sleep 1000; touch /seen; exit 3", {**ALWAYS, "Runtime": "held"})
+        host.wait_for(held.has_begun, "the second run to begin")
+        state = daemon.data / "containers" / cid / "state.json"
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit({"stop": lambda: daemon.stop_container(cid, t=0, timeout=90),
+                                  "kill": lambda: daemon.api.post(f"/containers/{cid}/kill", timeout=90),
+                                  "remove": lambda: daemon.api.delete(f"/containers/{cid}", force=True, timeout=90)}[verb])
+            host.wait_for(lambda: answer.done() or json.loads(state.read_text())["Wanted"] in (2, 3), "the wish")
+            held.go()
+            assert answer.result().status == 204, answer.result()
+        if verb == "remove":
+            assert daemon.api.get(f"/containers/{cid}/json").status == 404
+        else:
+            shown = daemon.inspect(cid)
+            assert (shown["State"]["Status"], shown["State"]["ExitCode"]) == ("exited", 137)
+            daemon.restart()
+            assert daemon.inspect(cid) == shown
 
 
 def test_a_start_by_hand_begins_the_count_anew(daemon):
