@@ -30,7 +30,7 @@ struct network {
 	struct network_config config;
 	struct pool pools[2];	  /* IPv4, IPv6; family 0: none */
 	char bridge[IF_NAMESIZE]; /* "": no interface of its own */
-	struct member *members;
+	struct member *members;	  /* by their endpoints' ids */
 	size_t n_members;
 	bool is_up; /* its interface, as far as we know; `make` */
 };

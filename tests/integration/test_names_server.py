@@ -60,3 +60,17 @@ def test_one_that_has_only_just_begun_is_told_when_it_hears(daemon):
         for name in ("net", "other"):
             daemon.api.post(f"/networks/{name}/connect", {"Container": "web"}, expect=200)
     assert asker(daemon, "web")("web") == [endpoint(daemon, "web", name)["IPAddress"] for name in ("net", "other")]
+
+
+def test_a_restore_tells_nothing_that_is_known(daemon, peer):
+    """While it reads anew it is deaf: not for a daemon that comes again, in whatever order containers came."""
+    names = [f"c{i}" for i in range(4)]
+    for name in names:
+        daemon.create("sleep 1000", name=name, host={"NetworkMode": "net"})
+    for name in reversed(names):
+        daemon.start_container(name)
+    with Strace(server(daemon), {"bind": "error=EACCES"}) as seen:
+        daemon.restart()
+        daemon.api.get("/holdfast/restore", version="", expect=200)  # it is over
+    assert seen.hits == []
+    assert all(peer(name) for name in names)
