@@ -169,6 +169,7 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	pthread_mutex_init(&e->volumes_lock, NULL);
 	pthread_mutex_init(&e->sweep_lock, NULL);
 	pthread_mutex_init(&e->exec_lock, NULL);
+	pthread_mutex_init(&e->hosts_lock, NULL);
 	pthread_mutex_init(&e->labels_lock, NULL);
 	if (open_parts(e, err) < 0) {
 		engine_close(e);
@@ -298,6 +299,7 @@ void engine_close(struct engine *e)
 	pthread_mutex_destroy(&e->volumes_lock);
 	pthread_mutex_destroy(&e->sweep_lock);
 	pthread_mutex_destroy(&e->exec_lock);
+	pthread_mutex_destroy(&e->hosts_lock);
 	pthread_mutex_destroy(&e->labels_lock);
 	strv_free(e->labels);
 	free(e->report);

@@ -47,6 +47,9 @@ struct engine {
 	int end_fd;
 	bool ending;	/* atomic */
 	bool host_ends; /* atomic; see engine_shutdown() */
+	pthread_mutex_t
+		hosts_lock; /* from reading a living container's hosts file to its having been
+				       written; before the containers' locks */
 	pthread_mutex_t labels_lock;
 	char **labels;
 	pthread_mutex_t report_lock;

@@ -230,8 +230,7 @@ void links_add(struct engine *e, struct container *c, const struct container_con
 	fields_objects_free(endpoint_fields, &mine, sizeof(struct endpoint));
 }
 
-/* The hosts file of one that runs and has links. */
-static void renew(struct engine *e, struct container *c)
+void links_renew_own(struct engine *e, struct container *c)
 {
 	auto_(container_config_unref_p) struct container_config *config = NULL;
 	autoclose int data = -1;
@@ -259,6 +258,6 @@ void links_renew(struct engine *e, struct container *started)
 	container_store_all(e->store, &list, &n);
 	for (size_t i = 0; i < n; i++)
 		if (list[i] != started)
-			renew(e, list[i]);
+			links_renew_own(e, list[i]);
 	container_list_free(list, n);
 }

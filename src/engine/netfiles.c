@@ -343,6 +343,8 @@ static int renew_hosts(struct engine *e, struct container *c, const struct conta
 	autobuf now = {0}, links = {0}, merged = {0};
 	autofree char *there = NULL;
 
+	/* Of two who write it at once, the later one has seen what the other one has. */
+	hold(&e->hosts_lock);
 	links_add(e, c, config, &links);
 	if (hosts_text(e, c, config, &now, err) < 0)
 		return -1;

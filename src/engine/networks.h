@@ -64,6 +64,9 @@ void links_add(struct engine *e, struct container *c, const struct container_con
 	       struct buf *b);
 /* `started` has its addresses: those that have it in their hosts file get them. */
 void links_renew(struct engine *e, struct container *started);
+/* The hosts file of c, if it runs and has links. Of two that start at once, each renews its own when it
+ * runs: the other one has not seen it running, or has an address by then. */
+void links_renew_own(struct engine *e, struct container *c);
 
 /* A network's, of one of its members. */
 void notify_network(struct engine *e, const struct endpoint *ep, const char *container,

@@ -238,6 +238,7 @@ static int watch_it(struct engine *e, struct container *c, int conn)
 		log_error("container %.12s: %s", c->id, err.text);
 	/* Watch first, then look: the records say what has happened meanwhile. */
 	(void) settle_records(e, c);
+	links_renew_own(e, c);
 	hold(&c->lock);
 	hold_init_locked(c);
 	return 0;

@@ -62,10 +62,17 @@ void member_free(struct member *m)
 	fields_free(endpoint_fields, &m->e);
 }
 
+/* In an order that the next daemon has as well, whoever came first: so what it tells the server of
+ * names is nothing new. */
 static void add_member(struct network *n, struct member *m)
 {
+	size_t i = 0;
+
+	while (i < n->n_members && strcmp(n->members[i].e.id, m->e.id) < 0)
+		i++;
 	n->members = xreallocarray(n->members, n->n_members + 1, sizeof *m);
-	n->members[n->n_members++] = *m;
+	memmove(n->members + i + 1, n->members + i, (n->n_members++ - i) * sizeof *m);
+	n->members[i] = *m;
 }
 
 void member_drop(struct networks *ns, const char *endpoint_id)
@@ -77,7 +84,8 @@ void member_drop(struct networks *ns, const char *endpoint_id)
 		for (size_t k = 0; k < n->n_members; k++)
 			if (str_eq(n->members[k].e.id, endpoint_id)) {
 				member_free(&n->members[k]);
-				n->members[k] = n->members[--n->n_members];
+				memmove(n->members + k, n->members + k + 1,
+					(--n->n_members - k) * sizeof *n->members);
 				return;
 			}
 	}

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -114,6 +115,32 @@ def test_links_are_in_the_hosts_file_and_follow(daemon, docker):
     assert open(hosts).read().count("9.9.9.9 mine\n") == 1
     done = docker.run("run", "-d", "--link", "nobody", "busybox", "true", check=False)
     assert "No such container: nobody" in done.stderr
+
+
+SLOW = """#!/bin/sh
+case " $* " in *" create "*|*" run "*) touch {0}/begun; until test -e {0}/go; do sleep 0.02; done;; esac
+exec runc "$@"
+"""
+
+
+def test_who_starts_while_his_links_target_does_has_it(host, new_daemon, tmp_path):
+    """Neither may leave it to the other."""
+    runtime = tmp_path / "slow"
+    runtime.write_text(SLOW.format(tmp_path))
+    runtime.chmod(0o755)
+    daemon = new_daemon("--add-runtime", f"slow={runtime}")
+    daemon.netns = host.path
+    daemon.start().load(busybox().docker_archive("busybox:latest"))
+    daemon.create("sleep 1000", name="db", host={"NetworkMode": "bridge"})
+    daemon.create("sleep 1000", name="web", host={"NetworkMode": "bridge", "Links": ["db:database"], "Runtime": "slow"})
+    with ThreadPoolExecutor(1) as pool:
+        start = pool.submit(daemon.start_container, "web")
+        wait_for((tmp_path / "begun").exists, "its start")
+        daemon.start_container("db")
+        (tmp_path / "go").touch()
+        start.result()
+    short = daemon.inspect("db")["Id"][:12]
+    assert f"{endpoint(daemon, 'db')['IPAddress']}\tdatabase {short} db" in etc(daemon, "web", "hosts")
 
 
 def test_links_on_the_default_bridge_are_in_the_environment(daemon, docker):
