@@ -42,14 +42,14 @@ static int check_running_locked(const struct container *c, struct err *err)
 }
 
 /* "exec_create: sh -c ls" */
-static void tell(struct engine *e, struct container *c, const char *what, const char *id,
-		 const struct exec_config *config)
+static void tell(struct engine *e, struct container *c, int64_t time_ns, const char *what,
+		 const char *id, const struct exec_config *config)
 {
 	char **cmd = config->cmd;
 	autofree char *rest = strv_join(cmd[0] ? cmd + 1 : cmd, " ");
 	autofree char *action = xasprintf("%s: %s %s", what, cmd[0] ? cmd[0] : "", rest);
 
-	notify(e, c, now_ns(), action, "execID", id, NULL);
+	notify(e, c, time_ns, action, "execID", id, NULL);
 }
 
 int engine_exec_create(struct engine *e, const char *ref, const struct exec_config *config,
@@ -68,7 +68,7 @@ int engine_exec_create(struct engine *e, const char *ref, const struct exec_conf
 	}
 	if (session_create(e, c->id, run, config, ret_id, err) < 0)
 		return -1;
-	tell(e, c, "exec_create", ret_id, config);
+	tell(e, c, now_ns(), "exec_create", ret_id, config);
 	return 0;
 }
 
@@ -78,21 +78,24 @@ int engine_exec_inspect(struct engine *e, const char *id, struct exec_session *r
 }
 
 /* A session that is being started, by one at a time: who comes second would write process.json
- * under the first one's hands. */
+ * under the first one's hands. What its shim tells of it meanwhile waits until its start is told. */
 struct exec_claim {
 	struct engine *e;
 	const char *id;
+	struct container *const *c; /* the starter's; NULL before it is found */
+	bool missed;		    /* there was something to take up */
 	struct exec_claim *next;
 };
 
-static int claim(struct exec_claim *mine, struct engine *e, const char *id, struct err *err)
+static int claim(struct exec_claim *mine, struct engine *e, const char *id,
+		 struct container *const *c, struct err *err)
 {
 	hold(&e->exec_lock);
 	for (const struct exec_claim *x = e->exec_claims; x; x = x->next)
 		if (!strcmp(x->id, id))
 			return err_set(err, ERR_CONFLICT,
 				       "Error: Exec command %s is already running", id);
-	*mine = (struct exec_claim){.e = e, .id = id, .next = e->exec_claims};
+	*mine = (struct exec_claim){.e = e, .id = id, .c = c, .next = e->exec_claims};
 	e->exec_claims = mine;
 	return 0;
 }
@@ -101,12 +104,25 @@ static void release_claim(struct exec_claim *mine)
 {
 	if (!mine->e)
 		return;
-	hold(&mine->e->exec_lock);
-	for (struct exec_claim **x = &mine->e->exec_claims; *x; x = &(*x)->next)
-		if (*x == mine) {
-			*x = mine->next;
-			return;
-		}
+	{
+		hold(&mine->e->exec_lock);
+		for (struct exec_claim **x = &mine->e->exec_claims; *x; x = &(*x)->next)
+			if (*x == mine) {
+				*x = mine->next;
+				break;
+			}
+	}
+	if (mine->missed && *mine->c)
+		engine_kick(mine->e, *mine->c);
+}
+
+bool exec_start_is_untold(struct engine *e, const char *id)
+{
+	hold(&e->exec_lock);
+	for (struct exec_claim *x = e->exec_claims; x; x = x->next)
+		if (!strcmp(x->id, id))
+			return x->missed = true;
+	return false;
 }
 
 /* The session's container, where the session can be started; its configuration referenced. */
@@ -223,9 +239,10 @@ int engine_exec_start(struct engine *e, const char *id, const struct exec_start 
 	struct err fault = {0};
 	autoclose int exec = -1;
 	autobuf msg = {0};
+	int64_t begun_ns;
 	int r;
 
-	if (claim(&mine, e, id, err) < 0 || session_load(e, id, &s, err) < 0 ||
+	if (claim(&mine, e, id, &c, err) < 0 || session_load(e, id, &s, err) < 0 ||
 	    find_startable(e, &s, &c, &config, err) < 0)
 		return -1;
 	if (json_is_array(start->console_size)) {
@@ -238,11 +255,12 @@ int engine_exec_start(struct engine *e, const char *id, const struct exec_start 
 		return -1;
 	write_order(&s, &fault, &msg);
 	kv_add(&msg, "framing", start->multiplexed ? "multiplexed" : "raw");
+	begun_ns = now_ns();
 	r = start->client ? shim_hand_over(exec, &msg, start->client, NULL, 0, err)
 			  : start_detached(exec, id, &msg, &fault, err);
 	if (r < 0)
 		return refused(c, id, err);
-	tell(e, c, "exec_start", id, &s.config);
+	tell(e, c, begun_ns, "exec_start", id, &s.config);
 	return 0;
 }
 

@@ -434,6 +434,9 @@ char **sessions_of(struct engine *e, const char *container);
  * go, and what has not ended by now has ended with it. Only on the container's worker, or where
  * that is kept out. */
 void sessions_take_up(struct engine *e, struct container *c, bool over);
+/* Is a request starting that session, and has not told of it yet? Then it kicks the container when
+ * it has, so that nothing of the session is told before its start. */
+bool exec_start_is_untold(struct engine *e, const char *id);
 /* Takes away what a daemon that died was at in their directories; before any verb has the container.
  */
 void sessions_tidy(struct engine *e, struct container *c);

@@ -388,7 +388,7 @@ void sessions_take_up(struct engine *e, struct container *c, bool over)
 		c->sessions_run = run;
 	}
 	for (char **id = ids; *id; id++)
-		if (all || has_news(dir, *id))
+		if ((all || has_news(dir, *id)) && (over || !exec_start_is_untold(e, *id)))
 			take_up(e, c, exec, dir, *id, run, over);
 }
 

@@ -2,6 +2,7 @@
 
 import json
 
+from .api import TIMEOUT
 from .hijack import Hijacked
 from .host import wait_for
 
@@ -47,10 +48,10 @@ class Exec:
         wait_for(lambda: self.events(since) == want, f"events {want}, not {self.events(since)}")
 
 
-def output(daemon, cid, cmd, stdin=None, **config):
+def output(daemon, cid, cmd, stdin=None, timeout=TIMEOUT, **config):
     """Runs it to its end: (stdout, stderr, exit code)."""
     one = Exec(daemon, cid, cmd, AttachStdin=stdin is not None, **config)
-    with one.attached() as streams:
+    with one.attached(timeout=timeout) as streams:
         if stdin is not None:
             streams.send(stdin)
             streams.half_close()
