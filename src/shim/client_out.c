@@ -20,9 +20,12 @@
 #define STALL_NS	(1 * NSEC_PER_SEC)
 #define READER_STALL_NS (10 * NSEC_PER_SEC)
 
-/* What comes in the same segment as the head is lost to some clients (docker-py). */
-#define HEAD_POLL_NS (1 * NSEC_PER_MSEC)
-#define HEAD_POLLS   50
+/* What comes in the same segment as the head is lost to some clients (docker-py), and on a host with
+ * much to do they may be kept from reading it: most of a second in all. */
+#define HEAD_POLL_NS	  (1 * NSEC_PER_MSEC)
+#define HEAD_POLLS	  50
+#define HEAD_SLOW_POLL_NS (10 * NSEC_PER_MSEC)
+#define HEAD_SLOW_POLLS	  80
 
 /* What is about to come; large enough to be mapped by itself, and so given back without a rest. */
 #define CORK_ROOM (160 * 1024)
@@ -41,6 +44,14 @@ void client_on_stall(void *arg)
 {
 	struct client *c = arg;
 
+	/* Not even the head; it is not waited for longer than anything else. */
+	if (!c->head_taken) {
+		c->head_taken = true;
+		loop_timer_cancel(c->all->loop, &c->head_timer);
+		client_flush(c);
+		client_settle(c);
+		return;
+	}
 	/* The socket is writable only when most has been read: one that reads slowly is a reader.
 	 */
 	if (unread(c) < c->was_unread) {
@@ -120,9 +131,11 @@ void client_on_head_timer(void *arg)
 {
 	struct client *c = arg;
 
-	c->head_taken = c->deaf || ++c->head_polls >= HEAD_POLLS || unread(c) == 0;
+	c->head_taken =
+		c->deaf || ++c->head_polls >= HEAD_POLLS + HEAD_SLOW_POLLS || unread(c) == 0;
 	if (!c->head_taken) {
-		loop_timer(c->all->loop, &c->head_timer, HEAD_POLL_NS);
+		loop_timer(c->all->loop, &c->head_timer,
+			   c->head_polls < HEAD_POLLS ? HEAD_POLL_NS : HEAD_SLOW_POLL_NS);
 		return;
 	}
 	client_flush(c);
