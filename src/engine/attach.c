@@ -44,16 +44,14 @@ static void write_order(struct buf *msg, const struct attach_request *r, bool tt
 		kv_add(msg, "detach-keys", r->detach_keys);
 }
 
-int engine_attach(struct engine *e, const char *ref, const struct attach_request *r,
-		  const struct client_stream *client, struct err *err)
+static int hand_over(struct engine *e, struct container *c, const struct attach_request *r,
+		     const struct client_stream *client, struct err *err)
 {
-	auto_(container_unref_p) struct container *c = NULL;
 	auto_(container_config_unref_p) struct container_config *config = NULL;
 	autoclose int exec = -1;
 	autobuf msg = {0};
 
-	if (find_handled(e, ref, &c, err) < 0 || check_attachable(c, ref, err) < 0 ||
-	    engine_shim_for_client(e, c, err) < 0)
+	if (engine_shim_for_client(e, c, err) < 0)
 		return -1;
 	config = config_of(c, err);
 	if (config && r->logs && logs_readable(config, err) < 0)
@@ -62,9 +60,34 @@ int engine_attach(struct engine *e, const char *ref, const struct attach_request
 	if (exec < 0)
 		return -1;
 	write_order(&msg, r, config->config.tty);
-	if (shim_hand_over(exec, &msg, client, NULL, 0, err) < 0)
+	return shim_hand_over(exec, &msg, client, NULL, 0, err);
+}
+
+/* Has its run ended since its shim was found? Then who attaches is there for the next one, as if he
+ * had come a moment later. */
+static bool has_ended(struct engine *e, struct container *c)
+{
+	settle_now(e, c);
+	hold(&c->lock);
+	return !c->gone && !phase_is_alive(c->phase);
+}
+
+int engine_attach(struct engine *e, const char *ref, const struct attach_request *r,
+		  const struct client_stream *client, struct err *err)
+{
+	auto_(container_unref_p) struct container *c = NULL;
+	int64_t begun_ns = now_ns(); /* its detach may be told before we go on */
+
+	if (find_handled(e, ref, &c, err) < 0 || check_attachable(c, ref, err) < 0)
 		return -1;
-	notify(e, c, now_ns(), "attach", NULL);
+	if (hand_over(e, c, r, client, err) < 0) {
+		if (!has_ended(e, c))
+			return -1;
+		err_clear(err);
+		if (check_attachable(c, ref, err) < 0 || hand_over(e, c, r, client, err) < 0)
+			return -1;
+	}
+	notify(e, c, begun_ns, "attach", NULL);
 	return 0;
 }
 

@@ -2,11 +2,14 @@
 
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from kit import host
 from kit.api import demux
 from kit.host import wait_for
+from kit.inject import CONNECT, Strace, is_in
 
 ECHO = "while read line; do echo \"got $line\"; echo \"err $line\" >&2; done; echo end"
 
@@ -79,15 +82,20 @@ def test_run_with_input(docker):
     assert docker("ps", "-aq") == ""
 
 
+def sizes(daemon, since):
+    """The heights that terminals have been given."""
+    return [e["Actor"]["Attributes"]["height"] for e in daemon.past_events(since, event=["resize"])]
+
+
 def test_run_with_a_terminal(docker, daemon):
     begun = time.time()
     with docker.terminal("run", "-it", "--rm", *NONE, "busybox", "sh", rows=31, columns=97) as t:
         t.hear(b"/ # ")
+        # Debian's tells its size after the start.
+        wait_for(lambda: sizes(daemon, begun), "docker's resize")
         t.send(b"stty size\n")
         t.hear(b"31 97\r\n")
-        # From its first one on docker tells of each change.
-        wait_for(lambda: daemon.past_events(begun, event=["resize"]), "docker's resize")
-        t.resize(40, 120)
+        t.resize_until(40, 120, lambda: "40" in sizes(daemon, begun))
         t.send(b"while [ \"$(stty size)\" != '40 120' ]; do usleep 1000; done; echo res''ized\n")
         t.hear(b"resized\r\n")
         t.send(b"exit 5\n")
@@ -230,10 +238,14 @@ def test_errors(daemon, listener):
     assert refusal(listener) == (409, f"container {listener} is paused, unpause the container before attach")
     daemon.api.post(f"/containers/{listener}/unpause", expect=204)
     restarting = daemon.run("exit 1", host={"RestartPolicy": {"Name": "always"}})
-    # With a back-off that is long enough to be asked in.
-    wait_for(lambda: daemon.inspect(restarting)["RestartCount"] >= 4 and daemon.state(restarting)["Status"] == "restarting",
-             "a pause")
-    assert refusal(restarting) == (409, f"container {restarting} is restarting, wait until the container is running")
+
+    def refused():
+        """In a pause, which gets longer; who comes at another time is attached."""
+        answer = daemon.api.post(f"/containers/{restarting}/attach", stream=True, stdout=True)
+        return answer.status == 409 and answer.message
+
+    words = wait_for(refused, "a pause")
+    assert words == f"container {restarting} is restarting, wait until the container is running"
 
 
 @pytest.mark.one_runtime
@@ -273,6 +285,23 @@ def test_attached_before_the_start(daemon):
         a.half_close()
         daemon.start_container(cid)
         assert a.all_frames() == (b"early\nafter\nend\n", b"")
+
+
+@pytest.mark.one_runtime
+def test_attached_when_its_run_has_just_ended(daemon):
+    """Its shim was found alive, and is gone when it is to have the client."""
+    cid = daemon.run("read x; echo $x; sleep 1000", OpenStdin=True)
+    pid = daemon.container_pid(cid)
+    with Strace(daemon.pid, {"connect": "delay_enter=1500000"}), ThreadPoolExecutor() as pool:
+        coming = pool.submit(daemon.attach, cid)
+        wait_for(lambda: is_in(daemon.pid, CONNECT), "the daemon to be held on its way to the shim")
+        host.kill(pid)
+        attached = coming.result()
+    with attached as a:
+        assert a.status == 101
+        a.send(b"said\n")
+        daemon.start_container(cid)
+        assert a.frame() == (1, b"said\n")
 
 
 def test_removed_before_the_start(daemon):

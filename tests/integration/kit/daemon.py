@@ -13,7 +13,7 @@ from pathlib import Path
 from . import leaks
 from .api import API, Api, ApiError, demux
 from .hijack import Hijacked
-from .host import MountNamespace, is_held_back, wait_for
+from .host import MountNamespace, is_held_back, wait_for, wait_quiet
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build")).resolve()
@@ -245,6 +245,11 @@ class Daemon:
         assert pid > 0, f"no process of {cid}"
         return pid
 
+    def wait_quiet(self):
+        """Until neither the daemon nor a shim has anything in hand: who was to be answered has been."""
+        found = leaks.processes(self, set())
+        wait_quiet(self.pid, *(pid for pid, command in found.items() if "holdfast-shim" in command))
+
     def list(self, **query):
         return self.api.get("/containers/json", expect=200, **query).json
 
@@ -266,6 +271,10 @@ class Daemon:
                               until=f"{until or time.time():.9f}",
                               **({"filters": filters} if filters else {}))
         return answer.json_lines()
+
+    def wait_event(self, cid, action, since=0):
+        """Until this has been told of it: an end is, when a client that waits knows of it already."""
+        wait_for(lambda: self.past_events(since, event=[action], container=[cid]), f"{action} of {cid[:12]}")
 
     def attach(self, cid, **kw):
         """Attached to all streams of it."""

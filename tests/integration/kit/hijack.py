@@ -10,6 +10,7 @@ import struct
 import termios
 
 from .api import API, TIMEOUT, connect, demux, encode_query
+from .host import wait_for
 
 
 class Hijacked:
@@ -118,6 +119,17 @@ class Terminal:
 
     def resize(self, rows, columns):
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def resize_until(self, rows, columns, seen):
+        """docker hears of changes from some moment after it has told the first size, and nothing tells of
+        that moment: it is told again until the new one is seen."""
+        self.resize(rows, columns)
+
+        def is_seen():
+            os.kill(self.pid, signal.SIGWINCH)
+            return seen()
+
+        wait_for(is_seen, f"docker to tell of {rows} x {columns}")
 
     def send(self, data):
         os.write(self.fd, data)

@@ -66,6 +66,46 @@ def kill(pid, sig=signal.SIGKILL):
     return before
 
 
+def activity(pid):
+    """What its threads have done so far; None while one of them runs or waits for the disk."""
+    done = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            if status_field(task.name, "State")[0] != "S":
+                return None
+            done[task.name] = (status_field(task.name, "voluntary_ctxt_switches"),
+                               status_field(task.name, "nonvoluntary_ctxt_switches"))
+        except OSError:
+            pass  # it has ended
+    return done
+
+
+def wait_quiet(*pids):
+    """Until none of these processes has anything in hand."""
+    def quiet():
+        before = [activity(pid) for pid in pids]
+        return None not in before and before == [activity(pid) for pid in pids]
+
+    wait_for(quiet, f"{pids} to be quiet")
+
+
+def wait_stopped(pid):
+    """Until SIGSTOP has reached each of its threads."""
+    wait_for(lambda: all(status_field(task.name, "State")[0] == "T" for task in Path(f"/proc/{pid}/task").iterdir()),
+             f"process {pid} to be stopped")
+
+
+def sockets(pid):
+    """How many it has open."""
+    found = 0
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found += os.readlink(fd).startswith("socket:")
+        except FileNotFoundError:
+            pass
+    return found
+
+
 def namespace(pid, kind):
     return os.readlink(f"/proc/{pid}/ns/{kind}")
 

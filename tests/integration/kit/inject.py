@@ -60,6 +60,20 @@ class Inject(Strace):
         super().__init__(pid, {call: f"{what}={error}:when={when}"}, children)
 
 
+CONNECT = 42  # of x86-64
+
+
+def is_in(pid, number):
+    """Is a thread of it in this system call, or held before it?"""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            if (task / "syscall").read_text().split()[0] == str(number):
+                return True
+        except OSError:
+            pass  # it has ended
+    return False
+
+
 def all_traced(pid):
     """Whether somebody traces every thread of it."""
     texts = [p.read_text() for p in Path(f"/proc/{pid}/task").glob("*/status")]
