@@ -66,6 +66,6 @@ void reload(struct daemon *d)
 	SWAP(d->o.runtimes, now.runtimes);
 	SWAP(d->o.default_runtime, now.default_runtime);
 	options_free(&now);
-	log_info("configuration reloaded");
 	api_tell_reload(d->api);
+	log_info("configuration reloaded");
 }
