@@ -1,5 +1,6 @@
 """wait, logs and events: what is shown, and how they go on when the daemon goes away in the middle."""
 
+import threading
 import time
 from datetime import datetime, timezone
 
@@ -21,7 +22,7 @@ class Log:
     def __init__(self, fake, tty=False, started="2026-11-24T00:00:00Z"):
         self.entries, self.tty, self.running, self.started = [], tty, True, started
         self.fake = fake
-        self.plans = []  # for each connection: (entries to send, "break" | "end")
+        self.plans = []  # for each connection: (entries to send, "break" | an Event to break off at | "end")
         fake.answers["GET /containers/c/json"] = self.inspect
         fake.answers["GET /containers/c/logs"] = self.logs
 
@@ -46,7 +47,9 @@ class Log:
         for ns, stream, text in entries[:count]:
             text = (stamp(ns) + " " if q.get("timestamps") == "1" else "") + text
             s.write(text) if self.tty else s.frame(stream, text)
-        if how == "break":
+        if how != "end":
+            if how != "break":
+                how.wait(30)
             s.break_off()
         else:
             if not self.plans:
@@ -117,15 +120,17 @@ def test_logs_follow_of_nothing_ends(fake, cli):
 def test_logs_follow_goes_on_while_the_socket_is_gone(fake, cli):
     log = Log(fake)
     log.add(1, "one\n")
-    log.plans = [(1, "break"), (10, "end")]
+    gone = threading.Event()
+    log.plans = [(1, gone), (10, "end")]
     started = cli.start("logs", "-f", "c")
     assert started.stdout.readline() == b"one\n"
     fake.stop()
-    time.sleep(0.3)
+    gone.set()
+    time.sleep(0.3)  # so long it tries in vain
     log.add(2, "two\n")
     fake.start()
     assert started.stdout.readline() == b"two\n"
-    assert started.wait(10) == 0 and started.stderr.read() == b""
+    assert started.wait(60) == 0 and started.stderr.read() == b""
 
 
 def test_an_error_in_the_log_stream_is_told(fake, cli):

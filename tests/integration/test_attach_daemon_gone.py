@@ -10,6 +10,7 @@ import pytest
 
 from kit.host import wait_for
 from kit.orphans import shim_of
+from test_attach import sizes
 
 NONE = ("--network", "none")
 MIB = 1 << 20
@@ -50,14 +51,15 @@ class Pump:
 
 def wait_start_answered(daemon, begun):
     """docker asks for its terminal's size when its start has been answered, and for nothing more."""
-    wait_for(lambda: daemon.past_events(begun, event=["resize"]), "docker's resize")
+    wait_for(lambda: sizes(daemon, begun), "docker's resize")
 
 
 @pytest.mark.parametrize("away", [0, 1, 5])
 def test_64_mib_each_way_through_run_i_cat(docker, daemon, away):
     run = docker.begin("run", "-i", "--log-driver", "none", "--name", "mill", *NONE, "busybox", "cat")
     pump = Pump(run.stdin.write, run.stdin.close, run.stdout.read1)
-    assert pump.half.wait(30)
+    assert pump.half.wait(60)
+    daemon.wait_quiet()  # docker has the answer to its start
     daemon.kill9()
     time.sleep(away)  # so long it is away: that is what is tested
     daemon.start()
@@ -79,7 +81,7 @@ def test_64_mib_each_way_through_attach(daemon, away):
             return frame[1] if frame else b""
 
         pump = Pump(a.send, a.half_close, read)
-        assert pump.half.wait(30)
+        assert pump.half.wait(60)
         daemon.kill9()
         time.sleep(away)
         daemon.start()
@@ -99,7 +101,7 @@ def test_a_terminal(docker, daemon, away):
         t.hear(b"alive\r\n31 97\r\n")
         time.sleep(away)
         daemon.start()
-        t.resize(40, 120)
+        t.resize_until(40, 120, lambda: "40" in sizes(daemon, begun))
         t.send(b"while [ \"$(stty size)\" != '40 120' ]; do usleep 1000; done; echo res''ized; exit 5\n")
         t.hear(b"resized\r\n")
         assert t.end() == 5

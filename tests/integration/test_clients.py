@@ -97,10 +97,10 @@ def test_cli_images(docker, daemon):
 
 
 @pytest.mark.one_runtime
-def test_cli_events_version_info(docker, runtime):
+def test_cli_events_version_info(docker, daemon, runtime):
     before = time.time()
     cid = docker.create_and_run(cmd=["true"])
-    docker("wait", cid)
+    daemon.wait_event(cid, "die", before)
     lines = docker("events", "--since", f"{before:.3f}", "--until", f"{time.time() + 0.5:.3f}",
                    "--filter", f"container={cid}", "--format", "{{.Action}}").split()
     assert lines == ["create", "start", "die"]

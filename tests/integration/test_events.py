@@ -109,10 +109,13 @@ def test_past_and_live_without_gap_or_double(daemon):
 
 def test_until_in_the_future_ends_the_stream_then(daemon):
     end = time.time() + 0.7
-    with daemon.events(until=f"{end:.3f}", filters={"event": ["create"]}, timeout=10) as stream:
+    with daemon.events(until=f"{end:.3f}", filters={"event": ["create"]}) as stream:
         cid = daemon.create("true")
-        assert stream.json()["id"] == cid
-        assert stream.json() is None
+        late = time.time() > end
+        told = []
+        while event := stream.json():
+            told.append(event["id"])
+    assert told == [cid] or late
     assert time.time() >= end - 0.001  # the digits we sent
 
 
@@ -152,7 +155,7 @@ def test_filters(daemon, filters, shown):
 @pytest.mark.parametrize("query", [{"filters": "{"}, {"filters": '{"type":5}'}, {"since": "once"},
                                    {"until": "then"}, {"since": "20", "until": "10"}])
 def test_bad_queries_are_400(daemon, query):
-    assert daemon.api.get("/events", timeout=5, **query).status == 400
+    assert daemon.api.get("/events", **query).status == 400
 
 
 def test_listeners_that_hang_up_or_sleep_harm_nobody(daemon):

@@ -18,7 +18,7 @@ def test_cli(docker, cid):
     assert done.returncode == 127 and "executable file not found in $PATH" in done.stdout + done.stderr
     assert docker.run("exec", "-i", cid, "cat", stdin="a\nb\n").stdout == "a\nb\n"
     assert docker("exec", "-d", cid, "sh", "-c", "echo x > /made") == ""
-    wait_for(lambda: docker("exec", cid, "cat", "/made") == "x", "the file")
+    wait_for(lambda: docker.run("exec", cid, "cat", "/made", check=False).stdout == "x\n", "the file")
     assert docker("exec", "-u", "1000:5", "-w", "/etc", "-e", "A=b", cid, "sh", "-c",
                   "id -u; id -g; pwd; echo $A") == "1000\n5\n/etc\nb"
 
@@ -28,9 +28,8 @@ def test_cli_in_a_terminal(docker, daemon, cid):
     with docker.terminal("exec", "-it", cid, "sh", "-c", f"{SIZE}; read x; {SIZE}; exit 6", rows=33,
                          columns=99) as terminal:
         terminal.hear(b"33 99")
-        terminal.resize(44, 111)
-        wait_for(lambda: b"44 111" in output(daemon, cid, "for t in /dev/pts/*; do stty size < $t; done")[0],
-                 "the new size")
+        sizes = "for t in /dev/pts/*; do stty size < $t; done"
+        terminal.resize_until(44, 111, lambda: b"44 111" in output(daemon, cid, sizes)[0])
         daemon.restart()
         terminal.send(b"x\n")
         terminal.hear(b"44 111")
@@ -49,21 +48,27 @@ def test_cli_detaches(docker, daemon, cid):
 @pytest.mark.one_runtime
 def test_cli_64_mib_through_a_death_of_the_daemon(docker, daemon, cid):
     data = os.urandom(MIB) * 64
+    half, more = len(data) // 2, threading.Event()
     one = docker.begin("exec", "-i", cid, "sh", "-c", "cat; exit 3")
-    deaths = []
 
-    def die():
-        wait_for(lambda: any(daemon.api.get(f"/exec/{x}/json").json["Running"]
-                             for x in daemon.inspect(cid)["ExecIDs"] or []), "it to run")
-        daemon.restart()
-        deaths.append(1)
+    def send():
+        one.stdin.write(data[:half])
+        more.wait(60)  # at its end it asks for the exit code: there must be somebody
+        one.stdin.write(data[half:])
+        one.stdin.close()
 
-    killer = threading.Thread(target=die)
+    writer = threading.Thread(target=send)
+    writer.start()
+    out = one.stdout.read(half // 2)
+    killer = threading.Thread(target=lambda: (daemon.restart(), more.set()))
     killer.start()
-    out, err = one.communicate(data, timeout=60)
-    killer.join()
-    assert hashlib.sha256(out).digest() == hashlib.sha256(data).digest() and not err
-    assert one.returncode == 3 and deaths
+    out += one.stdout.read()
+    for thread in (writer, killer):
+        thread.join(60)
+    assert hashlib.sha256(out).digest() == hashlib.sha256(data).digest() and not one.stderr.read()
+    assert one.wait(60) == 3 and more.is_set()
+    one.stdout.close()
+    one.stderr.close()
 
 
 @pytest.mark.one_runtime

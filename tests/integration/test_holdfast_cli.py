@@ -82,7 +82,7 @@ def test_images(daemon):
 @pytest.mark.one_runtime
 def test_events_version_info(daemon, run, runtime):
     cid = run("busybox", "true")
-    daemon.wait(cid)
+    daemon.wait_event(cid, "die")
     told = daemon.cli("events", "--since", "1m", "--until", "0s").stdout
     assert [w for w in ("create", "start", "die") if w in told] == ["create", "start", "die"]
     assert "1.44" in daemon.cli("version").stdout

@@ -75,6 +75,7 @@ def test_daemon_that_dies_is_started_again(loaded):
 def test_client_that_comes_while_the_daemon_is_away_is_answered(kept):
     former = kept.pid
     os.kill(former, signal.SIGSTOP)
+    host.wait_stopped(former)  # or it might begin with the POST, and that is never done twice
     socks = []
     for method in ("GET", "POST"):
         conn = UnixConnection(kept.daemon.sock)
@@ -214,7 +215,6 @@ def test_without_its_keeper_it_accepts_by_itself(kept):
     kept.daemon.kill9()
     assert kept.api.get("/_ping", version="", expect=200)
     assert "accepting without it" in kept.daemon.stderr()
-
 
 
 def docker_ps(daemon, cid):

@@ -10,9 +10,9 @@ from kit.api import connect
 pytestmark = pytest.mark.one_runtime
 
 
-def talk(daemon, *pieces, until=b"", shut=False, timeout=10):
+def talk(daemon, *pieces, until=b"", shut=False):
     """Sends raw bytes; returns what came until the far end closed, or until it has said `until`."""
-    sock = connect(daemon.sock, timeout)
+    sock = connect(daemon.sock)
     got = b""
     try:
         for piece in pieces:

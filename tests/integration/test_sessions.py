@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from kit import dockercli, waiting
+from kit import dockercli, host, waiting
 from kit.host import wait_for
 
 pytestmark = pytest.mark.one_runtime
@@ -43,7 +43,11 @@ def test_no_session_notices(daemon, gap, away):
     main = daemon.run(COUNTS, name="main")
     waits = {c: waiting.begin(daemon, main, c) for c in waiting.CONDITIONS}
     follow = docker.begin("logs", "-f", "main")
+    assert follow.stdout.readline() == b"line 0\n"
+    daemon.wait_quiet()
+    clients = host.sockets(waiting.shim(main))
     wait = docker.begin("wait", "main")
+    wait_for(lambda: host.sockets(waiting.shim(main)) > clients, "docker wait to be its shim's")
     run = docker.begin("run", "-i", "--name", "mill", *NONE, "busybox", "sh", "-c", ECHO.format("run", 5))
     once = docker.begin("run", "-i", "--rm", "--name", "once", *NONE, "busybox", "sh", "-c", ECHO.format("once", 7))
     within = docker.begin("exec", "-i", "main", "sh", "-c", ECHO.format("exec", 4))
@@ -51,11 +55,14 @@ def test_no_session_notices(daemon, gap, away):
             docker.terminal("exec", "-it", "main", "sh", rows=20, columns=70) as inside:
         term.hear(b"/ # ")
         inside.hear(b"/ # ")
-        assert follow.stdout.readline() == b"line 0\n"
+        sized = ((term, b"31 97"), (inside, b"20 70"))
+        for terminal, size in sized:  # Debian's tells it after the start
+            terminal.send(b"until stty size | grep '%s'; do usleep 10000; done\n" % size)
+            terminal.hear(size + b"\r\n")
         wait_for(lambda: started(daemon, begun) == 5, "all to be started")
-        time.sleep(0.3)  # nothing tells when a client has had its answer to a start
+        daemon.wait_quiet()
         gap(daemon, away)
-        for terminal, size in ((term, b"31 97"), (inside, b"20 70")):
+        for terminal, size in sized:
             terminal.send(b"stty size; echo al''ive\n")
             assert size in terminal.hear(b"alive\r\n")
             terminal.send(b"exit 6\n")

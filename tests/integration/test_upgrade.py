@@ -375,6 +375,7 @@ def test_containers_stop_with_the_host_and_come_again_with_it(daemon):
     for cid in cids.values():
         daemon.wait_log(cid, "up")
     stopped = daemon.run(stopper, {"RestartPolicy": {"Name": "unless-stopped"}}, name="stopped")
+    daemon.wait_log(stopped, "up")
     daemon.stop_container(stopped, expect=204)
 
     daemon.cli("shutdown")

@@ -292,10 +292,10 @@ def test_http_1_0(daemon):
 @pytest.mark.one_runtime
 def test_words_of_an_error_come_with_it(daemon):
     """A restart in place that fails: 128, and why."""
-    # Not the first one: then the back-off is long enough to be waited in.
-    cid = daemon.run("echo x >> /n; wc -l < /n; [ $(wc -l < /n) -lt 4 ] || rm /bin/sh; exit 1",
-                     host={"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 4}})
-    daemon.wait_log(cid, "4\n")
+    # Not the first one: then the back-off, of more than three seconds, is long enough to be waited in.
+    cid = daemon.run("echo x >> /n; wc -l < /n; [ $(wc -l < /n) -lt 6 ] || rm /bin/sh; exit 1",
+                     host={"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 6}})
+    daemon.wait_log(cid, "6\n")
     daemon.wait_state(cid, "restarting")
     with begin(daemon, cid) as waiting:
         answer = waiting.json()

@@ -23,8 +23,8 @@ def shims(cid):
 
 
 def shim(cid):
-    only, = shims(cid)
-    return only
+    """The only one; of a former one there may be something left for a moment."""
+    return host.wait_for(lambda: len(found := shims(cid)) == 1 and found, f"one shim of {cid[:12]}")[0]
 
 
 def wait_no_shim(cid, timeout=20):
