@@ -7,6 +7,8 @@
 #include "engine/internal.h"
 #include "engine/networks.h"
 
+#define FREEZE_NS (10 * NSEC_PER_SEC)
+
 static int begin(struct engine *e, struct container *c, const char *verb,
 		 const struct runtime **ret_rt, struct err *err)
 {
@@ -48,6 +50,28 @@ static void finish(struct engine *e, struct container *c, enum phase from, enum 
 	health_wake_locked(e, c);
 }
 
+/* Not before all of it stands still: a runtime may be content to have said so, or give up where its
+ * processes get no processor to stop at. */
+static int freeze(struct engine *e, struct container *c, const struct runtime *rt, struct err *err)
+{
+	auto_(container_config_unref_p) struct container_config *config = config_of(c, err);
+	autoclose int exec = container_open_exec(e->store, c->id);
+	autofree char *cgroup = exec < 0 ? NULL : container_cgroup_now(e, exec, config);
+	int r, waited;
+
+	if (!config)
+		return -1;
+	r = runtime_pause(rt, c->id, err);
+	if (!cgroup || (r < 0 && !strstr(err->text, "unable to freeze")))
+		return r;
+	waited = cgroup_await_frozen(cgroup, FREEZE_NS);
+	if (waited > 0)
+		err_clear(err);
+	if (waited >= 0)
+		return waited > 0 ? 0 : r;
+	return err_sys(err, -waited, "freeze cgroup %s", cgroup);
+}
+
 /* It may have ended under our hands. */
 static int failed(struct container *c, const char *ref, const char *verb, struct err *err)
 {
@@ -65,7 +89,7 @@ int engine_pause(struct engine *e, const char *ref, struct err *err)
 
 	if (find_and_claim(e, ref, &c, &claimed, err) < 0 || begin(e, c, "pause", &rt, err) < 0)
 		return -1;
-	r = runtime_pause(rt, c->id, err);
+	r = freeze(e, c, rt, err);
 	finish(e, c, PHASE_RUNNING, PHASE_PAUSED, "pause", r == 0);
 	return r < 0 ? failed(c, ref, "pause", err) : 0;
 }

@@ -13,15 +13,19 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/time.h"
 #include "runtime/private.h"
 #include "runtime/runtime.h"
 
 #define MOUNTINFO_MAX (4 << 20)
 #define PROCS_MAX     (32 << 20) /* of four million pids, all that a kernel has */
+#define LOOKS	      500	 /* at a freezer, a millisecond each, before it is told again */
 
 static struct cgroup_hosts host;
 static pthread_once_t host_once = PTHREAD_ONCE_INIT;
@@ -247,6 +251,65 @@ int cgroup_populated(const char *path)
 			failed = r;
 	}
 	return failed;
+}
+
+/* Freezing */
+
+static int write_state(int dir, const char *state)
+{
+	autoclose int fd = openat(dir, "freezer.state", O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : write_all(fd, state, strlen(state));
+}
+
+/* 1, 0, or -errno. Reading is what makes v1 look: who is still to be frozen needs the processor. */
+static int is_frozen(int dir, bool v2)
+{
+	char text[256];
+	int r = read_small_at(dir, v2 ? "cgroup.events" : "freezer.state", text, sizeof text);
+
+	return r < 0 ? r : strstr(text, v2 ? "frozen 1" : "FROZEN") != NULL;
+}
+
+/* While processes are born v1 does not come to an end by itself. */
+static int freeze_anew(int dir, bool first)
+{
+	int r = first ? 0 : write_state(dir, "THAWED");
+
+	return r < 0 ? r : write_state(dir, "FROZEN");
+}
+
+static int await_frozen(int dir, bool v2, int64_t timeout_ns)
+{
+	struct timespec deadline = deadline_in(timeout_ns);
+	const struct timespec moment = {.tv_nsec = NSEC_PER_MSEC};
+
+	for (unsigned i = 0; i == 0 || deadline_left_ns(&deadline) > 0; i++) {
+		int r = !v2 && i % LOOKS == 0 ? freeze_anew(dir, i == 0) : 0;
+
+		if (r == 0)
+			r = is_frozen(dir, v2);
+		if (r != 0)
+			return r;
+		(void) nanosleep(&moment, NULL);
+	}
+	if (!v2)
+		(void) write_state(dir, "THAWED");
+	return -ETIMEDOUT;
+}
+
+int cgroup_await_frozen(const char *path, int64_t timeout_ns)
+{
+	const char *v1 = cgroup_mount_of("freezer"), *top = v1 ?: cgroup_mount_of(NULL);
+	autofree char *at = top ? xasprintf("%s%s", top, path) : NULL;
+	autoclose int dir = -1;
+	int r;
+
+	if (!at || !path_is_ours(path))
+		return 0;
+	dir = open_dir_at(AT_FDCWD, at);
+	r = dir < 0 ? dir : await_frozen(dir, !v1, timeout_ns);
+	return r == -ENOENT || r == -ENOTDIR || r == -ENODEV ? 0 : r;
 }
 
 /* Of the threads below a threaded cgroup v2, which has no list, the cgroup above has the processes. */

@@ -79,6 +79,10 @@ int cgroup_populated(const char *path);
 /* The processes in the cgroup `path` and below it, ascending; none where it is not there. *ret, an
  * array of *ret_n, is the caller's. */
 void cgroup_pids(const char *path, pid_t **ret, size_t *ret_n);
+/* What a runtime was told to freeze in the cgroup `path`, until it is: crun does not wait for v1's
+ * freezer, and runc gives up on a busy host. 1: all is frozen; 0: there is no such cgroup;
+ * -ETIMEDOUT: on v1 it is thawed again; or -errno. */
+int cgroup_await_frozen(const char *path, int64_t timeout_ns);
 /* rmdir of the cgroup in all hierarchies, with what is below it; 0 where it is not there; -EBUSY
  * with processes. */
 int cgroup_remove(const char *path);

@@ -222,6 +222,17 @@ def test_pause_freezes_and_unpause_thaws(daemon, api):
     assert not frozen(pid)
 
 
+def test_pause_of_what_is_busy_is_done_when_it_is_answered(daemon, api):
+    """crun does not wait for cgroup v1's freezer, and runc gives up before all have had a turn to stop."""
+    cid = daemon.run("i=0; while [ $i -lt 30 ]; do while :; do :; done & i=$((i+1)); done; echo busy; wait")
+    daemon.wait_log(cid, "busy")
+    pid = daemon.container_pid(cid)
+    for _ in range(3):
+        api.post(f"/containers/{cid}/pause", expect=204)
+        assert frozen(pid)
+        api.post(f"/containers/{cid}/unpause", expect=204)
+
+
 def test_paused_container_cannot_be_paused_or_started(daemon, api):
     cid = daemon.run("sleep 1000")
     api.post(f"/containers/{cid}/pause", expect=204)
