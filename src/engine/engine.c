@@ -134,8 +134,8 @@ static int open_parts(struct engine *e, struct err *err)
 	log_info("%s", why);
 	if (container_store_open(e->o.data_root, e->o.exec_root, &e->store, err) < 0 ||
 	    images_open(e->o.data_root, e->o.image_tool, &e->images, err) < 0 ||
-	    volumes_open(e->o.data_root, e->o.exec_root, &e->volumes, err) < 0 || open_networks(e, err) < 0 ||
-	    events_open(e->o.data_root, &e->events, err) < 0 ||
+	    volumes_open(e->o.data_root, e->o.exec_root, &e->volumes, err) < 0 ||
+	    open_networks(e, err) < 0 || events_open(e->o.data_root, &e->events, err) < 0 ||
 	    supervisor_new(&e->supervisor, err) < 0)
 		return -1;
 	e->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -123,6 +123,13 @@ int check_container_name(const char *name, struct err *err)
 	return 0;
 }
 
+static int check_present(struct container *c, struct err *err)
+{
+	hold(&c->lock);
+
+	return c->gone ? err_set(err, ERR_NOT_FOUND, "No such container: %s", c->id) : 0;
+}
+
 /* One file says the name, so one save renames it; the index follows. */
 static int rename_claimed(struct engine *e, struct container *c, const char *name, struct err *err)
 {
@@ -130,7 +137,7 @@ static int rename_claimed(struct engine *e, struct container *c, const char *nam
 								*now = NULL;
 	autofree char *old = NULL;
 
-	if (!was)
+	if (!was || check_present(c, err) < 0)
 		return -1;
 	if (str_eq(was->name, name))
 		return err_set(err, ERR_INVALID,
@@ -162,6 +169,7 @@ int engine_rename(struct engine *e, const char *ref, const char *name, struct er
 {
 	auto_(container_unref_p) struct container *c = NULL;
 	auto_(container_release_p) struct container *claimed = NULL;
+	int r;
 
 	if (str_empty(name))
 		return err_set(err, ERR_INVALID, "Neither old nor new names may be empty");
@@ -169,5 +177,10 @@ int engine_rename(struct engine *e, const char *ref, const char *name, struct er
 		name++;
 	if (check_container_name(name, err) < 0 || find_and_claim(e, ref, &c, &claimed, err) < 0)
 		return -1;
-	return rename_claimed(e, c, name, err);
+	/* One that removes itself takes its name out of the index, whoever has it claimed. */
+	container_keep_out(c);
+	r = rename_claimed(e, c, name, err);
+	if (container_let_in(c))
+		engine_kick(e, c);
+	return r;
 }

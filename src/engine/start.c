@@ -19,8 +19,10 @@
 #define REST_TIMEOUT_S	 30
 #define CODE_UNKNOWN	 (-1) /* whether it started is not known */
 
-static int check_startable_locked(const struct container *c, const char *verb, struct err *err)
+static int check_startable(struct container *c, const char *verb, struct err *err)
 {
+	hold(&c->lock);
+
 	switch (c->phase) {
 	case PHASE_RUNNING:
 	case PHASE_STOPPING:
@@ -269,22 +271,21 @@ static int start_alone(struct engine *e, struct container *c, const struct conta
 int start_claimed(struct engine *e, struct container *c, const char *verb, struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *config = config_of(c, err);
-	bool restarting;
+	bool by_policy = !strcmp(verb, VERB_RESTART);
 	int r;
 
-	{
-		hold(&c->lock);
-		if (check_startable_locked(c, verb, err) < 0)
-			return -1;
-		restarting = c->phase == PHASE_RESTARTING;
-	}
+	if (check_startable(c, verb, err) < 0)
+		return -1;
 	/* What a policy starts has been released before that was planned. */
-	if (!config || (!restarting && wait_rested(e, c, REST_TIMEOUT_S, err) < 0))
+	if (!config || (!by_policy && wait_rested(e, c, REST_TIMEOUT_S, err) < 0))
 		return -1;
 	if (check_container_image_exist(e->images, config->image_id, err) < 0)
 		return -1;
 	container_keep_out(c);
-	r = start_alone(e, c, config, verb, err);
+	/* It may have removed itself instead of coming to rest. */
+	r = check_startable(c, verb, err);
+	if (r == 0)
+		r = start_alone(e, c, config, verb, err);
 	if (container_let_in(c) || r < 0)
 		engine_kick(e, c);
 	return r;

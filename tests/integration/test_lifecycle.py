@@ -328,6 +328,29 @@ def test_removal_by_force_meets_the_one_that_its_own_signal_brought_about(daemon
     assert len(daemon.past_events(before, event=["destroy"], container=[cid])) == 1
 
 
+@pytest.mark.one_runtime
+def test_start_of_a_container_that_removes_itself_meanwhile(daemon, api):
+    """The start finds it ended, and waits for its rest, which never comes."""
+    cid = daemon.run("sleep 1000", host={"AutoRemove": True})
+    with Strace(daemon.pid, {"rmdir": "delay_enter=1000000", "renameat": "delay_enter=300000"}):
+        api.post(f"/containers/{cid}/kill", expect=204)
+        assert api.post(f"/containers/{cid}/start").status in (404, 409)
+    host.wait_for(lambda: api.get(f"/containers/{cid}/json").status == 404, "its removal")
+    assert "our own mistake" not in daemon.stderr()
+
+
+@pytest.mark.one_runtime
+def test_rename_of_a_container_that_removes_itself_meanwhile(daemon, api):
+    """No name is left in the index that leads to a container that is no more."""
+    cid = daemon.run("sleep 1000", host={"AutoRemove": True})
+    with Strace(daemon.pid, {"renameat": "delay_enter=600000", "fsync": "delay_exit=400000"}):
+        api.post(f"/containers/{cid}/kill", expect=204)
+        host.wait_for(lambda: "-> removing" in daemon.stderr(), "its removal to begin")
+        api.post(f"/containers/{cid}/rename", name="another", expect=404)
+    assert api.get("/containers/another/json").status == 404
+    assert daemon.inspect(daemon.create(name="another"))["Name"] == "/another"
+
+
 def test_auto_removed_container_is_gone_after_its_end(daemon, api):
     with daemon.events(filters={"event": ["destroy"]}) as events:
         cid = daemon.run("true", host={"AutoRemove": True})
