@@ -92,10 +92,17 @@ void container_changed_locked(struct container *c)
 	pthread_cond_broadcast(&c->changed);
 }
 
-/* An exit meets "not running" and "next exit"; a removal meets every condition. */
 static bool condition_met(enum wait_condition wanted, enum wait_condition what)
 {
-	return what == WAIT_REMOVED || wanted != WAIT_REMOVED;
+	switch (what) {
+	case WAIT_NOT_RUNNING:
+		return wanted == WAIT_NOT_RUNNING;
+	case WAIT_NEXT_EXIT:
+		return wanted != WAIT_REMOVED;
+	case WAIT_REMOVED:
+		break;
+	}
+	return true;
 }
 
 void container_tell_waiters_locked(struct container *c, enum wait_condition what)

@@ -305,6 +305,6 @@ struct container_waiter {
 	char error[256];
 	struct container_waiter *next;
 };
-/* Tells the waiters whose condition `what` meets; by settle, remove and container_wait's own first
- * look. */
+/* Tells the waiters whose condition `what` meets: that nothing runs, which is told again where a start
+ * has failed; that a run has ended, which is both; that it is removed, which is all. */
 void container_tell_waiters_locked(struct container *c, enum wait_condition what);

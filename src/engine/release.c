@@ -173,6 +173,8 @@ static bool rest(struct engine *e, struct container *c, bool idle)
 		container_move_locked(e->store, c,
 				      c->state.started_ns ? PHASE_EXITED : PHASE_CREATED,
 				      "released");
+	/* Of a start that has failed, and so of no end, nobody else tells them. */
+	container_tell_waiters_locked(c, WAIT_NOT_RUNNING);
 	if (remove) {
 		if (c->state.wanted != WANTED_GONE) { /* nobody removed it: it removes itself */
 			remember_departure_locked(e, c);

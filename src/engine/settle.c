@@ -97,7 +97,7 @@ static void apply_ended(struct engine *e, struct container *c, const struct run_
 	if (c->phase != PHASE_REMOVING)
 		container_move_locked(e->store, c, PHASE_OVER,
 				      r->text[0] ? r->text : "its run ended");
-	container_tell_waiters_locked(c, WAIT_NOT_RUNNING);
+	container_tell_waiters_locked(c, WAIT_NEXT_EXIT);
 }
 
 /* A start in place that failed; the first start of a verb tells its client itself. */

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,6 +11,7 @@ from kit import host, orphans
 from kit.api import connect, demux
 from kit.daemon import SANITIZED
 from kit.follow import Counter, Follower, numbers
+from kit.inject import Strace
 
 
 def shim_of(daemon, cid):
@@ -263,6 +265,18 @@ def test_removal_ends_it(daemon, api):
     follower.wait_for(b"4\n")
     api.delete(f"/containers/{counter.id}", force=True, expect=204)
     assert follower.result()[0] == numbers(0, 5)
+
+
+@pytest.mark.one_runtime
+def test_a_start_that_fails_ends_it_though_it_came_before_the_shim(daemon, api):
+    """The daemon itself has who follows from then on."""
+    cid = daemon.create(["/no/such/program"])
+    phase = daemon.exec / "containers" / cid / "phase.json"
+    with Strace(daemon.pid, {"flock": "delay_enter=2000000"}), ThreadPoolExecutor() as pool:
+        start = pool.submit(api.post, f"/containers/{cid}/start")
+        host.wait_for(phase.exists, "its start")
+        assert api.get(f"/containers/{cid}/logs", stdout=True, follow=True, timeout=60).body == b""
+        assert start.result().status == 400
 
 
 def test_who_hangs_up_leaves_nothing_in_the_shim(daemon):
