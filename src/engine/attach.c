@@ -84,6 +84,7 @@ int engine_attach(struct engine *e, const char *ref, const struct attach_request
 		if (!has_ended(e, c))
 			return -1;
 		err_clear(err);
+		idle_shim_doubt(c);
 		if (check_attachable(c, ref, err) < 0 || hand_over(e, c, r, client, err) < 0)
 			return -1;
 	}

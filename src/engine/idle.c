@@ -120,6 +120,14 @@ bool idle_shim_stays(struct engine *e, struct container *c)
 
 /* Having */
 
+void idle_shim_doubt(struct container *c)
+{
+	hold(&c->lock);
+
+	if (c->phase == PHASE_CREATED || c->phase == PHASE_EXITED)
+		link_drop(&c->shim_link);
+}
+
 int idle_shim_take(struct engine *e, struct container *c, int *ret_conn, struct err *err)
 {
 	autoclose int exec = container_open_exec(e->store, c->id);

@@ -155,6 +155,8 @@ void shim_reap(struct engine *e, struct container *c);
  * and claims it itself while it makes one. ERR_CONFLICT where no shim is to be had: c is dead,
  * being removed, an orphan, or to be restarted by its policy without a shim. */
 int engine_shim_for_client(struct engine *e, struct container *c, struct err *err);
+/* A client could not be handed to it: whoever comes next makes sure anew, if it was an idle one. */
+void idle_shim_doubt(struct container *c);
 /* Does an idle shim live, and may stay? Then it is watched. For a container at rest, or whose start
  * is undone. */
 bool idle_shim_stays(struct engine *e, struct container *c);

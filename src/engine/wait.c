@@ -148,6 +148,7 @@ int engine_wait_hand_over(struct engine *e, const char *ref, enum wait_condition
 			break;
 		if (hand_over(e, c, condition, client, &err) == 0)
 			return 1;
+		idle_shim_doubt(c);
 	}
 	if (err.text[0])
 		log_debug("container %.12s: who waits for it waits here: %s", c->id, err.text);

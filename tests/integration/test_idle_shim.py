@@ -1,10 +1,12 @@
 """Idle shims: who waits for, or attaches to, a container that is not started waits in its shim."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from kit import host
+from kit.inject import CONNECT, Strace, is_in
 from kit.orphans import shim_of
 from kit.waiting import begin, code, shim, shims, wait_no_shim
 
@@ -101,6 +103,24 @@ def test_it_is_killed(daemon, created):
     with begin(daemon, created) as again:
         daemon.start_container(created)
         assert again.json()["StatusCode"] == 5
+
+
+@pytest.mark.one_runtime
+def test_it_ends_as_a_client_comes(daemon):
+    """The client finds it, and is about to be handed over: it gets another one."""
+    cid = daemon.create("read line; echo got $line", OpenStdin=True)
+    waiting, found = begin(daemon, cid), shim(cid)
+    with Strace(daemon.pid, {"connect": "delay_enter=1000000"}), ThreadPoolExecutor() as pool:
+        attached = pool.submit(daemon.attach, cid)
+        host.wait_for(lambda: is_in(daemon.pid, CONNECT), "the hand-over")
+        host.kill(found)
+        assert code(waiting) is None
+        with attached.result() as client:
+            assert client.status == 101
+            assert shim(cid) != found
+            daemon.start_container(cid)
+            client.send(b"it\n")
+            assert client.frame() == (1, b"got it\n")
 
 
 def test_it_is_killed_while_the_daemon_is_away(daemon, created):
