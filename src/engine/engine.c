@@ -162,6 +162,7 @@ int engine_open(const struct engine_options *o, struct engine **ret, struct err 
 	e->o = *o;
 	e->lock_fd = e->end_fd = -1;
 	pthread_rwlock_init(&e->images_lock, NULL);
+	pthread_rwlock_init(&e->submit_lock, NULL);
 	pthread_mutex_init(&e->report_lock, NULL);
 	pthread_cond_init(&e->report_made, NULL);
 	pthread_mutex_init(&e->departed_lock, NULL);
@@ -216,7 +217,10 @@ void engine_end(struct engine *e)
 	struct container **list;
 	size_t n;
 
-	__atomic_store_n(&e->ending, true, __ATOMIC_RELEASE);
+	{
+		hold_rwlock(&e->submit_lock, wr);
+		__atomic_store_n(&e->ending, true, __ATOMIC_RELEASE);
+	}
 	engine_end_streams(e);
 	{
 		hold(&e->report_lock);
@@ -291,6 +295,7 @@ void engine_close(struct engine *e)
 	close_p(&e->end_fd);
 	close_p(&e->lock_fd);
 	pthread_rwlock_destroy(&e->images_lock);
+	pthread_rwlock_destroy(&e->submit_lock);
 	pthread_mutex_destroy(&e->report_lock);
 	pthread_cond_destroy(&e->report_made);
 	pthread_mutex_destroy(&e->departed_lock);

@@ -45,11 +45,12 @@ struct engine {
 					 the containers' locks */
 	char **volume_claims; /* by volumes_lock: name, id of the container being made, ... */
 	int end_fd;
-	bool ending;	/* atomic */
-	bool host_ends; /* atomic; see engine_shutdown() */
-	pthread_mutex_t
-		hosts_lock; /* from reading a living container's hosts file to its having been
-				       written; before the containers' locks */
+	pthread_rwlock_t submit_lock; /* a leaf; over `ending`, where something follows from it */
+	bool ending;		      /* atomic */
+	bool host_ends;		      /* atomic; see engine_shutdown() */
+	/* From reading a living container's hosts file to its having been written; before the
+	 * containers' locks. */
+	pthread_mutex_t hosts_lock;
 	pthread_mutex_t labels_lock;
 	char **labels;
 	pthread_mutex_t report_lock;
@@ -90,6 +91,9 @@ void link_drop(struct link **l);
 /* All that a container has. Each has a reference of it: it goes when they do. */
 void links_drop_locked(struct container *c);
 void engine_kick(struct engine *e, struct container *c);
+/* Queues fn(arg) on the workers, behind what has the same key. false: the engine ends, and nobody
+ * will do it. Any thread. */
+bool engine_submit(struct engine *e, const void *key, void (*fn)(void *arg), void *arg);
 
 /* shim.c: speaking with shims
  * ------------------------------------------------------------------------------ */

@@ -74,19 +74,30 @@ static void do_tell_detach(void *arg)
 	kick_free(k);
 }
 
+bool engine_submit(struct engine *e, const void *key, void (*fn)(void *arg), void *arg)
+{
+	/* The workers are there for as long as this is held and the end has not been said. */
+	hold_rwlock(&e->submit_lock, rd);
+
+	if (engine_ending(e))
+		return false;
+	workers_submit(e->workers, key, fn, arg);
+	return true;
+}
+
+/* What is not done any more is for the next daemon's restore. */
 static void submit(struct engine *e, struct container *c, void (*fn)(void *arg))
 {
 	struct kick *k = xnew(struct kick);
 
 	*k = (struct kick){e, container_ref(c)};
-	workers_submit(e->workers, c, fn, k);
+	if (!engine_submit(e, c, fn, k))
+		kick_free(k);
 }
 
 void engine_kick(struct engine *e, struct container *c)
 {
-	/* What is not reconciled any more is for the next daemon's restore. */
-	if (!engine_ending(e))
-		submit(e, c, do_kick);
+	submit(e, c, do_kick);
 }
 
 /* Reads what is there: false once the other side has hung up, or (pidfds) the process has ended. */

@@ -445,13 +445,21 @@ static void arm_locked(struct engine *e, int64_t delay_ns);
 static void do_sweep(void *arg)
 {
 	struct engine *e = arg;
-	int64_t next = sweep(e);
+	int64_t next;
+
+	/* First, so that one which ends from here on, and may not be seen, sets the timer itself. */
+	{
+		hold(&e->sweep_lock);
+		supervisor_unwatch(e->supervisor, take(e->session_sweep));
+	}
+	next = sweep(e);
 
 	hold(&e->sweep_lock);
+	if (next == 0)
+		return;
 	supervisor_unwatch(e->supervisor, take(e->session_sweep));
 	/* Not for each of them: it may as well be some seconds later. */
-	if (next > 0)
-		arm_locked(e, next - now_ns() + 10 * NSEC_PER_SEC);
+	arm_locked(e, next - now_ns() + 10 * NSEC_PER_SEC);
 }
 
 static void on_sweep(void *arg, int fd)
@@ -459,8 +467,7 @@ static void on_sweep(void *arg, int fd)
 	struct engine *e = arg;
 
 	(void) fd;
-	if (!engine_ending(e))
-		workers_submit(e->workers, &e->session_sweep, do_sweep, e);
+	(void) engine_submit(e, &e->session_sweep, do_sweep, e);
 }
 
 static void arm_locked(struct engine *e, int64_t delay_ns)
