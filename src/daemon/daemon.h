@@ -37,6 +37,8 @@ bool program_has_changed(const struct daemon *d);
 /* Checks that the program on disk takes our options and configuration; then no further request is
  * begun, and the main thread is told. Any thread. arg: the struct daemon. */
 int upgrade_request(void *arg, struct err *err);
+/* Has such a request been granted? */
+bool upgrade_is_due(struct daemon *d);
 /* Everything is closed or in d->heritage: becomes the new program. Returns where that fails;
  * everything is as before then, and d->upgrade_error says why. */
 void upgrade_exec(struct daemon *d);

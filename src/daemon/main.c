@@ -121,7 +121,9 @@ static void stop(struct daemon *d)
 {
 	if (d->server && d->engine)
 		quiesce(d);
-	http_server_stop(take(d->server), 0);
+	/* Until it has ended a request may still ask for an upgrade. */
+	http_server_stop(d->server, 0);
+	d->server = NULL;
 	close_engine(d);
 	if (d->has_pidfile)
 		(void) unlink(d->o.pidfile);
@@ -152,7 +154,7 @@ static int serve(struct daemon *d, const sigset_t *signals)
 	for (;;) {
 		if (sigwait(signals, &sig) != 0)
 			continue;
-		if (sig == SIGTERM || sig == SIGINT || (sig == SIGNAL_UPGRADE && d->upgrading))
+		if (sig == SIGTERM || sig == SIGINT || (sig == SIGNAL_UPGRADE && upgrade_is_due(d)))
 			return sig;
 		if (sig == SIGCHLD)
 			engine_reap(d->engine);

@@ -111,6 +111,13 @@ int upgrade_request(void *arg, struct err *err)
 	return 0;
 }
 
+bool upgrade_is_due(struct daemon *d)
+{
+	hold(&d->upgrade_lock);
+
+	return d->upgrading;
+}
+
 void upgrade_exec(struct daemon *d)
 {
 	struct err err = {0};
