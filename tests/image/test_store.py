@@ -2,11 +2,11 @@
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -147,16 +147,28 @@ def feed(p, archive):
     return t
 
 
+def tool_of(p):
+    """A descriptor of the tool that this driver has started."""
+    return os.pidfd_open(int(open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()[0]))
+
+
+def wait_gone(pidfd):
+    assert select.select([pidfd], [], [], 60)[0], "still there"
+    os.close(pidfd)
+
+
 @pytest.mark.parametrize("at", [0, 1000, 1 << 20, (3 << 20) + 6000])
 def test_killed_in_the_middle(store, at):
     archive = big().bytes()
     p = store.start("load", DRIVER_HANG=str(at))
     t = feed(p, archive)
     assert p.stdout.readline() == b"hang\n"
+    tool = tool_of(p)
     p.send_signal(signal.SIGKILL)
     p.wait()
     p.stdin = None
     t.join()
+    wait_gone(tool)
     assert store.is_empty()
     assert store.ids() == []
 
@@ -172,12 +184,13 @@ def test_tool_killed(store):
     p = store.start("load", DRIVER_HANG=str(1 << 20))
     t = feed(p, big().bytes())
     assert p.stdout.readline() == b"hang\n"
-    tool = int(open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()[0])
-    os.kill(tool, signal.SIGKILL)
+    tool = tool_of(p)
+    signal.pidfd_send_signal(tool, signal.SIGKILL)
     p.kill()
     p.wait()
     p.stdin = None
     t.join()
+    wait_gone(tool)
     assert store.is_empty()
 
 
@@ -203,17 +216,12 @@ def test_tool_ends_with_its_daemon(store):
     p = store.start("load", DRIVER_HANG="1000")
     t = feed(p, big().bytes())
     assert p.stdout.readline() == b"hang\n"
-    tool = int(open(f"/proc/{p.pid}/task/{p.pid}/children").read().split()[0])
+    tool = tool_of(p)
     p.kill()
     p.wait()
     p.stdin = None
     t.join()
-    for _ in range(100):
-        if not os.path.exists(f"/proc/{tool}") or open(f"/proc/{tool}/stat").read().split()[2] == "Z":
-            break
-        time.sleep(0.02)
-    else:
-        pytest.fail("still there")
+    wait_gone(tool)
 
 
 def published_states(store, archive):

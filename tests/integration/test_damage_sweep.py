@@ -84,7 +84,7 @@ def created(daemon):
 def exited(daemon):
     cid = daemon.run("echo words; exit 3")
     daemon.wait(cid)
-    host.wait_for(lambda: not (daemon.exec / "containers" / cid).exists(), "its clean-up")
+    daemon.wait_released(cid)
     return cid
 
 
@@ -168,7 +168,7 @@ def test_files_of_a_running_container(daemon, where, whole):
         return not any(v.end_problem() for v in victims)
 
     try:
-        host.wait_for(all_told, "all ends to be told", 30)
+        host.wait_for(all_told, "all ends to be told")
     except AssertionError:
         complain({v: v.end_problem() for v in victims})
     remove(daemon, victims)
@@ -242,6 +242,7 @@ def test_files_of_an_image(daemon, whole):
         v.strike()
     daemon.start()
     complain({v: v.problem() for v in victims})
+    daemon.wait_swept()
     gone = {str(v.path.relative_to(daemon.data / "image")) for v in victims}
     lost = {p for p in before - listing(daemon.data / "image") if not any((p + "/").startswith(g + "/") for g in gone)}
     assert not lost, "nothing else is deleted"
@@ -275,7 +276,7 @@ def test_what_a_container_may_need_is_not_swept(daemon, lost):
         path.unlink()
     for _ in range(2):
         daemon.start()
-        host.wait_for(lambda: daemon.api.get("/holdfast/restore").status == 200, "the sweep's end")
+        daemon.wait_swept()
         assert host.alive(pid)
         assert before - listing(daemon.data / "image") == {str(record.relative_to(daemon.data / "image"))}
         daemon.kill9()
@@ -298,7 +299,7 @@ def test_files_of_the_daemon(daemon):
         damage = Damage(daemon.data / name, kind, daemon.root / f"foreign-own{n}")
         if name == "holdfast.lock" and (damage.path.is_symlink() or damage.path.is_dir()):
             # Without a lock two daemons could meet: it says so and does nothing.
-            assert daemon.spawn().wait(20) != 0
+            assert daemon.spawn().wait(host.PATIENCE) != 0
             assert name in daemon.stderr(tail=3), damage
         else:
             daemon.start()

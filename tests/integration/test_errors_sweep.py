@@ -59,7 +59,7 @@ def frozen(daemon, n):
 def over(daemon, n):
     cid = daemon.run("exit 3", name=f"v{n}")
     daemon.wait(cid)
-    host.wait_for(lambda: not (daemon.exec / "containers" / cid).exists(), "its clean-up")
+    daemon.wait_released(cid)
     return cid
 
 
@@ -248,6 +248,7 @@ def test_create_with_volumes_on_a_failing_disk(daemon, whole):
         names = {m["Name"] for cid in made for m in daemon.inspect(cid)["Mounts"]}
         assert {v["Name"] for v in daemon.api.get("/volumes").json["Volumes"]} | {"named"} == names | {"named"}
         daemon.restart()
+    daemon.wait_swept()
     assert not [p for p in (daemon.data / "volumes").iterdir() if p.name.startswith(".")]
     for cid, point in made.items():
         daemon.start_container(cid)
@@ -270,7 +271,7 @@ def test_volume_verbs_on_a_failing_disk(daemon, whole):
 
     each_point(whole, 1, attempt)
     daemon.restart()
-    daemon.api.get("/holdfast/restore", expect=200)
+    daemon.wait_swept()
     assert list((daemon.data / "volumes").iterdir()) == []
 
 
@@ -341,7 +342,8 @@ def test_image_verb_on_a_failing_disk(new_daemon, verb, whole):
     shown = image_names(daemon)
     daemon.restart()
     assert image_names(daemon) == shown
-    host.wait_for(lambda: not list((daemon.data / "image" / "staging").iterdir()), "the sweep's end")
+    daemon.wait_swept()
+    assert not list((daemon.data / "image" / "staging").iterdir())
     # And what is there is whole.
     for image in daemon.api.get("/images/json", expect=200).json:
         answer = daemon.api.get(f"/images/{image['Id']}/get", timeout=60)
@@ -400,7 +402,7 @@ def test_full_disk(small_disk):
         one[asleep]["State"].update(Error="", ExitCode=0)
     assert_shown_as(again, shown)
     assert daemon.state(running[0])["ExitCode"] == 137
-    assert daemon.stop_container(running[1]).status == 204
+    assert daemon.stop_container(running[1], t=60, timeout=90).status == 204
     assert daemon.api.delete(f"/containers/{running[0]}").status == 204
     filler.unlink()
     daemon.start_container(asleep)

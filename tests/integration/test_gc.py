@@ -1,6 +1,7 @@
 """A container that cannot be killed - frozen from outside, as a process in uninterruptible sleep would
 be - is nobody else's trouble, and its wish is done when it can be."""
 
+import re
 import subprocess
 import threading
 import time
@@ -57,11 +58,13 @@ def test_frozen_container_blocks_no_other_and_is_removed_when_it_thaws(daemon, i
         in_thread(results, "kill", lambda: api.post(f"/containers/{frozen[2]}/kill", timeout=60)),
     ]
     # Others are not kept waiting by it.
+    done_meanwhile = 0
     for _ in range(3):
         cid = daemon.run("exit 4")
         assert daemon.wait(cid) == 4
         api.delete(f"/containers/{cid}", expect=204)
-    assert all(thread.is_alive() for thread in threads), "the others were done meanwhile"
+        done_meanwhile += all(thread.is_alive() for thread in threads)
+    assert done_meanwhile, "they wait for seconds, in which this machine can do more than nothing"
     for thread in threads:
         thread.join()
     for verb, (answer, _) in results.items():
@@ -94,6 +97,12 @@ def test_removal_that_gave_up_is_made_without_a_restart(daemon, ice):
     host.wait_for(lambda: daemon.api.get(f"/containers/{cid}/json").status == 404, "its removal")
 
 
+def tries(daemon, cid):
+    """How often its clean-up has failed."""
+    said = re.search(r"tried (\d+) times", daemon.state(cid)["Error"])
+    return int(said[1]) if said else 1
+
+
 @pytest.mark.one_runtime  # crun's own delete ends whoever sits there
 def test_release_that_fails_is_shown_and_tried_again(daemon):
     """Something of the user's sits in the container's cgroup: it cannot be removed, and nothing of it is killed."""
@@ -109,7 +118,8 @@ def test_release_that_fails_is_shown_and_tried_again(daemon):
         assert (state["Status"], state["ExitCode"]) == ("exited", 137)
         answer = daemon.api.post(f"/containers/{cid}/start")
         assert answer.status == 409 and "cgroup" in answer.message, answer
-        host.wait_for(lambda: "tried 2 times" in daemon.state(cid)["Error"], "another try by itself")
+        tried = tries(daemon, cid)
+        host.wait_for(lambda: tries(daemon, cid) > tried, "another try by itself")
         daemon.restart()
         assert "clean-up pending" in daemon.state(cid)["Error"], "it is on disk"
         assert sitter.poll() is None, "nobody of ours: never killed"

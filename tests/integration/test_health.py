@@ -60,6 +60,10 @@ def place(daemon):
         host = {"Binds": [f"{path}:/place"]}
         file = path.__truediv__
 
+        def put(self, name, text):
+            """No probe finds it empty."""
+            host.replace(path / name, text)
+
         def lines(self, name="count"):
             return len((path / name).read_text().splitlines()) if (path / name).exists() else 0
 
@@ -75,7 +79,7 @@ def test_from_starting_to_healthy_to_unhealthy_and_back(daemon, place):
     assert shown(daemon, cid).endswith("(health: starting)")
     got = wait_results(daemon, cid, 1)
     assert (got["Status"], got["FailingStreak"]) == ("starting", 0), "the start period forgives"
-    place.file("well").write_text("fine\n")
+    place.put("well", "fine\n")
     got = wait_health(daemon, cid, "healthy")
     assert got["FailingStreak"] == 0
     last = got["Log"][-1]
@@ -87,7 +91,7 @@ def test_from_starting_to_healthy_to_unhealthy_and_back(daemon, place):
     got = wait_health(daemon, cid, "unhealthy")
     assert got["FailingStreak"] >= 2 and got["Log"][-1]["ExitCode"] == 1
     assert shown(daemon, cid).endswith("(unhealthy)")
-    place.file("well").write_text("again\n")
+    place.put("well", "again\n")
     wait_health(daemon, cid, "healthy")
     told = [e["Action"] for e in daemon.past_events(before, event=["health_status"])]
     assert told == ["health_status: healthy", "health_status: unhealthy", "health_status: healthy"]
@@ -132,10 +136,10 @@ def test_output_that_is_not_utf8(daemon):
 
 
 def test_its_time_is_up(daemon):
-    cid = daemon.run(SLEEP, Healthcheck=check("echo begun; sleep 900", Timeout=200, Retries=1))
+    cid = daemon.run(SLEEP, Healthcheck=check("echo begun; sleep 900", Timeout=5000, Retries=1))
     result = wait_health(daemon, cid, "unhealthy")["Log"][0]
     assert result["ExitCode"] == -1
-    assert result["Output"] == "Health check exceeded timeout (200ms): begun\n"
+    assert result["Output"] == "Health check exceeded timeout (5s): begun\n"
     # The next one may be under way, with the same command: of one, not of two.
     wait_for(lambda: sum(cmd.startswith("sleep 900") for cmd in commands(daemon, cid)) <= 1,
              "no process of a probe is left")
@@ -310,7 +314,10 @@ def test_status_streak_log_and_schedule_go_on(daemon, place):
     got = health(daemon, cid)
     daemon.restart()
     after = health(daemon, cid)
-    assert after["Log"][:len(got["Log"])] == got["Log"] and after["FailingStreak"] >= got["FailingStreak"]
+    more = after["FailingStreak"] - got["FailingStreak"]
+    assert more >= 0
+    kept = min(len(got["Log"]), max(0, 5 - more))  # of those, if the machine had time for more
+    assert after["Log"][:kept] == got["Log"][len(got["Log"]) - kept:]
     wait_results(daemon, cid, 4)
     assert_each_counted_once(daemon, cid, place)
 
@@ -326,8 +333,9 @@ def test_the_next_probe_is_due_when_it_was(daemon, place):
 def test_what_was_due_while_it_was_away_is_made_at_its_return(daemon, place):
     cid = daemon.run(SLEEP, place.host, Healthcheck=counting(interval=300))
     daemon.kill9()
-    time.sleep(0.5)
-    assert place.lines() <= 1
+    made = place.lines()
+    time.sleep(0.9)
+    assert place.lines() <= made + 1, "one was in progress, perhaps"
     daemon.start()
     wait_results(daemon, cid, 1)
     assert_each_counted_once(daemon, cid, place)
@@ -350,12 +358,14 @@ def test_a_probe_in_progress_is_counted_once(daemon, place, ends):
         place.file("go").touch()
     wait_results(daemon, cid, 1)
     assert_each_counted_once(daemon, cid, place)
-    first = health(daemon, cid)["Log"][0]
+    daemon.api.post(f"/containers/{cid}/pause", expect=204)
+    known = health(daemon, cid)
     deaths = [e for e in daemon.past_events(before, event=["exec_die"], container=[cid])]
     ids = [e["Actor"]["Attributes"]["execID"] for e in deaths]
     assert len(ids) == len(set(ids))
-    assert abs(deaths[0]["timeNano"] / 1e9 - host.parse_time(first["End"])) < 1e-3, "told with its own time"
-    assert not result.parent.exists()
+    for death, one in zip(deaths[known["FailingStreak"] - len(known["Log"]):], known["Log"]):
+        assert abs(death["timeNano"] / 1e9 - host.parse_time(one["End"])) < 1e-3, "told with its own time"
+    wait_for(lambda: not result.parent.exists(), "its directory to go")
 
 
 def test_many_deaths(daemon, place):
@@ -408,7 +418,7 @@ def test_a_result_that_cannot_be_read_does_not_count(daemon, place, how):
     daemon.start()
     got = wait_results(daemon, cid, 1)
     assert got["FailingStreak"] < place.lines(), "the next one counts"
-    assert not result.parent.exists()
+    wait_for(lambda: not result.parent.exists(), "its directory to go")
 
 
 @pytest.mark.parametrize("gone", ["result", "its directory"])
@@ -445,13 +455,13 @@ def test_probes_of_a_paused_container_wait(daemon, place):
 @pytest.mark.parametrize("restart", [False, True], ids=["", "with a restart"])
 def test_a_probe_frozen_by_a_pause_is_no_failure(daemon, place, restart):
     slow = "[ -e /place/go ] || sleep 900;"
-    cid = daemon.run(SLEEP, place.host, Healthcheck=check(f"echo >> /place/count; {slow} true", 50, Timeout=400,
+    cid = daemon.run(SLEEP, place.host, Healthcheck=check(f"echo >> /place/count; {slow} true", 50, Timeout=5000,
                                                           Retries=1))
     wait_for(lambda: place.lines() == 1, "a probe runs")
     daemon.api.post(f"/containers/{cid}/pause", expect=204)
     if restart:
         daemon.restart()
-    time.sleep(0.6)  # its time is up
+    time.sleep(5.5)  # its time is up
     place.file("go").touch()
     daemon.api.post(f"/containers/{cid}/unpause", expect=204)
     assert [r["ExitCode"] for r in wait_health(daemon, cid, "healthy")["Log"]][0] == 0
@@ -496,7 +506,7 @@ class OldShim(threading.Thread):
 
 
 def test_an_old_shim_is_told_of_and_harms_nothing(daemon, place):
-    cid = daemon.run(SLEEP, place.host, Healthcheck=counting(interval=1000))
+    cid = daemon.run(SLEEP, place.host, Healthcheck=counting(interval=6000))
     old = OldShim(daemon.exec / "containers" / cid)
     got = wait_results(daemon, cid, 1)
     assert (got["Status"], got["FailingStreak"]) == ("starting", 0)

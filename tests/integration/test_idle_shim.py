@@ -80,7 +80,7 @@ def test_it_goes_with_its_last_client(daemon, created):
     one.close()
     idle = shim(created)
     other.close()
-    host.wait_exit(idle, 30)
+    host.wait_exit(idle)
     host.wait_for(lambda: not exec_dir(daemon, created).exists(), "the exec directory to go")
     assert status(daemon, created) == "created"
     daemon.start_container(created)
@@ -91,7 +91,7 @@ def test_without_a_client_a_new_daemon_leaves_it_no_longer(daemon, created):
     begin(daemon, created).close()
     idle = shim(created)
     daemon.restart()
-    host.wait_exit(idle, 30)
+    host.wait_exit(idle)
     host.wait_for(lambda: not exec_dir(daemon, created).exists(), "the exec directory to go")
 
 
@@ -148,7 +148,7 @@ def test_a_start_that_fails_leaves_the_clients(daemon, restart):
     assert daemon.start_container(cid, expect=400).status == 400
     assert shim(cid) == idle
     waiting.close()
-    host.wait_exit(idle, 30)
+    host.wait_exit(idle)
     host.wait_for(lambda: not exec_dir(daemon, cid).exists(), "the exec directory to go")
 
 

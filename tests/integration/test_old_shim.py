@@ -106,7 +106,7 @@ def test_verbs_on_it(old, verb, code):
     old.wait_log(cid, "up")
     upgrade(old)
     pid = old.container_pid(cid)
-    assert old.api.post(f"/containers/{cid}/{verb}").status == 204
+    assert old.api.post(f"/containers/{cid}/{verb}", t=60, timeout=90).status == 204
     if verb == "restart":
         assert old.container_pid(cid) != pid and old.state(cid)["Running"]
         with old.attach(cid) as a:  # a shim of today

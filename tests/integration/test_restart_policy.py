@@ -10,9 +10,10 @@ import pytest
 
 from kit import host
 from kit.archives import busybox
-from kit.leaks import processes
 from kit.orphans import end_with_shim, kill_each, make_orphan, shim_of
+from kit.restarts import between_two_runs, held_there
 from kit.slow import HeldRuntime
+from kit.waiting import shim
 
 CRASH = "echo run; exit 3"
 ALWAYS = {"RestartPolicy": {"Name": "always"}}
@@ -74,25 +75,22 @@ def test_always_restarts_after_success_and_stop_ends_it(daemon):
 
 
 def test_between_two_runs_it_is_restarting(daemon, api):
-    cid = daemon.run("exit 3", ALWAYS)
-    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 4, "a long back-off")
-    daemon.wait_state(cid, "restarting")
-    state = daemon.state(cid)
-    assert (state["Restarting"], state["Running"], state["ExitCode"], state["Pid"]) == (True, True, 3, 0)
-    [listed] = daemon.list(filters={"status": ["restarting"]})
-    assert listed["Status"].startswith("Restarting (3)")
-    assert api.post(f"/containers/{cid}/start").status == 304
-    assert api.post(f"/containers/{cid}/pause").status == 409
-    assert api.delete(f"/containers/{cid}").status == 409
-    daemon.restart()
-    assert daemon.state(cid)["Status"] in ("restarting", "running")
+    cid = between_two_runs(daemon, "exit 3", ALWAYS)
+    with held_there(cid):
+        state = daemon.state(cid)
+        assert (state["Restarting"], state["Running"], state["ExitCode"], state["Pid"]) == (True, True, 3, 0)
+        [listed] = daemon.list(filters={"status": ["restarting"]})
+        assert listed["Status"].startswith("Restarting (3)")
+        assert api.post(f"/containers/{cid}/start").status == 304
+        assert api.post(f"/containers/{cid}/pause").status == 409
+        assert api.delete(f"/containers/{cid}").status == 409
+        daemon.restart()
+        assert daemon.state(cid)["Status"] == "restarting"
 
 
 @pytest.mark.parametrize("verb", ["stop", "kill", "remove"])
 def test_a_pending_restart_is_ended_by_a_verb(daemon, api, verb):
-    cid = daemon.run("exit 3", ALWAYS)
-    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 4, "a long back-off")
-    daemon.wait_state(cid, "restarting")
+    cid = between_two_runs(daemon, "exit 3", ALWAYS)
     if verb == "remove":
         api.delete(f"/containers/{cid}", force=True, expect=204)
         assert api.get(f"/containers/{cid}/json").status == 404
@@ -171,28 +169,24 @@ def test_without_its_shim_the_daemon_restarts_it(daemon, away):
     cid = daemon.run("echo run; exec sleep 1000", ALWAYS)
     daemon.wait_log(cid, "run")
     pid = daemon.container_pid(cid)
-    shim = shim_of(pid)
+    parent = shim_of(pid)
     if away:
         daemon.kill9()
-    kill_each(shim, pid)
+    kill_each(parent, pid)
     if away:
         daemon.start()
     host.wait_for(lambda: daemon.logs(cid)[0] == "run\nrun\n", "the second run")
+    daemon.wait_state(cid, "running")
     shown = daemon.inspect(cid)
     assert shown["RestartCount"] == 1 and shown["State"]["Pid"] not in (0, pid)
 
 
 def test_a_restart_that_the_shim_owed_is_made_when_due(daemon):
     """The shim dies between two runs, and the daemon too: what was due is on disk."""
-    cid = daemon.run(CRASH, ALWAYS)
-    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 4, "a long back-off")
-    daemon.wait_state(cid, "restarting")
-    shims = [pid for pid, command in processes(daemon, {cid}).items() if "holdfast-shim" in command]
+    cid = between_two_runs(daemon, CRASH, ALWAYS)
     daemon.kill9()
     said = daemon.data / "containers" / cid / "json.log"
-    for shim in shims:
-        host.kill(shim)
-        host.wait_exit(shim)
+    kill_each(shim(cid))
     lines = said.read_text().count("run")
     daemon.start()
     host.wait_for(lambda: said.read_text().count("run") > lines, "the run that was due")
@@ -341,9 +335,12 @@ def test_a_start_by_policy_that_fails_is_tried_again(daemon):
     daemon.reboot_host()
     there.rmdir()
     daemon.start()
-    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 2, "two failures")
-    shown = daemon.inspect(cid)
-    assert shown["State"]["Status"] == "restarting" and str(there) in shown["State"]["Error"]
+    def has_failed():
+        shown = daemon.inspect(cid)  # once: in between it tries again
+        return (shown["RestartCount"] >= 2 and shown["State"]["Status"] == "restarting"
+                and str(there) in shown["State"]["Error"])
+
+    host.wait_for(has_failed, "two failures, and their reason")
     there.mkdir()
     daemon.wait_state(cid, "running")
 

@@ -6,10 +6,9 @@ import time
 
 import pytest
 
-from kit import host
+from kit import host, leaks
 from kit.doomed import Doomed
-from kit.leaks import processes
-from kit.orphans import make_orphan
+from kit.orphans import make_orphan, shim_of
 
 SLEEP = ["sleep", "1000"]
 
@@ -32,6 +31,8 @@ def test_fifty_containers_through_a_kill_of_the_daemon(daemon):
     daemon.kill9()
     for one in doomed:
         one.strike()
+    for one in doomed:
+        one.wait_recorded()
     daemon.start()
 
     assert [c["Id"] for c in daemon.list(all=True)] == order
@@ -74,8 +75,10 @@ def test_record_of_an_exit_survives_many_restarts(daemon):
     one = Doomed(daemon, "exit 7")
     daemon.kill9()
     one.strike()
+    one.wait_recorded()
     daemon.start()
     shown = daemon.inspect(one.id)
+    assert shown["State"]["ExitCode"] == 7
     for _ in range(3):
         daemon.restart()
         assert daemon.inspect(one.id) == shown
@@ -125,7 +128,9 @@ def test_output_while_the_daemon_is_away_is_in_the_log(daemon):
 def test_paused_stays_paused_and_unpauses(daemon):
     cid = daemon.run(["probe", "counter"])
     daemon.wait_log(cid, "1\n")
+    pid = daemon.container_pid(cid)
     daemon.api.post(f"/containers/{cid}/pause", expect=204)
+    host.wait_drained(pid, shim_of(pid))
     said = daemon.logs(cid)[0]
     daemon.restart()
     state = daemon.state(cid)
@@ -222,6 +227,8 @@ def test_auto_removed_container_that_ended_meanwhile_is_removed(daemon):
     one.strike()
     daemon.start()
     host.wait_for(lambda: daemon.api.get(f"/containers/{one.id}/json").status == 404, "its removal")
+    # It is told when nobody finds the container any more.
+    host.wait_for(lambda: daemon.past_events(before, container=[one.id], event=["destroy"]), "the destroy event")
     told = [e for e in daemon.past_events(before, container=[one.id]) if e["Action"] in ("die", "destroy")]
     assert [e["Action"] for e in told] == ["die", "destroy"]
     assert told[0]["Actor"]["Attributes"]["exitCode"] == "7"
@@ -246,12 +253,7 @@ def test_reboot_of_the_host(daemon):
     daemon.wait(ended)
     shown = daemon.inspect(ended)
     daemon.kill9()
-    left = processes(daemon, {running})
-    for pid in left:
-        if host.alive(pid):
-            host.kill(pid)
-    for pid in left:
-        host.wait_exit(pid)
+    leaks.end_processes(daemon, {running})
     shutil.rmtree(daemon.exec)
     for path in sorted(host.cgroups_named({running}), key=len, reverse=True):
         os.rmdir(path)

@@ -26,9 +26,10 @@ def restored(daemon):
     doomed = Doomed(daemon, "exit 5", name="doomed")
     daemon.of["doomed"] = doomed.id
     daemon.wait(daemon.of["rested"])
-    daemon.wait_state(daemon.of["rested"], "exited")
+    daemon.wait_released(daemon.of["rested"])
     daemon.kill9()
     doomed.strike()
+    doomed.wait_recorded()
     (daemon.data / "containers" / daemon.of["damaged"] / "config.json").write_text("{")
     stray = "ab" * 32
     (daemon.exec / "containers" / stray).mkdir()

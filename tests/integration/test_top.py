@@ -43,6 +43,7 @@ def test_shows_the_containers_processes_and_nobody_elses(daemon):
     ("faxo pid,args", ["PID", "COMMAND"])])  # a forest, which ps draws of all processes only
 def test_takes_the_arguments_of_ps(daemon, ps_args, titles):
     cid = daemon.run("exec sleep 1000")
+    wait_for(lambda: commands(daemon, cid) == ["sleep 1000"], "the process to be what it is")
     answer = daemon.api.get(f"/containers/{cid}/top", expect=200, ps_args=ps_args).json
     assert answer["Titles"] == titles
     assert len(answer["Processes"]) == 1 and "sleep" in answer["Processes"][0][-1]

@@ -4,6 +4,7 @@ import pytest
 
 from kit import host
 from kit.orphans import orphan
+from kit.restarts import between_two_runs
 from test_update import MIB, SLEEP, memory, pids, update
 
 
@@ -23,13 +24,6 @@ def end_alone(daemon, cid):
     host.kill(pid)
     host.wait_exit(pid)
     return pid
-
-
-def between_two_runs(daemon, host_config):
-    cid = daemon.run("echo run; exit 3", host_config)
-    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 4, "a long back-off")
-    daemon.wait_state(cid, "restarting")
-    return cid
 
 
 @pytest.mark.parametrize("away", [False, True], ids=["daemon there", "daemon away"])
@@ -60,7 +54,7 @@ def test_a_policy_taken_back_ends_the_restarts(daemon):
 
 
 def test_a_restart_that_is_due_is_dropped_with_its_policy(daemon):
-    cid = between_two_runs(daemon, policy("always"))
+    cid = between_two_runs(daemon, "echo run; exit 3", policy("always"))
     update(daemon, cid, policy("no"))
     daemon.wait_state(cid, "exited")
     runs = daemon.logs(cid)[0]
@@ -90,10 +84,8 @@ def test_limits_hold_in_the_run_that_its_shim_starts(daemon):
 
 def test_limits_changed_between_two_runs(daemon):
     (daemon.root / "x").mkdir()
-    cid = daemon.run("test -e /x/stay && exec sleep 1000; exit 3",
-                     {**policy("always"), "PidsLimit": 20, "Binds": [f"{daemon.root}/x:/x"]})
-    host.wait_for(lambda: daemon.inspect(cid)["RestartCount"] >= 4, "a long back-off")
-    daemon.wait_state(cid, "restarting")
+    cid = between_two_runs(daemon, "test -e /x/stay && exec sleep 1000; exit 3",
+                           {**policy("always"), "PidsLimit": 20, "Binds": [f"{daemon.root}/x:/x"]})
     update(daemon, cid, {"PidsLimit": 30})
     (daemon.root / "x" / "stay").touch()
     daemon.wait_state(cid, "running")

@@ -207,10 +207,10 @@ def test_volumes_from(daemon, api):
                        {"Binds": ["named:/n"]}, name="owner", Volumes={"/v": {}})
     daemon.wait_state(owner, "running")
     anonymous = mount_of(daemon, owner, "/v")["Name"]
-    taker = daemon.run("until cat /v/file /n/file; do sleep 0.1; done; ! touch /n/x && echo ro; sleep 1000",
+    taker = daemon.run("until [ -s /n/file ]; do sleep 0.1; done; cat /v/file /n/file; ! touch /n/x && echo ro; sleep 1000",
                        {"VolumesFrom": ["owner:ro"]}, name="taker")
     daemon.wait_log(taker, "ro")
-    assert daemon.logs(taker)[0].endswith("one\ntwo\nro\n")
+    assert daemon.logs(taker)[0] == "one\ntwo\nro\n"
     assert mount_of(daemon, taker, "/v")["RW"] is False
     # It goes with the last who has it.
     api.delete("/containers/owner", force=True, v=True, expect=204)

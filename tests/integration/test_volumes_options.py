@@ -29,7 +29,7 @@ def mounted(daemon):
 
 def test_tmpfs(daemon):
     make(daemon, type="tmpfs", device="tmpfs", o="size=1m,mode=0700,uid=5")
-    cid = daemon.run("stat -c '%u %a' /d; df -k /d | tail -1; echo x > /d/file; sleep 1000",
+    cid = daemon.run("stat -c '%u %a' /d; echo x > /d/file; df -k /d | tail -1; sleep 1000",
                      {"Binds": ["data:/d"]})
     daemon.wait_log(cid, "/d\n")
     owner, df = daemon.logs(cid)[0].splitlines()
@@ -61,8 +61,9 @@ def test_what_is_mounted_stays_while_one_uses_it(daemon):
     make(daemon, type="tmpfs", device="tmpfs")
     one = daemon.run("echo one > /d/one; sleep 1000", {"Binds": ["data:/d"]})
     other = daemon.run("sleep 1000")  # its namespace has a copy of all mounts
-    two = daemon.run("until [ -e /d/one ]; do sleep 0.1; done; echo two > /d/two; sleep 1000",
+    two = daemon.run("until [ -e /d/one ]; do sleep 0.1; done; echo two > /d/two; echo done; sleep 1000",
                      {"Binds": ["data:/d"]})
+    daemon.wait_log(two, "done")
     path = f"{daemon.exec}/volumes/data"
     assert mounted(daemon) == [path]
     daemon.kill9()
@@ -70,7 +71,8 @@ def test_what_is_mounted_stays_while_one_uses_it(daemon):
     daemon.stop_container(one, t=0)
     assert mounted(daemon) == [path]
     daemon.start_container(one)
-    assert daemon.output("ls /d", {"Binds": ["data:/d"]}) == "one\ntwo\n"
+    assert daemon.output("ls /d", {"Binds": ["data:/d"]}, name="other") == "one\ntwo\n"
+    daemon.wait_released(daemon.inspect("other")["Id"])
     for cid in (one, two):
         daemon.stop_container(cid, t=0)
     assert mounted(daemon) == [] and not (daemon.exec / "volumes").exists()
@@ -141,7 +143,7 @@ def test_what_cannot_be_mounted_fails_the_start_by_name(daemon):
 def test_a_server_that_cannot_be_found_fails_the_start(daemon):
     make(daemon, type="nfs", device=":/export", o="addr=nosuch.invalid,nfsvers=4")
     cid = daemon.create("true", {"Binds": ["data:/d"]})
-    answer = daemon.start_container(cid, expect=None)
+    answer = daemon.start_container(cid, expect=None, timeout=110)  # a resolver takes its time to give up
     assert answer.status == 500 and "network volume address nosuch.invalid" in answer.message
 
 

@@ -68,7 +68,7 @@ class Activator:
         for fd in high:
             os.close(fd)
 
-    def hear(self, what, timeout=20):
+    def hear(self, what, timeout=60):
         """Until it has said this line; stores what it gives to be stored."""
         poll = select.poll()
         poll.register(self.notify, select.POLLIN)

@@ -8,7 +8,7 @@ import struct
 from urllib.parse import quote, urlencode
 
 # Every blocking read ends by itself: a test that hangs is a test that says nothing.
-TIMEOUT = 30
+TIMEOUT = 60
 # HOLDFAST_API=/v1.41 lets the same tests be tried on Debian's dockerd, to see that they ask for the real thing.
 API = os.environ.get("HOLDFAST_API", "/v1.44")
 

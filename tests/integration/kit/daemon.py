@@ -13,7 +13,7 @@ from pathlib import Path
 from . import leaks
 from .api import API, Api, ApiError, demux
 from .hijack import Hijacked
-from .host import MountNamespace, is_held_back, wait_for, wait_quiet
+from .host import PATIENCE, MountNamespace, is_held_back, wait_for, wait_quiet
 
 ROOT = Path(__file__).resolve().parents[3]
 BUILD = Path(os.environ.get("HOLDFAST_BUILD", ROOT / "build")).resolve()
@@ -83,7 +83,7 @@ class Daemon:
         self.wait_ready()
         return self
 
-    def wait_ready(self, timeout=30):
+    def wait_ready(self, timeout=PATIENCE):
         deadline = time.monotonic() + timeout
         while True:
             if self.process.poll() is not None:
@@ -110,7 +110,7 @@ class Daemon:
         """Below a keeper, which is then our process: of the daemon that serves, or is about to; 0: of none yet."""
         return int((self.data / "holdfast.lock").read_text() or 0)
 
-    def stop(self, timeout=30):
+    def stop(self, timeout=PATIENCE):
         """SIGTERM, once it is heard: of a process that has only been started it is the end. Returns the exit status."""
         wait_for(lambda: not self.running or is_held_back(self.pid, signal.SIGTERM), "signals to be taken")
         self.process.send_signal(signal.SIGTERM)
@@ -118,7 +118,7 @@ class Daemon:
 
     def kill9(self):
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(PATIENCE)
 
     def restart(self, *extra):
         """The crash this engine is made for: SIGKILL, then start again."""
@@ -256,12 +256,20 @@ class Daemon:
     def stop_container(self, cid, **query):
         return self.api.post(f"/containers/{cid}/stop", **query)
 
-    def wait_state(self, cid, status, timeout=20):
+    def wait_state(self, cid, status, timeout=PATIENCE):
         wait_for(lambda: self.state(cid)["Status"] == status, f"{cid[:12]} to be {status}", timeout)
 
-    def wait_log(self, cid, text, timeout=20):
+    def wait_log(self, cid, text, timeout=PATIENCE):
         """Until the container has said this: it is up, its traps are set."""
         wait_for(lambda: text in "".join(self.logs(cid)), f"{text!r} in the log", timeout)
+
+    def wait_released(self, cid):
+        """Until nothing is left of its run: it says "exited" before that, with its exit code."""
+        wait_for(lambda: not (self.exec / "containers" / cid).exists(), f"{cid[:12]} to be released")
+
+    def wait_swept(self):
+        """Until the last restore has come to its end: its sweep comes before its report."""
+        self.api.get("/holdfast/restore", expect=200)
 
     def events(self, **query):
         return self.api.stream("GET", "/events", **query)
@@ -317,7 +325,7 @@ class Daemon:
 
     def docker_py(self):
         import docker
-        return docker.DockerClient(base_url=f"unix://{self.sock}", version="auto", timeout=30)
+        return docker.DockerClient(base_url=f"unix://{self.sock}", version="auto", timeout=60)
 
 
 def namespace_for(runtime, cgroup=None):

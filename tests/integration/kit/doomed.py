@@ -3,6 +3,7 @@
 import os
 
 from . import host
+from .orphans import shim_of
 
 
 class Doomed:
@@ -20,6 +21,8 @@ class Doomed:
                    ["probe", "exit", str(self.code), "/doom/go", "/doom/stamp"])
         self.id = daemon.run(command, {"Binds": [f"{self.place}:/doom"], **own}, name)
         self.pid = daemon.container_pid(self.id)
+        # The truth is when it ends, and not when its shim gets one of the processors.
+        host.hasten(shim_of(self.pid))
 
     def strike(self):
         """Ends it now; remembers between which two moments it really ended."""
@@ -31,6 +34,11 @@ class Doomed:
             self.latest = host.wait_exit(self.pid)
             # Written by the process itself as the last thing it did.
             self.earliest = float((self.place / "stamp").read_text())
+
+    def wait_recorded(self):
+        """Until its shim has written down how it ended."""
+        runs = self.daemon.data / "containers" / self.id / "runs.jsonl"
+        host.wait_for(lambda: '"ended"' in runs.read_text(), "its end to be on record")
 
     def assert_true_time(self, seconds, what):
         """Within 50 ms of the truth, which the issue promises."""

@@ -60,7 +60,7 @@ class Follower(threading.Thread):
             with self.changed:
                 self.changed.notify_all()
 
-    def wait_for(self, text, timeout=30):
+    def wait_for(self, text, timeout=60):
         with self.changed:
             assert self.changed.wait_for(lambda: text in self.got[1] or self.fault, timeout), self.got[1][-100:]
         assert not self.fault, self.fault

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from .host import wait_for
+from .host import activity, wait_for
 
 
 class Strace:
@@ -20,7 +20,8 @@ class Strace:
              *injections, "-p", str(pid)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
-            wait_for(lambda: self.process.poll() is not None or all_traced(pid), "strace", 10)
+            # All are traced, and it has seen to each: it waits for what they do.
+            wait_for(lambda: self.process.poll() is not None or all_traced(pid) and activity(self.process.pid), "strace")
             assert self.process.poll() is None, f"strace ended: {self.process.stderr.read()}"
         except AssertionError:
             self.close()

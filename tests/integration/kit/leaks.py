@@ -98,7 +98,7 @@ def find(daemon):
     return left
 
 
-def check(daemon, timeout=10):
+def check(daemon, timeout=host.PATIENCE):
     """A shim may need a moment after its container's removal; what stays is a leak."""
     left = []
 
@@ -129,7 +129,7 @@ def end_processes(daemon, ids):
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    host.wait_for(lambda: not processes(daemon, ids), "killed processes to end", 10)
+    host.wait_for(lambda: not processes(daemon, ids), "killed processes to end")
 
 
 def remove_cgroups(ids):

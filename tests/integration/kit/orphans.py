@@ -10,7 +10,7 @@ def shim_of(pid):
         found = int(host.status_field(pid, "PPid"))
         try:
             return found if host.status_field(found, "Name") == "holdfast-shim" else None
-        except FileNotFoundError:
+        except OSError:  # it has ended
             return None
 
     return host.wait_for(parent, "its shim to be its parent")

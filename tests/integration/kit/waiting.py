@@ -27,7 +27,7 @@ def shim(cid):
     return host.wait_for(lambda: len(found := shims(cid)) == 1 and found, f"one shim of {cid[:12]}")[0]
 
 
-def wait_no_shim(cid, timeout=20):
+def wait_no_shim(cid, timeout=host.PATIENCE):
     host.wait_for(lambda: not shims(cid), f"the shims of {cid[:12]} to end", timeout)
 
 
