@@ -122,8 +122,13 @@ def wait_drained(pid, reader):
 
 def wait_stopped(pid):
     """Until SIGSTOP has reached each of its threads."""
-    wait_for(lambda: all(status_field(task.name, "State")[0] == "T" for task in Path(f"/proc/{pid}/task").iterdir()),
-             f"process {pid} to be stopped")
+    def stopped():
+        try:
+            return all(status_field(task.name, "State")[0] == "T" for task in Path(f"/proc/{pid}/task").iterdir())
+        except OSError:
+            return False  # one that has ended meanwhile
+
+    wait_for(stopped, f"process {pid} to be stopped")
 
 
 def sockets(pid):
