@@ -35,8 +35,11 @@ def removes_itself(daemon, cid):
 def records(daemon, cid):
     """The shim's record of runs: the truth about what ran and how it ended."""
     path = daemon.data / "containers" / cid / "runs.jsonl"
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text.splitlines()]
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.split("\n")[:-1]]  # a torn line is none
 
 
 def nanoseconds(text):
@@ -86,7 +89,7 @@ def unsteady(daemon, own):
     return why
 
 
-def wait_steady(daemon, own, timeout=15):
+def wait_steady(daemon, own, timeout=60):
     why = []
     daemon.api.get("/holdfast/restore", version="", expect=200)  # answers once it has looked at each
 
@@ -167,7 +170,7 @@ def check_no_temporary_files(daemon):
         return not left
 
     try:
-        host.wait_for(tidy, "no temporary files", 10)
+        host.wait_for(tidy, "no temporary files", 60)
     except AssertionError:
         raise AssertionError(f"temporary files: {left}") from None
 
@@ -213,6 +216,6 @@ def check_nothing_left(daemon, ids, known):
         return not left
 
     try:
-        host.wait_for(clean, "nothing to be left", 10)
+        host.wait_for(clean, "nothing to be left", 60)
     except AssertionError:
         raise AssertionError("left behind: " + "; ".join(left)) from None

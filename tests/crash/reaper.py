@@ -22,7 +22,7 @@ class Reaper:
         self.process = subprocess.Popen([REAPER, "--at", str(at), *map(str, args)],
                                         stdin=subprocess.DEVNULL, stdout=self.out, **how)
         try:
-            self.pid = int(wait_for(self._first, "the reaper", 10).split()[1])
+            self.pid = int(wait_for(self._first, "the reaper", 60).split()[1])
         except AssertionError as fault:
             where = Path(f"/proc/{self.process.pid}/stack")
             stack = where.read_text() if where.exists() else "it has ended"
@@ -62,7 +62,7 @@ class Reaper:
     def close(self):
         """Lets go of who is watched."""
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(60)
         calls = self.calls()
         self.out.close()
         return calls

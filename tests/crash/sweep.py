@@ -72,7 +72,7 @@ class Scene:
                 for e in self.daemon.past_events(self.since, container=[cid], event=["die"])]
 
     def wait_image_files(self, wanted):
-        host.wait_for(lambda: self.image_files() == wanted, f"{wanted}, not {self.image_files()}", 10)
+        host.wait_for(lambda: self.image_files() == wanted, f"{wanted}, not {self.image_files()}", 60)
 
     def image_files(self):
         top = self.daemon.data / "image"
@@ -131,7 +131,7 @@ class DaemonRestores(DaemonDies):
     def die(self, scene):
         if scene.reaper.alive():
             os.kill(scene.reaper.pid, signal.SIGKILL)
-            scene.reaper.wait_end(30)
+            scene.reaper.wait_end(60)
 
 
 def has_shim(pid):

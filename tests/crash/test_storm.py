@@ -70,10 +70,11 @@ class Client(threading.Thread):
 def let_die(daemon, clients, stop, seconds):
     """Returns how often the daemon died."""
     dice, deaths, end = random.Random(1), 0, time.monotonic() + seconds
+    least = 6  # on a host where a restart takes long
     for client in clients:
         client.start()
     try:
-        while time.monotonic() < end:
+        while deaths < least or time.monotonic() < end:
             time.sleep(dice.uniform(0.05, 0.5))
             daemon.restart()
             deaths += 1
@@ -108,18 +109,19 @@ def test_clients_run_verbs_while_the_daemon_dies(runtime, namespace, request, re
         daemon, clients = stage.daemon, [Client(stage.daemon, n, stop) for n in range(CLIENTS)]
         deaths = let_die(daemon, clients, stop, request.config.getoption("--seconds"))
         daemon.restart()
-        laws.wait_steady(daemon, {cid for client in clients for cid in client.made})
+        made = {cid for client in clients for cid in client.made}
+        laws.wait_steady(daemon, made)
         assert not [fault for client in clients for fault in client.faults]
         wait_for(lambda: not [c for client in clients for c, command in client.made.items()
                               if command != "sleep 1000" and daemon.state(c)["Status"] == "running"],
                  "what ends by itself to end")
+        laws.wait_steady(daemon, made)
         stage.check_bystanders()
         check_containers(daemon, clients, since)
         before = laws.snapshot(daemon)
         daemon.restart()
         laws.check_same(before, laws.snapshot(daemon))
         laws.check_no_temporary_files(daemon)
-        assert deaths > 5
         record_property("deaths under load", deaths)
         failed = False
     finally:

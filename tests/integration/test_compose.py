@@ -12,7 +12,11 @@ from kit.compose import Compose
 from kit.host import wait_for
 from kit.nethost import daemon, endpoint, host  # noqa: F401
 
-# A shell as init ends at SIGTERM only if it wants to. `ready` comes after the server, which is what api waits for.
+# Of many clients, each some seconds on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
+# A shell as init ends at SIGTERM only if it wants to. What api waits for is the server and `ready`, which is there from
+# run to run.
 SHOP = """
 services:
   db:
@@ -23,14 +27,14 @@ services:
         echo the database is open; sleep 1000 & wait'
     volumes: [data:/data, /srv]
     networks: {back: {aliases: [store]}}
-    healthcheck: {test: test -e /ready, interval: 100ms, retries: 100}
+    healthcheck: {test: test -e /ready && wget -qO /dev/null http://127.0.0.1/starts, interval: 100ms, retries: 5000}
   api:
     image: busybox
     command: |
       sh -c 'trap "exit 0" TERM
         mkdir /srv; wget -qO /srv/starts http://store/starts && httpd -p 80 -h /srv && echo the api is open && sleep 1000 & wait'
     networks: [front, back]
-    healthcheck: {test: wget -qO /dev/null http://127.0.0.1/starts, interval: 100ms, retries: 100}
+    healthcheck: {test: wget -qO /dev/null http://127.0.0.1/starts, interval: 100ms, retries: 5000}
     depends_on: {db: {condition: service_healthy}}
   web:
     image: busybox
@@ -56,7 +60,7 @@ def compose(daemon):
 
 
 def page(host):
-    return host.run("curl", "-sS", "-m", "3", "http://127.0.0.1:8080/")
+    return host.run("curl", "-sS", "-m", "30", "http://127.0.0.1:8080/")
 
 
 def states(compose):
@@ -105,8 +109,9 @@ def test_up_ps_logs_top_exec_run_and_down(compose, daemon, host):
 
 @pytest.mark.one_runtime
 def test_restart_scale_stop_and_start(compose, daemon, host):
-    compose("restart", "-t", "5", "db")
+    compose("restart", "-t", "50", "db")
     daemon.restart()
+    daemon.wait_log("shop_db_1", "the database closes\nthe database is open")
     wait_for(lambda: daemon.state("shop_db_1")["Health"]["Status"] == "healthy", "the database's health")
     assert compose("exec", "-T", "db", "cat", "/data/starts") == "one more\none more"
     assert "the database closes" in said(compose, "db")
@@ -119,7 +124,9 @@ def test_restart_scale_stop_and_start(compose, daemon, host):
     for name in ("shop_api_1", "shop_api_2"):
         assert endpoint(daemon, name, "shop_front")["IPAddress"] in pages
 
-    compose("stop", "-t", "5")
+    # Until then it has no trap.
+    daemon.wait_log("shop_api_2", "the api is open")
+    compose("stop", "-t", "50")
     daemon.restart()
     assert set(states(compose).values()) == {"Exit 0"}
     compose("start")
@@ -159,8 +166,9 @@ def test_up_that_waits_for_health_does_not_notice_deaths_of_the_daemon(host, new
             os.kill(daemon.kept_pid, signal.SIGKILL)
             assert daemon.state("shop_db_1")["Health"]["Status"] == "starting"
         (database / "ready").touch()
-        assert up.wait(60) == 0, up.stdout.read()
+        assert up.wait(300) == 0, up.stdout.read()
     finally:
         end(up)
+    daemon.wait_log("shop_web_1", "the web is open")
     assert page(host) == "one more\n"
     compose("down", "-v", "-t", "5")

@@ -123,16 +123,13 @@ def test_blkio_throttle(daemon, field, v1, v2):
 
 
 def test_cgroup_parent(daemon):
-    parent = f"/holdfast-test-{os.getpid()}"
+    parent = host.new_cgroup_parent()
     cid = daemon.run("sleep 1000", {"CgroupParent": parent})
     path = host.cgroup_dir(daemon.container_pid(cid), "pids")
     assert parent in str(path) and cid in path.name
     daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
     # The runtime makes the user's parent and nobody owns it: the test takes it away.
-    for root, names, _ in os.walk(host.CGROUPS):
-        for name in names:
-            if name == parent.strip("/"):
-                os.rmdir(os.path.join(root, name))
+    host.remove_cgroup_parent(parent)
 
 
 def test_limits_are_shown_as_given(daemon):

@@ -58,7 +58,7 @@ def test_ipc_none_has_no_shm(daemon):
 
 
 def test_network_none_has_a_loopback_that_is_up(daemon):
-    assert daemon.output("ls /sys/class/net; ping -c 1 -W 2 127.0.0.1 >/dev/null && echo up") in (
+    assert daemon.output("ls /sys/class/net; ping -c 1 -W 20 127.0.0.1 >/dev/null && echo up") in (
         "lo\nup\n", "lo\ntunl0\nup\n")
 
 
@@ -85,7 +85,8 @@ def test_pid_host_sees_us(daemon):
 
 def test_container_in_the_hosts_pid_namespace_can_be_stopped(daemon, api):
     cid = daemon.run("sleep 1000 & sleep 1000", {"PidMode": "host"})
-    pids = (host.cgroup_dir(daemon.container_pid(cid), "pids") / "cgroup.procs").read_text().split()
+    procs = host.cgroup_dir(daemon.container_pid(cid), "pids") / "cgroup.procs"
+    pids = host.wait_for(lambda: len(found := procs.read_text().split()) > 1 and found, "its second process")
     api.delete(f"/containers/{cid}", force=True, expect=204)
     # No pid namespace took the children along: the engine has to.
     host.wait_for(lambda: not any(host.alive(p) for p in pids), "all processes to end")

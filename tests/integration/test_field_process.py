@@ -256,7 +256,7 @@ def test_init_is_pid_one_and_reaps(daemon):
 def test_init_passes_signals_and_exit_codes_on(daemon, api):
     cid = daemon.run(["probe", "trap", "33"], host={"Init": True})
     daemon.wait_log(cid, "ready")
-    api.post(f"/containers/{cid}/stop", expect=204)
+    api.post(f"/containers/{cid}/stop", t=25, expect=204)
     assert daemon.state(cid)["ExitCode"] == 33
 
 

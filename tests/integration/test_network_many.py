@@ -8,7 +8,7 @@ from kit.host import wait_for
 from kit.nethost import daemon, endpoint, host  # noqa: F401
 from kit.traffic import Load, Loads, in_host, serving
 
-pytestmark = pytest.mark.one_runtime
+pytestmark = [pytest.mark.one_runtime, pytest.mark.timeout(900)]
 
 MANY = 200
 FIRST = 20000
@@ -34,6 +34,7 @@ def test_all_start_answer_survive_the_daemon_and_go(daemon, host):
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ids = list(pool.map(start, range(MANY)))
+        list(pool.map(lambda cid: daemon.wait_log(cid, "ready"), ids))
         before = {cid: endpoint(daemon, cid) for cid in ids}
         assert len({one["IPAddress"] for one in before.values()}) == MANY
         all_answer(host)

@@ -9,7 +9,7 @@ import pytest
 
 from kit.host import wait_for
 from kit.nethost import (SERVE, answers, comes_to_know, daemon, default_route, endpoint, get, host,  # noqa: F401
-                         inside, published, refused, serve)
+                         inside, published, refused, serve, up)
 from kit.netns import SERVER, leftovers
 
 pytestmark = [pytest.mark.one_runtime, pytest.mark.one_cli]
@@ -115,6 +115,7 @@ def test_a_macvlan_is_on_the_parents_wire(daemon, host, docker):
         pytest.skip("this kernel has no macvlan")
     docker("network", "create", "-d", "macvlan", "--subnet", "10.9.0.0/24", "--gateway", "10.9.0.2", "-o", "parent=wan0", "wire")
     docker("run", "-d", "--name", "one", "--network", "wire", "--ip", "10.9.0.77", "-p", "8080:80", "busybox", *SERVE)
+    up(daemon, "one")
     assert get(host.neighbour, "10.9.0.77") == daemon.inspect("one")["Id"][:12]
     assert default_route(daemon, host, "one") == ("eth0", "10.9.0.2")
     # Nothing is published there, as with docker: it has an address of its own.
@@ -222,6 +223,7 @@ def test_several_networks_at_once(daemon, host, api):
                          "one": {"IPAMConfig": {"IPv4Address": "10.44.0.9"}, "MacAddress": "02:42:00:00:00:01"},
                          "two": {"IPAMConfig": {"IPv4Address": "10.45.0.9"}, "Aliases": ["www"]}}})
     for _ in range(2):
+        up(daemon, cid)
         assert endpoint(daemon, cid, "one")["IPAddress"] == "10.44.0.9"
         assert endpoint(daemon, cid, "two")["IPAddress"] == "10.45.0.9"
         assert "www" in endpoint(daemon, cid, "two")["Aliases"]
@@ -303,11 +305,14 @@ def test_ranges_of_ports(daemon, host, docker):
     docker("run", "-d", "--name", "two", "-p", "8000-8001:80", "-p", "9000-9002:79-81", "busybox", *SERVE)
     assert (published(daemon, "one"), published(daemon, "two")) == ([8000], [8001, 9001])
     short = {name: daemon.inspect(name)["Id"][:12] for name in ("one", "two")}
+    for name in short:
+        up(daemon, name)
     assert get(host, "127.0.0.1", 8000) == short["one"]
     assert get(host, "127.0.0.1", 8001) == get(host, "127.0.0.1", 9001) == short["two"]
     done = docker.run("run", "-d", "-p", "8000-8001:80", "busybox", "true", check=False)
     assert done.returncode == 125 and "port is already allocated" in done.stderr
     docker("run", "-d", "--name", "all", "-P", "--expose", "80", "--expose", "7000-7001/udp", "busybox", *SERVE)
+    up(daemon, "all")
     ports = daemon.inspect("all")["NetworkSettings"]["Ports"]
     assert sorted(ports) == ["7000/udp", "7001/udp", "80/tcp"] and all(ports.values())
     assert get(host, "10.9.0.1", published(daemon, "all")[0]) == daemon.inspect("all")["Id"][:12]
@@ -323,6 +328,7 @@ def test_ports_are_reached_from_other_networks(daemon, host, docker):
     cid = docker("run", "-d", "--name", "web", "-p", "8080:80", "busybox", *SERVE)
     docker("network", "create", "other")
     docker("run", "-d", "--name", "asks", "--network", "other", "busybox", "sleep", "1000")
+    up(daemon, "web")
     assert docker("exec", "asks", "wget", "-qO-", "http://10.9.0.1:8080/hostname") == cid[:12]
     at = endpoint(daemon, "web")["IPAddress"]
     done = docker.run("exec", "asks", "wget", "-T", "1", "-qO-", f"http://{at}/hostname", check=False)
@@ -349,6 +355,8 @@ def test_sctp_is_led_on_as_well(daemon, host, docker):
 def test_ports_at_one_address_of_the_host(daemon, host, docker):
     one = docker("run", "-d", "-p", "127.0.0.1:8080:80", "busybox", *SERVE)
     two = docker("run", "-d", "-p", "10.9.0.1:8080:80", "busybox", *SERVE)
+    for cid in (one, two):
+        up(daemon, cid)
     assert (get(host, "127.0.0.1", 8080), get(host.neighbour, "10.9.0.1", 8080)) == (one[:12], two[:12])
     for where, words in (("8080:80", "Bind for 0.0.0.0:8080 failed: port is already allocated"),
                          ("10.9.0.1:8080:80", "Bind for 10.9.0.1:8080 failed: port is already allocated"),
@@ -357,7 +365,7 @@ def test_ports_at_one_address_of_the_host(daemon, host, docker):
         done = docker.run("run", "-d", "-p", where, "busybox", "true", check=False)
         assert done.returncode == 125 and words in done.stderr, done.stderr
     # Who asks for his own port by the host's address is led back to himself.
-    assert inside(daemon, host, two, "curl", "-sS", "-m", "3", "http://10.9.0.1:8080/hostname").strip() == two[:12]
+    assert inside(daemon, host, two, "curl", "-sS", "-m", "30", "http://10.9.0.1:8080/hostname").strip() == two[:12]
 
 
 def test_ports_of_a_program_of_the_hosts(daemon, host, docker):

@@ -7,7 +7,7 @@ from kit.host import wait_for
 from kit.nethost import ask, asker, comes_to_know, daemon, endpoint, host  # noqa: F401
 from kit.traffic import Load, Loads, in_container, in_host, serving
 
-pytestmark = pytest.mark.one_runtime
+pytestmark = [pytest.mark.one_runtime, pytest.mark.timeout(600)]
 
 DEATHS = 10
 BETWEEN = 500  # requests of each kind, before and after each death
@@ -91,7 +91,7 @@ def test_foreign_hands(daemon, host, mend):
         except netns.Failed:
             return None
 
-    assert answers()
+    assert answers(netns.PATIENCE)
     # Meanwhile others lose nothing of what needs nothing that is broken.
     load = Load(in_container(daemon, "well-peer"), "udp", endpoint(daemon, "other", "well")["IPAddress"], 80)
     with Loads(load) as loads:

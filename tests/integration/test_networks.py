@@ -8,7 +8,7 @@ from kit import netns
 from kit.host import wait_for
 from kit.inject import Inject
 from kit.nethost import (SERVE, answers, daemon, endpoint, get, host,  # noqa: F401
-                         published, refused, serve)
+                         published, refused, serve, up)
 
 
 def text_of(daemon, cid):
@@ -56,6 +56,7 @@ def test_stop_takes_the_network_away_and_start_gives_the_same_port(daemon, host)
         "NetworkMode": "bridge", "PortBindings": {"81/tcp": [{}]}})
     daemon.restart()
     daemon.start_container("web")
+    up(daemon, "web")
     assert published(daemon, "web") == port
     assert get(host, "127.0.0.1", port[0])
     assert published(daemon, other, "81/tcp") != port
@@ -100,8 +101,9 @@ def test_connect_and_disconnect(daemon, host, docker):
     daemon.restart()
     here = daemon.inspect("web")["NetworkSettings"]["Networks"]
     assert set(here) == {"one", "two"} and all(n["IPAddress"] for n in here.values())
+    up(daemon, "web")
     pid = daemon.inspect("peer")["State"]["Pid"]
-    fetch = ["nsenter", "-t", str(pid), "-n", "curl", "-sS", "-m", "3", f"http://{here['two']['IPAddress']}/hostname"]
+    fetch = ["nsenter", "-t", str(pid), "-n", "curl", "-sS", "-m", "10", f"http://{here['two']['IPAddress']}/hostname"]
     assert host.run(*fetch).strip() == daemon.inspect("web")["Id"][:12]
     docker("network", "disconnect", "two", "web")
     assert set(daemon.inspect("web")["NetworkSettings"]["Networks"]) == {"one"}
@@ -171,7 +173,7 @@ def test_who_cannot_be_read_keeps_his_network(daemon, host, file):
     daemon.api.post("/holdfast/repair", expect=204)
     assert links and set(links) <= set(netns.leftovers(host))
     if file != "phase.json":  # where the address and the ports are known
-        assert answers(host) == cid[:12]
+        assert get(host, "127.0.0.1", 8080) == cid[:12]
         assert endpoint(daemon, serve(daemon, "next"))["IPAddress"] != at
     daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
     assert wait_for(lambda: not set(links) & set(netns.leftovers(host)), "its interface to go")
@@ -195,6 +197,7 @@ def test_docker_py(daemon, client, host):
     network = client.networks.create("py", labels={"x": "y"})
     web = client.containers.run("busybox", SERVE, name="web", network="py", detach=True,
                                 ports={"80/tcp": ("127.0.0.1", 8088)})
+    up(daemon, "web")
     assert get(host, "127.0.0.1", 8088) == web.id[:12]
     refused(host.neighbour, "10.9.0.1", 8088)
     network.reload()
@@ -213,12 +216,13 @@ def test_our_own_command_line(daemon, host):
                                          "AuxiliaryAddresses": {"router": "10.44.0.200"}}]
     assert [l.split()[1] for l in cli("network", "ls").stdout.splitlines()[1:]] == ["bridge", "host", "none", "net"]
     cid = cli("run", "-d", "-p", "8080:80", "busybox", *SERVE).stdout.strip()
+    up(daemon, cid)
     cli("network", "connect", "--ip", "10.44.0.130", "net", cid)
     assert endpoint(daemon, cid, "net")["IPAddress"] == "10.44.0.130"
     host.run("nft", "flush", "ruleset")
     assert not answers(host)
     cli("repair")
-    assert answers(host) == cid[:12]
+    assert get(host, "127.0.0.1", 8080) == cid[:12]
     cli("network", "disconnect", "net", cid)
     assert cli("network", "prune", "-f").stdout.split() == ["Deleted", "Networks:", "net"]
     assert "network nowhere not found" in cli("network", "rm", "nowhere", check=False).stderr

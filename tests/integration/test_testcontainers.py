@@ -12,6 +12,8 @@ from kit.host import wait_for
 from kit.nethost import daemon, host  # noqa: F401
 from kit.testcontainers import Failed, Testcontainers
 
+pytestmark = pytest.mark.timeout(600)  # of many requests of node's, on a busy machine
+
 SERVE = ["httpd", "-f", "-p", "80", "-h", "/etc"]
 AT_THE_SIGN = ["sh", "-c", "echo begun; until test -e /sign; do sleep 0.05; done; echo open; sleep 1000"]
 MORE = "touch /up; until test -e /other; do sleep 0.05; done; echo more > /proc/1/fd/1; exit 4"

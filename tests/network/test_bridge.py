@@ -6,6 +6,7 @@ import pytest
 
 from conftest import Failed
 from kit.host import wait_for
+from kit.netns import PATIENCE
 
 
 def port(number, first=0, last=None, proto="tcp", host_ip=""):
@@ -28,7 +29,7 @@ def test_a_published_port_answers_from_everywhere(engine, new_host):
     a.serve(81)
     assert engine.host.ask("127.0.0.1", 8081)
     with pytest.raises(Failed):
-        engine.neighbour.ask("10.9.0.1", 8081)
+        engine.neighbour.ask("10.9.0.1", 8081, timeout=2)
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -56,7 +57,7 @@ def test_a_flow_of_udp_follows_its_port(engine, new_host, family):
     flow = engine.neighbour.flow(where, 8080)
     assert flow() == "-"
     engine.call("repair")
-    assert (flow(), send(), other()) == (us, us, us)
+    assert (flow(PATIENCE), send(PATIENCE), other(PATIENCE)) == (us, us, us)
 
 
 def test_what_is_not_published_is_closed_to_others(engine, new_host):
@@ -66,7 +67,7 @@ def test_what_is_not_published_is_closed_to_others(engine, new_host):
     engine.neighbour.run("ip", "route", "add", e["IPAddress"], "via", "10.9.0.1")
     assert engine.host.ask(e["IPAddress"], 80)
     with pytest.raises(Failed):
-        engine.neighbour.ask(e["IPAddress"], 80)
+        engine.neighbour.ask(e["IPAddress"], 80, timeout=2)
 
 
 def test_the_hosts_loopback_is_not_reached_from_a_bridge(engine, new_host):
@@ -77,7 +78,7 @@ def test_the_hosts_loopback_is_not_reached_from_a_bridge(engine, new_host):
     a.run("ip", "route", "add", "127.0.0.1", "via", e["Gateway"], "src", e["IPAddress"])
     a.run("sysctl", "-qw", "net.ipv4.conf.all.route_localnet=1")
     with pytest.raises(Failed):
-        a.ask("127.0.0.1", 99)
+        a.ask("127.0.0.1", 99, timeout=2)
 
 
 def test_outgoing_traffic_is_masqueraded(engine, new_host):
@@ -103,12 +104,12 @@ def test_networks_are_isolated_and_internal_ones_closed(engine, new_host):
     assert a.ask("10.9.0.2", 80)
     for who, where in ((b, ec["IPAddress"]), (d, ea["IPAddress"]), (c, "10.9.0.2")):
         with pytest.raises(Failed):
-            who.ask(where, 80)
+            who.ask(where, 80, timeout=2)
 
 
 def reaches(host, *where):
     try:
-        return host.ask(*where)
+        return host.ask(*where, timeout=2)
     except Failed:
         return None
 
@@ -250,7 +251,7 @@ def test_a_restart_claims_and_repairs(engine, new_host):
     engine.host.run("nft", "flush", "ruleset")
     engine.host.run("ip", "link", "del", "hf-" + ea["NetworkID"][:12])
     with pytest.raises(Failed):
-        engine.neighbour.ask("10.9.0.1", 8080)
+        engine.neighbour.ask("10.9.0.1", 8080, timeout=2)
     engine.call("repair")
     assert engine.table() == before
     assert engine.neighbour.ask("10.9.0.1", 8080)

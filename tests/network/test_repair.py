@@ -6,6 +6,7 @@ import pytest
 
 from conftest import Failed
 from kit.host import wait_for
+from kit.netns import PATIENCE
 from kit.traffic import Load, Loads, in_host, program
 
 
@@ -194,7 +195,7 @@ def test_foreign_hands(engine, new_host, hands):
         assert p.stdout.readline() == "ready\n"
     # Whom a missing hairpin hurts asks for its own published port.
     who = a if hands == "hairpin" else engine.neighbour
-    assert answers(who, 8080)
+    assert answers(who, 8080, PATIENCE)
     loads = [Load(in_host(c), "udp", well["IPAddress"], 80)]
     if hands not in OF_ALL:
         loads.append(Load(in_host(engine.neighbour), "udp", "10.9.0.1", 8081))
@@ -207,4 +208,4 @@ def test_foreign_hands(engine, new_host, hands):
         wait_for(lambda: answers(who, 8080), "the repair")
         all.more(100)
         assert min(all.finish()) > 200
-    assert answers(engine.neighbour, 8081)
+    assert answers(engine.neighbour, 8081, PATIENCE)

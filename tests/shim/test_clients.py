@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from harness import PATIENCE, SANITIZED, eventually, memory_kib
+from harness import PATIENCE, SANITIZED, eager, eventually, memory_kib
 
 HEAD = "HTTP/1.1 101 UPGRADED\r\n\r\n"
 ALL = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
@@ -251,9 +251,10 @@ def test_one_that_does_not_read_is_cut_off_and_nothing_is_lost_for_others(new_sh
     shim.start()
     stuck = Client(shim, stdout=1, stream=1)
     reader = Client(shim, **ALL)
-    reader.send(b"\n")
     want = "".join(f"{i}\n" for i in range(1, lines + 1)).encode()
-    assert reader.all() == want
+    with eager():
+        reader.send(b"\n")
+        assert reader.all() == want
     assert shim.log_text().encode() == want
     shim.wait_end()
     assert "does not read is cut off" in shim.shim_log()
@@ -263,11 +264,13 @@ def test_one_that_does_not_read_is_cut_off_and_nothing_is_lost_for_others(new_sh
 
 def test_one_that_reads_in_fits_is_served_to_the_end(new_shim):
     lines = 400_000
-    shim = new_shim("/bin/sh", "-c", f"seq 1 {lines}", stdin_once=1)
-    client = Client(shim, stdout=1, stream=1)
+    shim = new_shim("/bin/sh", "-c", f"read x; seq 1 {lines}", open_stdin=1)
+    client = Client(shim, **ALL)
     shim.start()
     want = "".join(f"{i}\n" for i in range(1, lines + 1)).encode()
-    got = client.exactly(1 << 20)  # a reader, by that
+    with eager():
+        client.send(b"\n")
+        got = client.exactly(1 << 20)  # a reader, by that
     time.sleep(2)  # the wait is what is tested
     assert got + client.all() == want
     shim.wait_end()
@@ -364,8 +367,9 @@ def test_64_mib_each_way(new_shim):
     writer = threading.Thread(target=write)
     writer.start()
     got = hashlib.sha256()
-    while data := client.sock.recv(1 << 17):
-        got.update(data)
+    with eager():
+        while data := client.sock.recv(1 << 17):
+            got.update(data)
     writer.join()
     assert got.digest() == sent.digest()
     shim.wait_end()
@@ -426,8 +430,9 @@ def test_who_does_not_read_the_logs_last_words_stops_nobody(new_shim):
         theirs.close()
         stuck.append(ours)
     eventually(lambda: all(unread(one) > n * piece + len(HEAD) for n, one in enumerate(stuck)), "the log's first words")
-    reader.send(b"\n")
-    assert reader.all().endswith(b"\n400000\n")
+    with eager():
+        reader.send(b"\n")
+        assert reader.all().endswith(b"\n400000\n")
     for one in stuck:  # those who have not come to the log's end are waited for
         one.close()
     shim.wait_end()

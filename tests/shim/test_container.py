@@ -18,6 +18,10 @@ def run_to_end(shim):
     return ended
 
 
+def is_running(command):
+    return subprocess.run(["pgrep", "-f", f"^{command}$"], stdout=subprocess.DEVNULL).returncode == 0
+
+
 def mounts():
     return Path("/proc/self/mountinfo").read_text()
 
@@ -114,9 +118,10 @@ def test_what_a_container_leaves_in_the_hosts_pid_namespace_is_killed(new_shim):
     def host_pid(spec):
         spec["linux"]["namespaces"] = [n for n in spec["linux"]["namespaces"] if n["type"] != "pid"]
 
-    shim = new_shim("/bin/sh", "-c", "sleep 4711 & sleep 4711 & exit 2", spec=host_pid)
+    sleep = f"sleep 4711.{os.getpid()}"  # of this worker
+    shim = new_shim("/bin/sh", "-c", f"{sleep} & {sleep} & exit 2", spec=host_pid)
     assert run_to_end(shim)["code"] == "2"
-    assert subprocess.run(["pgrep", "-f", "^sleep 4711"], stdout=subprocess.DEVNULL).returncode == 1
+    assert not is_running(sleep)
     assert not shim.cgroups()
 
 
@@ -133,14 +138,14 @@ def test_orphans_of_the_container_are_buried(new_shim):
 
 
 def test_a_hanging_runtime_does_not_wedge_the_shim(new_shim, place):
-    slow = place / "slow-runtime"
-    slow.write_text("#!/bin/sh\ncase \"$*\" in *delete*) exit 0;; esac\nexec sleep 2\n")
+    slow, gate = place / "slow-runtime", place / "slow-gate"
+    slow.write_text(f"#!/bin/sh\ncase \"$*\" in *delete*) exit 0;; esac\nuntil test -e {gate}; do sleep 0.02; done\n")
     slow.chmod(0o755)
+    gate.unlink(missing_ok=True)
     shim = new_shim("/bin/true", runtime=str(slow))
     assert shim.conn.ask("start", run=1)["msg"] == "ok"
-    begin = time.monotonic()
     assert shim.conn.ask("hello")["state"] == "starting"
-    assert time.monotonic() - begin < 0.5
+    gate.touch()
     assert "which process" in shim.conn.event("failed")["text"]
 
 
@@ -152,14 +157,15 @@ def test_a_runtime_that_is_missing(new_shim):
 
 def test_a_runtime_that_never_ends_is_killed(new_shim, place):
     hang = place / "hang-runtime"
-    hang.write_text("#!/bin/sh\ncase \"$*\" in *delete*) exit 0;; esac\nsleep 4712 &\nexec sleep 4712\n")
+    sleep = f"sleep 4712.{os.getpid()}"
+    hang.write_text(f"#!/bin/sh\ncase \"$*\" in *delete*) exit 0;; esac\n{sleep} &\nexec {sleep}\n")
     hang.chmod(0o755)
     shim = new_shim("/bin/true", runtime=str(hang), runtime_timeout_ms=300)
     assert shim.conn.ask("start", run=1)["msg"] == "ok"
     assert "did not answer" in shim.conn.event("failed")["text"]
     assert shim.conn.ask("hello")["state"] == "idle"
     # Nor does what it has started live on.
-    assert subprocess.run(["pgrep", "-f", "^sleep 4712"], stdout=subprocess.DEVNULL).returncode == 1
+    eventually(lambda: not is_running(sleep), "all to be killed")
 
 
 def test_rshared_volumes_work_both_ways(new_shim, place):

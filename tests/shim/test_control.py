@@ -138,7 +138,7 @@ def test_an_end_that_cannot_be_recorded_is_recorded_later(new_shim):
         pytest.skip("no strace here, or a leak checker that does not like it")
     shim = new_shim("/bin/sleep", "60")
     started = shim.start()
-    strace = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "inject=fdatasync:error=EIO:when=1",
+    strace = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "inject=fdatasync:error=EIO",
                                "-p", str(shim.pid)])
     eventually(lambda: "TracerPid:\t0" not in open(f"/proc/{shim.pid}/status").read())
     kill(started)
@@ -147,6 +147,7 @@ def test_an_end_that_cannot_be_recorded_is_recorded_later(new_shim):
     assert [r["event"] for r in shim.records()] == ["started"]
     hello = shim.connect().ask("hello")
     assert (hello["state"], hello["code"], hello["signal"]) == ("ended", "137", "9")
-    shim.wait_end()
+    strace.terminate()
     strace.wait()
+    shim.wait_end()
     assert [r["event"] for r in shim.records()] == ["started", "ended"]

@@ -90,7 +90,7 @@ def test_sigterm_is_ignored(new_shim):
     for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         os.kill(shim.pid, sig)
     assert shim.conn.ask("hello")["state"] == "running"
-    assert "SIGTERM" in shim.shim_log()
+    eventually(lambda: "SIGTERM" in shim.shim_log())
     os.kill(int(started["pid"]), 9)
     shim.conn.event("ended")
     shim.wait_end()

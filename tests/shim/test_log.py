@@ -129,7 +129,7 @@ def test_memory_goes_back_when_idle(new_shim):
     shim.start()
 
     eventually(lambda: "300000\n" in shim.log()[-1]["log"] if shim.log() else False)
-    eventually(lambda: memory_kib(shim.pid, "Pss_Anon") <= 64, "memory given back", 5)
+    eventually(lambda: memory_kib(shim.pid, "Pss_Anon") <= 64, "memory given back")
 
 
 def test_terminal(new_shim):

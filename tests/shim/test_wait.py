@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from harness import eventually
+from harness import Gate, eventually
 from test_clients import Client
 
 HEAD = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -60,12 +60,14 @@ def test_the_next_exit_is_not_that_nothing_runs(new_shim):
     assert told(client)["StatusCode"] == 7
 
 
-def test_who_waits_during_a_start_that_fails(new_shim):
+def test_who_waits_during_a_start_that_fails(new_shim, place, runtime):
     """The daemon, which has the words and the code for it, tells them with its quit."""
-    shim = new_shim("/no/such/program")
+    gate = Gate(place, runtime)
+    shim = new_shim("/no/such/program", runtime=gate.runtime)
     client = wait(shim, "next-exit")
     assert shim.conn.ask("start", run=1)["msg"] == "ok"
     late = wait(shim, "not-running", code=0)
+    gate.open.touch()
     shim.conn.event("failed")
     assert shim.conn.ask("quit", **{"keep-clients": 1}, code=127, error="no such program")["msg"] == "error"
     assert told(late) == {"StatusCode": 127, "Error": {"Message": "no such program"}}
@@ -183,10 +185,17 @@ def test_who_asks_at_the_very_end_is_answered(new_shim):
     shim.wait_end()
 
 
-def test_a_restart_in_place_that_fails(new_shim):
-    shim = new_shim("/bin/sh", "-c", "rm -f /bin/sh; exit 1", restart="on-failure", restart_max=1)
-    shim.start()
+def test_a_restart_in_place_that_fails(new_shim, place, runtime):
+    gate = Gate(place, runtime)
+    gate.open.touch()
+    shim = new_shim("/bin/sh", "-c", "until [ -e /go ]; do usleep 10000; done; rm -f /bin/sh; exit 1",
+                    restart="on-failure", restart_max=1, runtime=gate.runtime)
+    pid = shim.start()["pid"]
+    gate.open.unlink()
+    open(f"/proc/{pid}/root/go", "w").close()
     shim.conn.event("ended")
     shim.conn.event("restart")
-    told_of = told(wait(shim, "next-exit"))
+    client = wait(shim, "next-exit")
+    gate.open.touch()
+    told_of = told(client)
     assert told_of["StatusCode"] == 128 and "sh" in told_of["Error"]["Message"]

@@ -22,6 +22,7 @@ class Compose:
             "PATH": f"{DEBIAN.parent}:/usr/bin:/bin",
             "HOME": str(self.daemon.root),
             "LANG": "C.UTF-8",
+            "COMPOSE_HTTP_TIMEOUT": "200",
             "DOCKER_HOST": f"unix://{self.daemon.sock}",
         }
 
@@ -32,7 +33,7 @@ class Compose:
 
     def run(self, *args, check=True):
         done = subprocess.run([*COMPOSE, *args], cwd=self.folder, env=self.env(), text=True,
-                              capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+                              capture_output=True, stdin=subprocess.DEVNULL, timeout=300)
         assert not check or done.returncode == 0, (
             f"docker-compose {' '.join(args)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done

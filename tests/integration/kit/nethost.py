@@ -34,27 +34,43 @@ def daemon(host, new_daemon):
     return made
 
 
-def get(host, where, port=80):
-    """Which container answers there: the beginning of its id."""
-    return host.run("curl", "-sS", "-m", "3", f"http://{where}:{port}/hostname").strip()
+def get(host, where, port=80, timeout=netns.PATIENCE):
+    """Which container answers there: the beginning of its id. It is up()."""
+    return host.run("curl", "-sS", "-m", str(timeout), f"http://{where}:{port}/hostname").strip()
 
 
 def answers(host, port=8080, where="127.0.0.1"):
     """The same, or None."""
     try:
-        return get(host, where, port)
+        return get(host, where, port, 3)
     except Exception:
         return None
 
 
 def refused(host, where, port=80):
     with pytest.raises(Exception, match="non-zero exit"):
-        get(host, where, port)
+        get(host, where, port, 3)
     return True
 
 
+LISTENS = "0A"
+
+
+def up(daemon, name, port=80):
+    """Once it listens: a container that runs has only begun to."""
+    pid = daemon.container_pid(name)
+
+    def listens():
+        lines = [line.split() for table in ("tcp", "tcp6") for line in open(f"/proc/{pid}/net/{table}")]
+        return any(words[1].endswith(f":{port:04X}") and words[3] == LISTENS for words in lines)
+
+    wait_for(listens, f"{name} to listen")
+
+
 def serve(daemon, name, mode="bridge", **host):
-    return daemon.run(SERVE, name=name, host={"NetworkMode": mode, **host})
+    cid = daemon.run(SERVE, name=name, host={"NetworkMode": mode, **host})
+    up(daemon, name)
+    return cid
 
 
 def endpoint(daemon, name, network="bridge"):

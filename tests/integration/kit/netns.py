@@ -15,8 +15,8 @@ if kind == 'tcp':
 print('ready', flush=True)
 while True:
     if kind == 'udp':
-        _, peer = s.recvfrom(100)
-        s.sendto(peer[0].encode(), peer)
+        data, peer = s.recvfrom(100)
+        s.sendto(peer[0].encode() + b' ' + data, peer)
     else:
         c, peer = s.accept()
         c.sendall(peer[0].encode())
@@ -35,23 +35,29 @@ if kind == 'udp':
     s.send(b'x')
 else:
     s = socket.create_connection((host, int(port)), timeout)
-print(s.recv(100).decode())
+print(s.recv(100).decode().split()[0])
 """
 
-# One flow: a packet for each line, and what came back, or "-".
+# One flow: a packet for each line, which is how long to wait, and who the server says that sent it, or "-". What comes
+# late is of no other packet.
 FLOW = """
 import socket, sys
 host, port = sys.argv[1:3]
 s = socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(1)
 s.connect((host, int(port)))
-for _ in sys.stdin:
+for number, line in enumerate(sys.stdin):
+    s.settimeout(float(line))
+    said = ['-', '']
     try:
-        s.send(b'x')
-        print(s.recv(100).decode(), flush=True)
+        s.send(str(number).encode())
+        while said[1] != str(number):
+            said = s.recv(100).decode().split()
+        print(said[0], flush=True)
     except OSError:
         print('-', flush=True)
 """
+
+PATIENCE = 30  # of who is to be answered
 
 
 class Failed(Exception):
@@ -82,8 +88,8 @@ class Host:
         assert p.stdout.readline() == "ready\n"
         return p
 
-    def ask(self, host, port, kind="tcp", timeout=2):
-        """Who the server says that we are."""
+    def ask(self, host, port, kind="tcp", timeout=PATIENCE):
+        """Who the server says that we are. timeout: in which nobody who is not to answer must have."""
         try:
             return self.run("python3", "-c", CLIENT, kind, host, str(port), str(timeout)).strip()
         except subprocess.CalledProcessError as e:
@@ -91,11 +97,11 @@ class Host:
 
     def flow(self, host, port):
         """A function that sends a packet of one and the same flow of UDP, and says who the server says
-        that we are, or "-"."""
+        that we are, or "-" where nothing comes in this time."""
         p = self.start("python3", "-c", FLOW, host, str(port), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-        def send():
-            p.stdin.write("\n")
+        def send(timeout=1):
+            p.stdin.write(f"{timeout}\n")
             p.stdin.flush()
             return p.stdout.readline().strip()
 

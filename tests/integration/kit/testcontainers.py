@@ -58,6 +58,6 @@ class Testcontainers:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(20)
+        self.process.wait(60)
         self.process.stdout.close()
         self.errors.close()
