@@ -13,6 +13,7 @@ import pytest
 from kit import host
 from kit.archives import busybox_layer, Image
 from kit.host import wait_for
+from kit.leaks import processes
 from kit.orphans import make_orphan
 
 MS = 10**6
@@ -426,6 +427,9 @@ def test_a_result_that_the_shim_cannot_write_does_not_count(daemon, place, gone)
     cid = daemon.run(SLEEP, place.host, Healthcheck=counting("until [ -e /place/go ]; do sleep 0.01; done;"))
     wait_for(lambda: place.lines() == 1, "a probe runs")
     there = daemon.exec / "containers" / cid / "execs" / phase_file(daemon, cid)["Probe"]
+    # Its runtime, which writes there, too, may not be done yet, nor the shim with what it says.
+    wait_for(lambda: not any(" exec " in command for command in processes(daemon, {cid}).values()), "the runtime to end")
+    daemon.wait_quiet()
     if gone == "result":
         (there / "result" / "in the way").mkdir(parents=True)
     else:

@@ -3,12 +3,10 @@ it ended is told where the kernel knows it - never invented."""
 
 import json
 import os
-import pathlib
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -16,8 +14,9 @@ from kit import host
 from kit.archives import busybox
 from kit.doomed import Doomed
 from kit.leaks import processes
-from kit.orphans import end_with_shim, make_orphan, orphan, shim_of
-from kit.waiting import shims
+from kit.orphans import end_with_shim, kill_each, make_orphan, orphan, shim_of
+from kit.slow import HeldRuntime
+from kit.waiting import shim, shims
 
 SLEEP = ["sleep", "1000"]
 LINUX = tuple(int(n) for n in os.uname().release.split(".")[:2])
@@ -63,10 +62,10 @@ def test_shim_and_container_that_die_together_are_told_apart(daemon):
     """Killed in one moment, before anyone could look."""
     cid = daemon.run(SLEEP)
     pid = daemon.container_pid(cid)
-    shim = shim_of(pid)
-    os.kill(shim, signal.SIGSTOP)
+    parent = shim_of(pid)
+    os.kill(parent, signal.SIGSTOP)
     host.kill(pid)
-    host.kill(shim)
+    host.kill(parent)
     daemon.wait_state(cid, "exited")
     assert daemon.state(cid)["ExitCode"] == 137
 
@@ -98,53 +97,53 @@ def test_orphan_is_removed_by_force_only(daemon, away):
     assert not host.alive(pid)
 
 
+def comes_to_rest_or_runs_on(daemon, cid):
+    """What the start of a container came to whose shim was killed in the middle of it: Is it an orphan?"""
+    def known():
+        state = daemon.state(cid)
+        if not state["Running"]:
+            return not (daemon.exec / "containers" / cid).exists() and "at rest"
+        return "its shim is gone" in state["Error"] and "an orphan"
+
+    # Its runtime may fail without the shim's files, or bring it up; we must know of what comes of it.
+    host.wait_for(lambda: not any(" run --detach " in c for c in processes(daemon, {cid}).values()), "the runtime to end")
+    what = host.wait_for(known, "it to be known what came of the start")
+    groups = [host.Path(group) / "cgroup.procs" for group in host.cgroups_named({cid})]
+    assert (what == "an orphan") == any(procs.read_text() for procs in groups)
+    return what == "an orphan"
+
+
 def test_shim_that_dies_during_the_start_leaves_no_half_container(daemon):
     """The shim of a start in progress is killed: the verb says so, and nothing of it stays."""
-    for _ in range(5):
-        cid = daemon.create(SLEEP)
-        with daemon.api.stream("POST", f"/containers/{cid}/start") as answer:
-            for shim in host.wait_for(lambda: shims(cid), "its shim"):
-                host.kill(shim)
-            status = answer.status
-        assert status in (204, 500)
-        state = daemon.state(cid)
-        if state["Running"]:
-            daemon.api.post(f"/containers/{cid}/kill", expect=204)
-        daemon.wait_state(cid, "exited" if status == 204 or state["StartedAt"] > "1" else "created")
-        daemon.start_container(cid)
-        assert daemon.state(cid)["Running"]
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(5):
+            cid = daemon.create(SLEEP)
+            answer = pool.submit(daemon.start_container, cid, expect=(204, 500), timeout=90)
+            for pid in host.wait_for(lambda: shims(cid), "its shim"):
+                host.kill(pid)
+            answer.result()
+            if comes_to_rest_or_runs_on(daemon, cid):
+                daemon.api.post(f"/containers/{cid}/kill", expect=204)
+                daemon.wait_state(cid, "exited")
+            daemon.start_container(cid)
+            assert daemon.state(cid)["Running"]
 
 
 def test_shim_that_dies_while_its_runtime_works_loses_no_container(new_daemon, runtime):
     """The runtime goes on without it: what comes of the start is found, not undone under its feet."""
-    slow = pathlib.Path(tempfile.mkdtemp(prefix="hf-slow."))
-    try:
-        wrapper, mark = slow / runtime, slow / "began"
-        wrapper.write_text(f"""#!/bin/sh
-case " $* " in *" run "*) : >{mark}; sleep 0.7;; esac
-exec {shutil.which(runtime)} "$@"
-""")
-        wrapper.chmod(0o755)
-        daemon = new_daemon("--add-runtime", f"slow={wrapper}").start()
+    with HeldRuntime(runtime) as held, ThreadPoolExecutor(1) as pool:
+        daemon = new_daemon(*held.options()).start()
         daemon.load(busybox().docker_archive("busybox:latest"))
-        cid = daemon.create(SLEEP, {"Runtime": "slow"})
-        with daemon.api.stream("POST", f"/containers/{cid}/start") as answer:
-            host.wait_for(mark.exists, "the runtime to be at work")
-            for shim in shims(cid):
-                host.kill(shim)
-            assert answer.status in (204, 500)
-        # Its runtime may fail without the shim's files, or bring it up; we must know of what comes of it.
-        host.wait_for(lambda: not any(" run --detach " in c for c in processes(daemon, {cid}).values()),
-                      "the runtime to end")
-        if [p for group in host.cgroups_named({cid}) for p in (host.Path(group) / "cgroup.procs").read_text().split()]:
-            host.wait_for(lambda: "its shim is gone" in daemon.state(cid)["Error"], "it to be taken up as an orphan")
-            assert daemon.state(cid)["Running"]
-        else:
-            daemon.wait_state(cid, "created")
+        cid = daemon.create(SLEEP, {"Runtime": "held"})
+        answer = pool.submit(daemon.start_container, cid, expect=500, timeout=90)
+        host.wait_for(held.has_begun, "the runtime to be at work")
+        kill_each(shim(cid))
+        assert "its shim ended during the start" in answer.result().message
+        daemon.restart()
+        held.go()
+        if not comes_to_rest_or_runs_on(daemon, cid):
             daemon.start_container(cid)
         daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
-    finally:
-        shutil.rmtree(slow)
 
 
 def test_foreign_process_of_the_same_pid_is_never_signalled(daemon):
