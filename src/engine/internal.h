@@ -235,6 +235,7 @@ int container_stop_signal(const struct container_config *config);
 /* Makes the user's wish durable, before its first effect. Who stops or removes something on a full
  * disk makes room, so where there is none for the wish it goes on, and the next save has it. */
 int save_wish_locked(struct engine *e, struct container *c, enum wanted wish, struct err *err);
+#define REST_TIMEOUT_S 30 /* on a busy host, and with a thousand exec sessions to be taken up */
 /* Waits until nothing of it is left to release: 0, or ERR_CONFLICT after timeout_s with what is in
  * the way. */
 int wait_rested(struct engine *e, struct container *c, int64_t timeout_s, struct err *err);

@@ -8,7 +8,6 @@
 #include "engine/volumes.h"
 
 #define REMOVAL_RETRY_MAX_NS (60 * NSEC_PER_SEC)
-#define RELEASE_TIMEOUT_S    20 /* a busy host, and a thousand exec sessions to be taken up */
 
 /* From here on the container is gone for good: one rename takes it off the disk, what follows only
  * tidies up. */
@@ -146,7 +145,7 @@ int remove_claimed(struct engine *e, struct container *c, bool force, bool volum
 		return -1;
 	if (end_processes(e, c, force, err) < 0)
 		return -1;
-	if (wait_rested(e, c, RELEASE_TIMEOUT_S, err) < 0)
+	if (wait_rested(e, c, REST_TIMEOUT_S, err) < 0)
 		return -1;
 	container_keep_out(c);
 	{

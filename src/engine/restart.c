@@ -260,8 +260,9 @@ static void start_failed(struct engine *e, struct container *c, int64_t due_ns, 
 {
 	hold(&c->lock);
 
-	/* Where it came so far that it had to be undone, that has made a new plan. */
-	if (c->phase != PHASE_RESTARTING || c->state.restart_due_ns != due_ns)
+	/* Where it came so far that it had to be undone, that has made a new plan; and what is not
+	 * wanted any more has not failed. */
+	if (c->phase != PHASE_RESTARTING || c->state.restart_due_ns != due_ns || !is_wanted(c))
 		return;
 	c->state.exit_code = 128;
 	free(c->state.error);

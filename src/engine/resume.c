@@ -79,7 +79,7 @@ static void resume_restart_job(void *arg)
 		int64_t left_s = stop_left(j->c, &sig);
 
 		/* A start that is being undone is not the one that is wanted. */
-		if ((!has_processes(j->c) && wait_rested(j->e, j->c, 30, &err) < 0) ||
+		if ((!has_processes(j->c) && wait_rested(j->e, j->c, REST_TIMEOUT_S, &err) < 0) ||
 		    restart_claimed(j->e, j->c, left_s, sig, &err) < 0)
 			log_warn("container %.12s: resumed restart: %s", j->c->id, err.text);
 		resumed(j->e, j->c);

@@ -16,7 +16,6 @@
 #include "wire/proto.h"
 
 #define START_TIMEOUT_MS 90000
-#define REST_TIMEOUT_S	 30
 #define CODE_UNKNOWN	 (-1) /* whether it started is not known */
 
 static int check_startable(struct container *c, const char *verb, struct err *err)
@@ -55,16 +54,21 @@ static int check_startable(struct container *c, const char *verb, struct err *er
 }
 
 /* What is about to happen, for a restore in this boot: no need to wait for a disk. */
-static void begin_start(struct engine *e, struct container *c, const char *verb)
+static int begin_start(struct engine *e, struct container *c, const char *verb, struct err *err)
 {
 	hold(&c->lock);
 
+	/* A kill waits for no verb: until here it finds what it ends restarting. */
+	if (!strcmp(verb, VERB_RESTART) && c->state.wanted != WANTED_RUNNING)
+		return err_set(err, ERR_CONFLICT, "container %s is not wanted running any more",
+			       c->id);
 	fields_free(container_phase_fields, &c->disk);
 	fields_init(container_phase_fields, &c->disk);
 	c->disk.verb = xstrdup(verb);
 	c->disk.deadline_ns = now_ns() + START_TIMEOUT_MS * NSEC_PER_MSEC;
 	c->volumes_let_go = false;
 	container_move_locked(e->store, c, PHASE_STARTING, verb);
+	return 0;
 }
 
 /* The intent, durable before the shim is told to begin. */
@@ -257,7 +261,8 @@ static int start_alone(struct engine *e, struct container *c, const struct conta
 		return -1;
 	if (conn < 0 && (exec = exec_dir_make(e, c->id, err)) < 0)
 		return -1;
-	begin_start(e, c, verb);
+	if (begin_start(e, c, verb, err) < 0)
+		return -1;
 	if (run_it(e, c, config, &conn, &code, err) == 0)
 		return watch_it(e, c, take_fd(conn));
 	close_p(&conn);

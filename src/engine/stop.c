@@ -12,7 +12,6 @@
 
 #define STOP_TIMEOUT_DEFAULT_S 10
 #define KILL_GRACE_S	       10
-#define NEXT_RUN_S	       30
 
 /* A pidfd of its init, or -errno: -ESRCH where it is gone. */
 static int open_init(struct container *c)
@@ -243,7 +242,7 @@ static bool is_between_runs(struct container *c)
  * brings to its end: waits until that is known. Says whether there is a run to be ended. */
 static bool next_run_comes(struct engine *e, struct container *c)
 {
-	struct timespec deadline = deadline_in(NEXT_RUN_S * NSEC_PER_SEC);
+	struct timespec deadline = deadline_in(REST_TIMEOUT_S * NSEC_PER_SEC);
 	int r = 0;
 
 	hold(&c->lock);
@@ -325,7 +324,7 @@ int stop_and_tell(struct engine *e, struct container *c, int64_t timeout_s, int 
 {
 	if (stop_claimed(e, c, timeout_s, sig, err) < 0)
 		return -1;
-	(void) wait_rested(e, c, 10, NULL);
+	(void) wait_rested(e, c, REST_TIMEOUT_S, NULL);
 	notify(e, c, now_ns(), "stop", NULL);
 	return 0;
 }

@@ -10,6 +10,7 @@ import pytest
 
 from kit import host
 from kit.archives import busybox
+from kit.inject import MKDIRAT, Strace, is_in
 from kit.orphans import end_with_shim, kill_each, make_orphan, shim_of
 from kit.restarts import between_two_runs, held_there
 from kit.slow import HeldRuntime
@@ -179,6 +180,24 @@ def test_without_its_shim_the_daemon_restarts_it(daemon, away):
     daemon.wait_state(cid, "running")
     shown = daemon.inspect(cid)
     assert shown["RestartCount"] == 1 and shown["State"]["Pid"] not in (0, pid)
+
+
+def test_a_kill_that_meets_a_start_by_policy_keeps_it_from_running(daemon):
+    """The daemon is at it, but has not said so yet: to the kill the container is one that waits for its restart."""
+    before = time.time()
+    cid = daemon.run(SLEEP, ALWAYS)
+    pid = daemon.container_pid(cid)
+    parent = shim_of(pid)
+    with Strace(daemon.pid, {"mkdirat": "delay_enter=3000000"}):
+        kill_each(parent, pid)
+        host.wait_for(lambda: is_in(daemon.pid, MKDIRAT), "its exec directory to be made anew")
+        assert daemon.state(cid)["Status"] == "restarting"
+        daemon.api.post(f"/containers/{cid}/kill", expect=204)
+    shown = wait_ended(daemon, cid)
+    assert shown["State"]["ExitCode"] == 137
+    daemon.wait_quiet()
+    assert [a for a, _, _ in runs(daemon, cid, before)] == ["start", "die"]
+    assert daemon.inspect(cid) == shown
 
 
 def test_a_restart_that_the_shim_owed_is_made_when_due(daemon):
