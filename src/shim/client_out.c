@@ -87,10 +87,11 @@ void client_deafen(struct client *c)
 	c->deaf = true;
 }
 
-/* What is queued becomes the kernel's, who keeps it for the reader when we have closed. */
+/* What is queued becomes the kernel's, who keeps it for the reader when we have closed; beside what
+ * it has of ours already. */
 static void enlarge_socket(struct client *c)
 {
-	int size = (int) (2 * client_queued(c) + 64 * 1024);
+	int size = unread(c) + (int) (2 * client_queued(c) + 64 * 1024);
 
 	c->enlarged = true;
 	if (setsockopt(c->watch.fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) < 0)

@@ -286,6 +286,22 @@ def test_one_that_comes_late_to_read_has_all_that_was_said(new_shim):
     assert client.all() == "".join(f"{i}\n" for i in range(1, 100001)).encode()
 
 
+def test_one_whose_socket_is_full_at_the_end_has_the_little_that_is_queued(new_shim):
+    """The kernel's share is what is in it already, and that."""
+    shim = new_shim("/bin/sh", "-c", "echo bye")
+    ours, theirs = socket.socketpair()
+    ours.settimeout(PATIENCE)
+    before = fill(theirs)
+    assert shim.conn.ask("attach", [theirs.fileno()], head=HEAD, **ALL)["msg"] == "ok"
+    theirs.close()
+    shim.start()
+    shim.wait_end()
+    got = b""
+    while data := ours.recv(1 << 16):
+        got += data
+    assert got == b"." * before + HEAD.encode() + b"bye\n"
+
+
 def test_unread_input_is_no_error_for_who_sent_it(new_shim):
     shim = new_shim("/bin/sh", "-c", "echo done", open_stdin=1, stdin_once=1)
     client = Client(shim, **ALL)
