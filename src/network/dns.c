@@ -255,6 +255,7 @@ void dns_rest(struct networks *ns)
 
 	if (root < 0)
 		return;
+	hold(&ns->dns);
 	dns_server_end(dir);
 	(void) remove_tree_at(root, DNS_DIR);
 	(void) unlinkat(root, DNS_UNTOLD, 0);
