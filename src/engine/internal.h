@@ -211,6 +211,10 @@ void netfiles_free(struct netfiles *was);
 /* Removes what a start that was cut short has left of them. */
 void netfiles_tidy(int data_dir);
 
+/* pause.c: waits for a runtime that a daemon before us has told to pause or unpause it; false: it
+ * is not done within the time that there is for it. */
+bool pause_await_runtime(struct engine *e, struct container *c);
+
 /* stop.c
  * ----------------------------------------------------------------------------------------------------
  */

@@ -3,11 +3,43 @@
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "engine/internal.h"
 #include "engine/networks.h"
 
-#define FREEZE_NS (10 * NSEC_PER_SEC)
+#define FREEZE_NS  (10 * NSEC_PER_SEC)
+#define RUNTIME_NS (20 * NSEC_PER_SEC)
+#define LOOK_US	   10000
+
+/* The container's exec directory, locked: by the runtime as well, which goes on where we die. The
+ * next daemon waits for it, or would take for running what is paused a moment later. */
+static int lock_for_runtime(struct engine *e, struct container *c, struct err *err)
+{
+	autoclose int exec = open_exec_dir(e, c->id, err);
+
+	if (exec < 0)
+		return -1;
+	if (flock(exec, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+			       ? err_set(err, ERR_CONFLICT,
+					 "the runtime is not done with container %s yet", c->id)
+			       : err_sys(err, errno, "lock the exec directory");
+	return take_fd(exec);
+}
+
+bool pause_await_runtime(struct engine *e, struct container *c)
+{
+	const struct timespec deadline = deadline_in(RUNTIME_NS);
+	autoclose int exec = container_open_exec(e->store, c->id);
+
+	while (exec >= 0 && flock(exec, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+		if (deadline_left_ns(&deadline) == 0)
+			return false;
+		(void) usleep(LOOK_US);
+	}
+	return true;
+}
 
 static int begin(struct engine *e, struct container *c, const char *verb,
 		 const struct runtime **ret_rt, struct err *err)
@@ -55,13 +87,13 @@ static void finish(struct engine *e, struct container *c, enum phase from, enum 
 static int freeze(struct engine *e, struct container *c, const struct runtime *rt, struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *config = config_of(c, err);
-	autoclose int exec = container_open_exec(e->store, c->id);
-	autofree char *cgroup = exec < 0 ? NULL : container_cgroup_now(e, exec, config);
+	autoclose int exec = lock_for_runtime(e, c, err);
+	autofree char *cgroup = exec < 0 || !config ? NULL : container_cgroup_now(e, exec, config);
 	int r, waited;
 
-	if (!config)
+	if (!config || exec < 0)
 		return -1;
-	r = runtime_pause(rt, c->id, err);
+	r = runtime_pause(rt, c->id, exec, err);
 	if (!cgroup || (r < 0 && !strstr(err->text, "unable to freeze")))
 		return r;
 	waited = cgroup_await_frozen(cgroup, FREEZE_NS);
@@ -70,6 +102,13 @@ static int freeze(struct engine *e, struct container *c, const struct runtime *r
 	if (waited >= 0)
 		return waited > 0 ? 0 : r;
 	return err_sys(err, -waited, "freeze cgroup %s", cgroup);
+}
+
+static int thaw(struct engine *e, struct container *c, const struct runtime *rt, struct err *err)
+{
+	autoclose int exec = lock_for_runtime(e, c, err);
+
+	return exec < 0 ? -1 : runtime_resume(rt, c->id, exec, err);
 }
 
 /* It may have ended under our hands. */
@@ -103,7 +142,7 @@ int engine_unpause(struct engine *e, const char *ref, struct err *err)
 
 	if (find_and_claim(e, ref, &c, &claimed, err) < 0 || begin(e, c, "unpause", &rt, err) < 0)
 		return -1;
-	r = runtime_resume(rt, c->id, err);
+	r = thaw(e, c, rt, err);
 	finish(e, c, PHASE_PAUSED, PHASE_RUNNING, "unpause", r == 0);
 	return r < 0 ? failed(c, ref, "unpause", err) : 0;
 }

@@ -79,6 +79,19 @@ static void ask_again(struct engine *e, struct container *c, const struct findin
 		log_error("container %.12s: %s", c->id, err.text);
 }
 
+/* Once it is done with what a daemon before us has told it. */
+static enum runtime_status ask_runtime(struct engine *e, struct container *c,
+				       const struct runtime *rt, struct err *err)
+{
+	pid_t pid;
+
+	if (rt && pause_await_runtime(e, c))
+		return runtime_state(rt, c->id, &pid, err);
+	(void) err_set(err, ERR_UNAVAILABLE,
+		       rt ? "its runtime is not done" : "its runtime is not there");
+	return RUNTIME_UNKNOWN;
+}
+
 /* Whether it is paused only the runtime knows, where a verb was cut short or phase.json could not
  * be read. */
 static void correct_pause(struct engine *e, struct container *c)
@@ -86,7 +99,6 @@ static void correct_pause(struct engine *e, struct container *c)
 	enum runtime_status status;
 	const struct runtime *rt;
 	struct err err = {0};
-	pid_t pid;
 
 	{
 		hold(&c->lock);
@@ -96,7 +108,7 @@ static void correct_pause(struct engine *e, struct container *c)
 			return;
 		rt = runtime_find(e->runtimes, c->config ? c->config->runtime : NULL);
 	}
-	status = rt ? runtime_state(rt, c->id, &pid, &err) : RUNTIME_UNKNOWN;
+	status = ask_runtime(e, c, rt, &err);
 
 	hold(&c->lock);
 	if (status == RUNTIME_UNKNOWN)

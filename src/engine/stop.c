@@ -62,7 +62,7 @@ static void thaw(struct engine *e, struct container *c)
 		hold(&c->lock);
 		rt = runtime_find(e->runtimes, c->config ? c->config->runtime : NULL);
 	}
-	if (rt && runtime_resume(rt, c->id, &err) < 0)
+	if (rt && runtime_resume(rt, c->id, -1, &err) < 0)
 		log_warn("container %.12s: resume for a signal: %s", c->id, err.text);
 }
 

@@ -68,10 +68,10 @@ char *runtime_last_message(const char *text)
 	return buf_take(&out);
 }
 
-/* Runs `rt --root <root> args...` with `in` as its standard input (-1: none) and hands over what it
- * printed. */
-static int call_with(const struct runtime *rt, const char *const *args, int in, char **ret_out,
-		     struct err *err)
+/* Runs `rt --root <root> args...` with `in` as its standard input and `lock` besides (-1: none), and
+ * hands over what it printed. */
+static int call_with(const struct runtime *rt, const char *const *args, int in, int lock,
+		     char **ret_out, struct err *err)
 {
 	const char *argv[12] = {rt->path, "--root", rt->root};
 	struct spawn_result res = {0};
@@ -82,7 +82,8 @@ static int call_with(const struct runtime *rt, const char *const *args, int in, 
 		argv[n++] = *args++;
 	argv[n] = NULL;
 
-	r = spawn_run(&(struct spawn){.argv = argv, .in = in}, CALL_MS, MAX_STATE, &res, err);
+	r = spawn_run(&(struct spawn){.argv = argv, .in = in, .keep = &lock, .n_keep = lock >= 0},
+		      CALL_MS, MAX_STATE, &res, err);
 	if (r < 0)
 		return r;
 	if (res.timed_out) {
@@ -102,7 +103,7 @@ static int call_with(const struct runtime *rt, const char *const *args, int in, 
 
 static int call(const struct runtime *rt, const char *const *args, char **ret_out, struct err *err)
 {
-	return call_with(rt, args, -1, ret_out, err);
+	return call_with(rt, args, -1, -1, ret_out, err);
 }
 
 enum runtime_status runtime_parse_state(const char *text, pid_t *ret_pid, struct err *err)
@@ -148,14 +149,14 @@ enum runtime_status runtime_state(const struct runtime *rt, const char *id, pid_
 	return RUNTIME_UNKNOWN;
 }
 
-int runtime_pause(const struct runtime *rt, const char *id, struct err *err)
+int runtime_pause(const struct runtime *rt, const char *id, int lock, struct err *err)
 {
-	return call(rt, (const char *const[]){"pause", id, NULL}, NULL, err);
+	return call_with(rt, (const char *const[]){"pause", id, NULL}, -1, lock, NULL, err);
 }
 
-int runtime_resume(const struct runtime *rt, const char *id, struct err *err)
+int runtime_resume(const struct runtime *rt, const char *id, int lock, struct err *err)
 {
-	return call(rt, (const char *const[]){"resume", id, NULL}, NULL, err);
+	return call_with(rt, (const char *const[]){"resume", id, NULL}, -1, lock, NULL, err);
 }
 
 int runtime_update(const struct runtime *rt, const char *id, const char *limits, struct err *err)
@@ -168,7 +169,7 @@ int runtime_update(const struct runtime *rt, const char *id, const char *limits,
 	r = write_all(in, limits, strlen(limits));
 	if (r < 0 || lseek(in, 0, SEEK_SET) < 0)
 		return err_sys(err, r < 0 ? -r : errno, "write the limits");
-	return call_with(rt, (const char *const[]){"update", "--resources", "-", id, NULL}, in,
+	return call_with(rt, (const char *const[]){"update", "--resources", "-", id, NULL}, in, -1,
 			 NULL, err);
 }
 

@@ -60,8 +60,9 @@ enum runtime_status {
 /* `state`. Never fails: doubt is RUNTIME_UNKNOWN, with the reason in err. */
 enum runtime_status runtime_state(const struct runtime *rt, const char *id, pid_t *ret_pid,
 				  struct err *err);
-int runtime_pause(const struct runtime *rt, const char *id, struct err *err);
-int runtime_resume(const struct runtime *rt, const char *id, struct err *err);
+/* lock: a descriptor that the runtime has until it is done, whatever becomes of us; -1: none. */
+int runtime_pause(const struct runtime *rt, const char *id, int lock, struct err *err);
+int runtime_resume(const struct runtime *rt, const char *id, int lock, struct err *err);
 /* `update`: gives a container the limits of a JSON object as linux.resources has them; what is not
  * in it stays. */
 int runtime_update(const struct runtime *rt, const char *id, const char *limits, struct err *err);

@@ -60,6 +60,7 @@ class Exec_start(Verb):
         return None
 
     def check(self, scene):
+        scene.daemon.wait_quiet()  # its shim may have got it, and not come to it yet
         assert_running(scene)
         code = scene.exec.code()
         if scene.got is not None:  # a head: then all the rest

@@ -113,9 +113,9 @@ TEST(verbs_are_told_as_runtimes_expect_them)
 	assert_string_equal(err.text, "fake kill: --root /nowhere kill --all abc 9");
 	assert_true(runtime_delete(&rt, "abc", &err) < 0);
 	assert_string_equal(err.text, "fake delete: --root /nowhere delete --force abc");
-	assert_true(runtime_pause(&rt, "abc", &err) < 0);
+	assert_true(runtime_pause(&rt, "abc", -1, &err) < 0);
 	assert_string_equal(err.text, "fake pause: --root /nowhere pause abc");
-	assert_true(runtime_resume(&rt, "abc", &err) < 0);
+	assert_true(runtime_resume(&rt, "abc", -1, &err) < 0);
 	assert_string_equal(err.text, "fake resume: --root /nowhere resume abc");
 	free(rt.path);
 }
