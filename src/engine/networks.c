@@ -13,7 +13,8 @@
 #include "engine/internal.h"
 #include "engine/networks.h"
 
-#define IFNAME "eth%zu"
+#define IFNAME	       "eth%zu"
+#define REST_TIMEOUT_S 30
 
 struct networks *engine_networks(struct engine *e)
 {
@@ -258,6 +259,46 @@ static int join_all(struct join *j, struct err *err)
 	return r;
 }
 
+/* Who has ended has its address and its ports until it is released, which comes after its clients have
+ * been told of its end: what they ask for next must not fail by that. */
+static bool is_let_go(struct engine *e, struct container *other)
+{
+	bool has_any;
+
+	settle_now(e, other);
+	{
+		hold(&other->lock);
+		has_any = other->phase == PHASE_OVER && other->disk.endpoints.n > 0;
+	}
+	return has_any && wait_rested(e, other, REST_TIMEOUT_S, NULL) == 0;
+}
+
+/* Has anybody let go of something? */
+static bool await_ended(struct engine *e, struct container *c)
+{
+	struct container **list;
+	bool any = false;
+	size_t n;
+
+	container_store_all(e->store, &list, &n);
+	for (size_t i = 0; i < n; i++)
+		any |= list[i] != c && is_let_go(e, list[i]);
+	container_list_free(list, n);
+	return any;
+}
+
+static int join_again(struct join *j, struct err *err)
+{
+	networks_leave(j->e, j->c);
+	{
+		hold(&j->c->lock);
+		fields_objects_free(port_mapping_fields, &j->c->state.ports,
+				    sizeof(struct port_mapping));
+	}
+	err_clear(err);
+	return join_all(j, err);
+}
+
 int networks_join(struct engine *e, struct container *c, const struct container_config *config,
 		  int *ret_netns, struct err *err)
 {
@@ -276,6 +317,8 @@ int networks_join(struct engine *e, struct container *c, const struct container_
 		c->state.ports = (struct objects){0};
 	}
 	r = join_all(&j, err);
+	if (r < 0 && await_ended(e, c))
+		r = join_again(&j, err);
 	fields_objects_free(port_mapping_fields, &j.before, sizeof(struct port_mapping));
 	if (r < 0)
 		return -1;

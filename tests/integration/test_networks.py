@@ -1,10 +1,12 @@
 """Networks: containers on bridges of a host of the test's own, with clients that know no holdfast."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from kit import netns
+from kit.archives import busybox
 from kit.host import wait_for
 from kit.inject import Inject
 from kit.nethost import (SERVE, answers, daemon, endpoint, get, host,  # noqa: F401
@@ -177,6 +179,36 @@ def test_who_cannot_be_read_keeps_his_network(daemon, host, file):
         assert endpoint(daemon, serve(daemon, "next"))["IPAddress"] != at
     daemon.api.delete(f"/containers/{cid}", force=True, expect=204)
     assert wait_for(lambda: not set(links) & set(netns.leftovers(host)), "its interface to go")
+
+
+SLOW = """#!/bin/sh
+case " $* " in *" delete "*) until test -e {0}/go; do sleep 0.02; done;; esac
+exec runc "$@"
+"""
+
+
+@pytest.mark.one_runtime
+def test_what_one_has_that_has_ended_the_next_one_gets(host, new_daemon, tmp_path):
+    """`docker run -p 8080:80`, and once more: who waits for the end is told before all is released."""
+    runtime = tmp_path / "slow"
+    runtime.write_text(SLOW.format(tmp_path))
+    runtime.chmod(0o755)
+    daemon = new_daemon("--add-runtime", f"slow={runtime}")
+    daemon.netns = host.path
+    daemon.start().load(busybox().docker_archive("busybox:latest"))
+    first = daemon.run("true", host={"NetworkMode": "bridge", "Runtime": "slow", **BINDING})
+    assert daemon.wait(first) == 0
+    second = daemon.create(SERVE, host={"NetworkMode": "bridge", **BINDING})
+    with ThreadPoolExecutor(1) as pool:
+        start = pool.submit(daemon.start_container, second)
+        with pytest.raises(TimeoutError):
+            start.result(1)  # nothing can tell it yet
+        assert endpoint(daemon, first)["IPAddress"] == ""
+        (tmp_path / "go").touch()
+        start.result()
+    up(daemon, second)
+    assert get(host, "127.0.0.1", 8080) == second[:12]
+    daemon.start_container(first, expect=500)  # who runs keeps it
 
 
 def test_shared_namespaces_share_the_address(daemon, host):
