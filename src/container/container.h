@@ -190,6 +190,7 @@ struct container {
 		RESUME_KILL,
 		RESUME_UNDER_WAY
 	} resume;		  /* of the former daemon */
+	bool update_pends;	  /* a job is to tell what an update has saved */
 	pid_t shim_child;	  /* its shim, where it is our child and to be reaped; 0: none */
 	struct file_mark runs;	  /* the record of runs as it was when it was last taken up */
 	unsigned asked;		  /* times that reconcile found it unknown, in a row */

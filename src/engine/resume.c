@@ -139,11 +139,20 @@ void resume_tidy(struct engine *e, struct container *c)
 	submit(e, c, tidy_job);
 }
 
+static void set_update_pends(struct container *c, bool pends)
+{
+	hold(&c->lock);
+	c->update_pends = pends;
+}
+
+/* Waits for the verb that has it claimed, which may be the update itself. */
 static void resume_update_job(void *arg)
 {
 	struct job *j = arg;
 
 	if (container_claim(j->c, NULL) == 0) {
+		/* Before it looks: what comes to run after that look is another job's. */
+		set_update_pends(j->c, false);
 		update_resume_claimed(j->e, j->c);
 		container_release(j->c);
 	}
@@ -157,7 +166,8 @@ void resume_update(struct engine *e, struct container *c)
 
 	{
 		hold(&c->lock);
-		due = c->disk.updating && !c->claimed && phase_is_alive(c->phase);
+		due = c->disk.updating && !c->update_pends && phase_is_alive(c->phase);
+		c->update_pends |= due;
 	}
 	if (due)
 		submit(e, c, resume_update_job);

@@ -58,24 +58,32 @@ static int rewrite_bundle(struct engine *e, const struct container_config *confi
 	return json_save_at(exec, LAYOUT_BUNDLE "/" BUNDLE_CONFIG, document, SAVE_ATOMIC, err);
 }
 
-/* Tells the living of the limits in config. 0 as well where nothing lives yet, or any more. */
+/* Tells the living of the limits in config. 0 as well where nothing lives yet, or any more; *ret_has
+ * says whether there is a run that surely has them: its shim may have begun the next one from the
+ * bundle of before. */
 static int apply_limits(struct engine *e, struct container *c,
 			const struct container_config *config,
-			const struct container_config *instead_of, struct err *err)
+			const struct container_config *instead_of, bool *ret_has, struct err *err)
 {
 	const struct runtime *rt = runtime_find(e->runtimes, config->runtime);
 	autofree char *limits = NULL;
+	bool done;
 
+	*ret_has = false;
 	if (!rt)
 		return err_set(err, ERR_INVALID, "unknown or invalid runtime name: %s",
 			       config->runtime);
 	if (rewrite_bundle(e, config, err) < 0 ||
 	    spec_limits(&config->host, instead_of ? &instead_of->host : NULL, &limits, err) < 0)
 		return -1;
-	if (!phase_is_alive(phase_of(c)) || runtime_update(rt, c->id, limits, err) == 0)
+	if (!phase_is_alive(phase_of(c)))
 		return 0;
-	/* It may have ended under our hands; what its shim starts next has the new bundle. */
-	return signal_init(c, 0) == -ESRCH ? 0 : -1;
+	done = runtime_update(rt, c->id, limits, err) == 0;
+	/* It may have ended under our hands. */
+	if (signal_init(c, 0) == -ESRCH)
+		return 0;
+	*ret_has = done;
+	return done ? 0 : -1;
 }
 
 /* Durable, then in memory. */
@@ -114,20 +122,21 @@ static void told(struct engine *e, struct container *c)
 static void undo(struct update *u)
 {
 	struct err err = {0};
+	bool has;
 
 	if (put_config(u->e, u->c, u->was, &err) < 0)
 		log_error("container %.12s: an update that its runtime refused is in its "
 			  "configuration: %s",
 			  u->c->id, err.text);
 	err_clear(&err);
-	if (apply_limits(u->e, u->c, u->was, u->now, &err) < 0)
+	if (apply_limits(u->e, u->c, u->was, u->now, &has, &err) < 0)
 		log_warn("container %.12s: its former limits: %s", u->c->id, err.text);
 	told(u->e, u->c);
 }
 
 static int carry_out(struct update *u, struct err *err)
 {
-	bool living;
+	bool living, has = !u->new_limits;
 
 	{
 		hold(&u->c->lock);
@@ -138,14 +147,14 @@ static int carry_out(struct update *u, struct err *err)
 		return -1;
 	}
 	living = is_living(phase_of(u->c));
-	if (living && u->new_limits && apply_limits(u->e, u->c, u->now, NULL, err) < 0) {
+	if (living && u->new_limits && apply_limits(u->e, u->c, u->now, NULL, &has, err) < 0) {
 		undo(u);
 		return -1;
 	}
-	if (living && shim_tell_policy(u->e, u->c, &u->now->host.restart) == 0)
+	if (living && shim_tell_policy(u->e, u->c, &u->now->host.restart) == 0 && has)
 		told(u->e, u->c);
-	/* The one it waits for may not be due any more. */
-	if (phase_of(u->c) == PHASE_RESTARTING)
+	/* The run it waits for may not be due any more, or have come meanwhile. */
+	if (phase_of(u->c) == PHASE_RESTARTING || (living && !has))
 		engine_kick(u->e, u->c);
 	return 0;
 }
@@ -229,16 +238,19 @@ void update_resume_claimed(struct engine *e, struct container *c)
 {
 	auto_(container_config_unref_p) struct container_config *config = config_of(c, NULL);
 	struct err err = {0};
+	bool has;
 
 	{
 		hold(&c->lock);
 		if (!config || !c->disk.updating || !phase_is_alive(c->phase))
 			return;
 	}
-	if (apply_limits(e, c, config, NULL, &err) < 0)
+	if (apply_limits(e, c, config, NULL, &has, &err) < 0) {
 		log_warn("container %.12s (%s): an update that was cut short is refused; its "
 			 "limits change with its next start: %s",
 			 c->id, c->name, err.text);
-	if (shim_tell_policy(e, c, &config->host.restart) == 0)
+		has = true;
+	}
+	if (shim_tell_policy(e, c, &config->host.restart) == 0 && has)
 		told(e, c);
 }

@@ -1,10 +1,15 @@
 """POST /containers/{id}/update: the restart policy, and limits through restarts."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from kit import host
+from kit.archives import busybox
+from kit.inject import CONNECT, Strace, is_in
 from kit.orphans import orphan
 from kit.restarts import between_two_runs
+from kit.slow import HeldRuntime
 from test_update import MIB, SLEEP, memory, pids, update
 
 
@@ -92,6 +97,26 @@ def test_limits_changed_between_two_runs(daemon):
     assert pids(daemon, cid) == "30"
     phase = daemon.exec / "containers" / cid / "phase.json"
     host.wait_for(lambda: "Updating" not in phase.read_text(), "the mark to go")
+
+
+def test_limits_reach_the_run_that_its_shim_is_at_the_beginning_of(new_daemon, runtime):
+    """Its runtime has read the bundle of before; the daemon hears of the run when it has looked for one."""
+    with HeldRuntime(runtime, first=False, done=True) as held, ThreadPoolExecutor(1) as pool:
+        daemon = new_daemon(*held.options()).start()
+        daemon.load(busybox().docker_archive("busybox:latest"))
+        cid = daemon.run("test -e /seen && exec sleep 1000; touch /seen; exit 3",
+                         {**policy("always"), "PidsLimit": 20, "Runtime": "held"})
+        host.wait_for(held.has_begun, "the second run to begin")
+        with Strace(daemon.pid, {"connect": "delay_enter=3000000"}):
+            answer = pool.submit(update, daemon, cid, {"PidsLimit": 30})
+            host.wait_for(lambda: is_in(daemon.pid, CONNECT), "its shim to be told the policy")
+            held.go()
+            daemon.wait_state(cid, "running")
+            answer.result()
+        host.wait_for(lambda: pids(daemon, cid) == "30", "the new limit")
+        phase = daemon.exec / "containers" / cid / "phase.json"
+        host.wait_for(lambda: "Updating" not in phase.read_text(), "the mark to go")
+        daemon.remove_all()  # as long as there is its runtime
 
 
 def test_a_policy_that_was_cut_short_is_told_at_restore(daemon):

@@ -6,18 +6,18 @@ from pathlib import Path
 
 
 class HeldRuntime:
-    """Its `run` waits for go(), from the first on or from the second; has_begun() says that one does.
+    """Its `run` waits for go(), from the first on or from the second, before its work or after it;
+    has_begun() says that one does. A daemon gets it by options()."""
 
-    A daemon gets it by options()."""
-
-    def __init__(self, runtime, first=True):
+    def __init__(self, runtime, first=True, done=False):
         self.place = Path(tempfile.mkdtemp(prefix="hf-slow."))
         self.wrapper, self.armed = self.place / runtime, self.place / "armed"
+        wait = f": >{self.place}/begun; until [ -e {self.place}/go ]; do sleep 0.02; done"
         self.wrapper.write_text(f"""#!/bin/sh
 case " $* " in *" run "*)
 	if [ -e {self.armed} ]; then
-		: >{self.place}/begun
-		until [ -e {self.place}/go ]; do sleep 0.02; done
+		{f"{shutil.which(runtime)} "'"$@"; code=$?; ' if done else ""}{wait}
+		{"exit $code" if done else ""}
 	fi
 	: >{self.armed};;
 esac
