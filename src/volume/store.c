@@ -110,6 +110,16 @@ static int read_record(int dir, struct record *ret, struct err *err)
 	return 0;
 }
 
+/* Is it still the directory of that name, or was it removed meanwhile? */
+static bool is_still(const struct volumes *vs, const char *entry, int dir)
+{
+	struct stat ours, theirs;
+
+	return fstat(dir, &ours) == 0 &&
+	       fstatat(vs->dir, entry, &theirs, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+}
+
 /* The volume in the directory `entry` of volumes/: 0, or -ENOENT where that is none. */
 static int load(struct volumes *vs, const char *entry, const char *name, struct volume **ret)
 {
@@ -124,6 +134,11 @@ static int load(struct volumes *vs, const char *entry, const char *name, struct 
 	v->name = xstrdup(name);
 	v->mountpoint = xasprintf("%s/%s/" VOLUME_DATA, vs->path, name);
 	if (read_record(dir, &rec, &err) < 0) {
+		/* Its files go after its name. */
+		if (!is_still(vs, entry, dir)) {
+			volume_free(v);
+			return -ENOENT;
+		}
 		v->problem = xstrdup(err.text);
 		rec.driver = xstrdup(VOLUME_DRIVER);
 	}

@@ -2,8 +2,10 @@
 #include "volume/volume.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
+#include "base/thread.h"
 #include "test.h"
 
 TEST(names_are_checked_as_docker_does)
@@ -169,6 +171,50 @@ TEST(a_volume_is_whole_or_gone)
 	assert_true(volumes_take_away(vs, "data", gone, &err) < 0);
 	assert_int_equal(err.kind, ERR_NOT_FOUND);
 	strv_free(labels.kv);
+	volumes_close(vs);
+}
+
+#define ROUNDS 1000
+
+/* As a removal and a creation do it: the name goes before the files, and comes after them. */
+static void *come_and_go(void *rounds)
+{
+	while (atomic_fetch_add((atomic_int *) rounds, 1) < ROUNDS)
+		if (rename("volumes/data", "volumes/.gone-0") < 0 ||
+		    unlink("volumes/.gone-0/volume.json") < 0 || rmdir("volumes/.gone-0") < 0 ||
+		    mkdir("volumes/.new-0", 0711) < 0 ||
+		    link("kept.json", "volumes/.new-0/volume.json") < 0 ||
+		    rename("volumes/.new-0", "volumes/data") < 0) {
+			*(atomic_int *) rounds = ROUNDS + 1;
+			return (void *) (intptr_t) errno;
+		}
+	return NULL;
+}
+
+TEST(a_volume_that_goes_as_it_is_looked_at_is_not_there)
+{
+	struct volumes *vs = fresh();
+	atomic_int rounds = 0;
+	unsigned problems = 0;
+	pthread_t id;
+	void *fault;
+
+	make(vs, "data");
+	assert_int_equal(link("volumes/data/volume.json", "kept.json"), 0);
+	assert_int_equal(rmdir("volumes/data/_data"), 0);
+	assert_int_equal(thread_start(&id, "goes", come_and_go, &rounds), 0);
+	while (atomic_load(&rounds) < ROUNDS) {
+		auto_(volume_free_p) struct volume *v = NULL;
+		struct err err = {0};
+
+		if (volumes_get(vs, "data", &v, &err) < 0)
+			problems += err.kind != ERR_NOT_FOUND;
+		else
+			problems += v->problem != NULL;
+	}
+	pthread_join(id, &fault);
+	assert_int_equal((intptr_t) fault, 0);
+	assert_int_equal(problems, 0);
 	volumes_close(vs);
 }
 
