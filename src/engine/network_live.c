@@ -190,7 +190,7 @@ static int attach(struct engine *e, struct container *c, const struct container_
 		wish.before = p.before.items;
 		wish.n_before = p.before.n;
 	}
-	if (network_attach(e->networks, &wish, netns, &ep, err) < 0)
+	if (networks_attach(e, &wish, netns, &ep, err) < 0)
 		return -1;
 	if (save_endpoint(e, c, &ep, err) < 0) {
 		network_detach(e->networks, c->id, &ep, netns);

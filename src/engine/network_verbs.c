@@ -45,7 +45,11 @@ int engine_network_remove(struct engine *e, const char *ref, struct err *err)
 
 	if (network_find(e->networks, ref, &v, err) < 0)
 		return -1;
-	r = network_remove(e->networks, v.config.id, err);
+	r = network_remove(e->networks, v.config.id, NULL);
+	if (r < 0) {
+		networks_await_leaving(e);
+		r = network_remove(e->networks, v.config.id, err);
+	}
 	if (r == 0)
 		notify_view(e, &v, "destroy");
 	network_view_free(&v);

@@ -198,6 +198,37 @@ char **names_on_network(const struct container_config *config, const struct netw
 	return names;
 }
 
+static bool is_leaving(struct container *c)
+{
+	hold(&c->lock);
+
+	return c->phase == PHASE_OVER;
+}
+
+void networks_await_leaving(struct engine *e)
+{
+	struct container **list;
+	size_t n;
+
+	container_store_all(e->store, &list, &n);
+	for (size_t i = 0; i < n; i++) {
+		settle_now(e, list[i]);
+		if (is_leaving(list[i]))
+			(void) wait_rested(e, list[i], REST_TIMEOUT_S, NULL);
+	}
+	container_list_free(list, n);
+}
+
+int networks_attach(struct engine *e, const struct endpoint_wish *w, int netns,
+		    struct endpoint *ret, struct err *err)
+{
+	if (network_attach(e->networks, w, netns, ret, NULL) == 0)
+		return 0;
+	/* Once more in any case: who was about to leave may just have left. */
+	networks_await_leaving(e);
+	return network_attach(e->networks, w, netns, ret, err);
+}
+
 struct join {
 	struct engine *e;
 	struct container *c;
@@ -235,7 +266,7 @@ static int join_one(const struct join *j, size_t i, struct err *err)
 	};
 	struct endpoint ep;
 
-	if (network_attach(j->e->networks, &wish, j->netns, &ep, err) < 0)
+	if (networks_attach(j->e, &wish, j->netns, &ep, err) < 0)
 		return -1;
 	notify_network(j->e, &ep, j->c->id, "connect");
 	hold(&j->c->lock);
@@ -259,46 +290,6 @@ static int join_all(struct join *j, struct err *err)
 	return r;
 }
 
-/* Who has ended has its address and its ports until it is released, which comes after its clients have
- * been told of its end: what they ask for next must not fail by that. */
-static bool is_let_go(struct engine *e, struct container *other)
-{
-	bool has_any;
-
-	settle_now(e, other);
-	{
-		hold(&other->lock);
-		has_any = other->phase == PHASE_OVER && other->disk.endpoints.n > 0;
-	}
-	return has_any && wait_rested(e, other, REST_TIMEOUT_S, NULL) == 0;
-}
-
-/* Has anybody let go of something? */
-static bool await_ended(struct engine *e, struct container *c)
-{
-	struct container **list;
-	bool any = false;
-	size_t n;
-
-	container_store_all(e->store, &list, &n);
-	for (size_t i = 0; i < n; i++)
-		any |= list[i] != c && is_let_go(e, list[i]);
-	container_list_free(list, n);
-	return any;
-}
-
-static int join_again(struct join *j, struct err *err)
-{
-	networks_leave(j->e, j->c);
-	{
-		hold(&j->c->lock);
-		fields_objects_free(port_mapping_fields, &j->c->state.ports,
-				    sizeof(struct port_mapping));
-	}
-	err_clear(err);
-	return join_all(j, err);
-}
-
 int networks_join(struct engine *e, struct container *c, const struct container_config *config,
 		  int *ret_netns, struct err *err)
 {
@@ -317,8 +308,6 @@ int networks_join(struct engine *e, struct container *c, const struct container_
 		c->state.ports = (struct objects){0};
 	}
 	r = join_all(&j, err);
-	if (r < 0 && await_ended(e, c))
-		r = join_again(&j, err);
 	fields_objects_free(port_mapping_fields, &j.before, sizeof(struct port_mapping));
 	if (r < 0)
 		return -1;

@@ -68,6 +68,13 @@ void links_renew(struct engine *e, struct container *started);
  * runs: the other one has not seen it running, or has an address by then. */
 void links_renew_own(struct engine *e, struct container *c);
 
+/* Clients are told that a container has ended before it has left its networks. Who finds an address, a
+ * port or a network in use waits here for those that are about to leave, for a time. */
+void networks_await_leaving(struct engine *e);
+/* network_attach(), tried once more when they have left. */
+int networks_attach(struct engine *e, const struct endpoint_wish *w, int netns,
+		    struct endpoint *ret, struct err *err);
+
 /* A network's, of one of its members. */
 void notify_network(struct engine *e, const struct endpoint *ep, const char *container,
 		    const char *action);

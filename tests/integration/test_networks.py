@@ -8,7 +8,7 @@ import pytest
 from kit import netns
 from kit.archives import busybox
 from kit.host import wait_for
-from kit.inject import Inject
+from kit.inject import Inject, Strace
 from kit.nethost import (SERVE, answers, daemon, endpoint, get, host,  # noqa: F401
                          published, refused, serve, up)
 
@@ -163,6 +163,20 @@ def test_a_port_in_use_is_an_error_and_the_container_stays(daemon, host, docker)
 
 
 @pytest.mark.one_runtime
+@pytest.mark.one_runtime
+def test_what_has_ended_is_in_nobodys_way(daemon, host):
+    """Who waits for the end is told before the container has left its network: its place is waited for."""
+    daemon.api.post("/networks/create", {"Name": "mine", "IPAM": {"Config": [{"Subnet": "10.77.0.0/24"}]}}, expect=201)
+    place = {"host": {"NetworkMode": "mine", **BINDING}, "ExposedPorts": {"80/tcp": {}},
+             "NetworkingConfig": {"EndpointsConfig": {"mine": {"IPAMConfig": {"IPv4Address": "10.77.0.9"}}}}}
+    first, second = [daemon.create("true", **place) for _ in range(2)]
+    with Strace(daemon.pid, {"unlinkat": "delay_enter=700000"}):
+        for cid in (first, second):
+            daemon.start_container(cid)
+            assert daemon.wait(cid) == 0
+        daemon.api.delete("/networks/mine", expect=204)
+
+
 @pytest.mark.parametrize("file", ["config.json", "state.json", "phase.json"])
 def test_who_cannot_be_read_keeps_his_network(daemon, host, file):
     cid = serve(daemon, "web", **BINDING)
