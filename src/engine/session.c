@@ -333,7 +333,7 @@ static void take_up(struct engine *e, struct container *c, int exec_dir, int dir
 	autoclose int own = open_dir_at(dir, id);
 	struct exec_session s = {0};
 	struct err err = {0};
-	bool ran;
+	bool detached, ran;
 
 	if (own < 0)
 		return;
@@ -343,11 +343,16 @@ static void take_up(struct engine *e, struct container *c, int exec_dir, int dir
 			(void) remove_tree_atomically_at(dir, id);
 		return;
 	}
-	if (exists_at(own, EXEC_DETACHED)) {
-		notify(e, c, now_ns(), "exec_detach", "execID", id, NULL);
+	detached = exists_at(own, EXEC_DETACHED);
+	look(exec_dir, own, over || s.run != run, &s, &ran);
+	if (detached) {
+		int64_t now = now_ns();
+
+		/* We may be late; but it was before its end. */
+		notify(e, c, s.ended_ns > 0 && s.ended_ns < now ? s.ended_ns : now, "exec_detach",
+		       "execID", id, NULL);
 		(void) unlinkat(own, EXEC_DETACHED, 0);
 	}
-	look(exec_dir, own, over || s.run != run, &s, &ran);
 	if (s.ended_ns > 0) {
 		if (save_ended(e, own, &s, &err) < 0)
 			log_warn("exec session %s: its exit code is known for as long as its "

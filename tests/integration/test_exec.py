@@ -3,9 +3,11 @@
 import hashlib
 import json
 import os
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -275,6 +277,25 @@ def test_keys_detach(daemon, cid, keys, typed):
     assert one.inspect()["Running"]
     touch(daemon, cid, "go")
     assert one.code() == 9
+    words = f"sh -c {command}"
+    one.wait_events(since, [f"exec_create: {words}", f"exec_start: {words}", "exec_detach", "exec_die 9"])
+
+
+def test_a_detach_is_told_before_the_end_though_the_daemon_is_late(daemon, cid):
+    since = time.time()
+    command = f"{until('go')} exit 9"
+    one, init = Exec(daemon, cid, command, Tty=True, AttachStdin=True), daemon.container_pid(cid)
+    with one.attached() as streams:
+        wait_for(lambda: one.inspect()["Running"], "its start")
+        os.kill(daemon.pid, signal.SIGSTOP)
+        try:
+            streams.send(b"\x10\x11")
+            streams.all()
+            Path(f"/proc/{init}/root/go").touch()
+            result = daemon.exec / "containers" / cid / "execs" / one.id / "result"
+            wait_for(result.exists, "its end")
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
     words = f"sh -c {command}"
     one.wait_events(since, [f"exec_create: {words}", f"exec_start: {words}", "exec_detach", "exec_die 9"])
 
