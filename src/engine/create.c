@@ -163,8 +163,9 @@ static int put_on_disk(struct engine *e, struct container_config *cc, const stru
 	return -1;
 }
 
+/* *ret_config: what it was made with, referenced: from the store on others may change it. */
 static int create(struct engine *e, struct create_request *req, struct container *c,
-		  struct err *err)
+		  struct container_config **ret_config, struct err *err)
 {
 	auto_(container_config_unref_p) struct container_config *cc = container_config_new();
 	auto_(image_unref_p) struct image *image = NULL;
@@ -188,7 +189,8 @@ static int create(struct engine *e, struct create_request *req, struct container
 	}
 	c->name = xstrdup(cc->name);
 	c->created_ns = cc->created_ns;
-	c->config = take(cc);
+	c->config = container_config_ref(cc);
+	*ret_config = take(cc);
 	c->handled = true;
 	container_store_add(e->store, c);
 	volumes_unclaim(e, c->id);
@@ -199,20 +201,21 @@ int engine_create(struct engine *e, struct create_request *req, char **ret_id, c
 		  struct err *err)
 {
 	auto_(container_unref_p) struct container *c = NULL;
+	auto_(container_config_unref_p) struct container_config *config = NULL;
 	char id[CONTAINER_ID_LEN + 1];
 	int r;
 
 	random_hex(id, CONTAINER_ID_LEN);
 	c = container_new(id);
-	r = create(e, req, c, err);
+	r = create(e, req, c, &config, err);
 	fields_free(config_fields, &req->config);
 	fields_free(host_config_fields, &req->host);
 	fields_objects_free(network_wish_fields, &req->networks, sizeof(struct network_wish));
 	if (r < 0)
 		return -1;
-	log_info("container %.12s (%s): created", c->id, c->name);
+	log_info("container %.12s (%s): created", c->id, config->name);
 	notify(e, c, now_ns(), "create", NULL);
 	*ret_id = xstrdup(id);
-	*ret_warnings = strv_copy(c->config->warnings);
+	*ret_warnings = strv_copy(config->warnings);
 	return 0;
 }

@@ -422,7 +422,10 @@ static bool intend_kill(struct engine *e, struct container *c, int sig)
 	struct err err = {0};
 	hold(&c->lock);
 
-	if (c->phase != PHASE_STOPPING) {
+	/* It may have come to rest meanwhile, and be somebody's to start. */
+	if (!phase_is_alive(c->phase) && c->phase != PHASE_RESTARTING && c->phase != PHASE_OVER)
+		return false;
+	if (c->phase != PHASE_STOPPING && c->phase != PHASE_OVER) {
 		free(c->disk.verb);
 		c->disk.verb = xstrdup("kill");
 		c->disk.signal = sig;
