@@ -41,14 +41,17 @@ int engine_network_create(struct engine *e, struct network_config *config, char 
 int engine_network_remove(struct engine *e, const char *ref, struct err *err)
 {
 	struct network_view v;
+	struct err why = {0};
 	int r;
 
 	if (network_find(e->networks, ref, &v, err) < 0)
 		return -1;
-	r = network_remove(e->networks, v.config.id, NULL);
-	if (r < 0) {
+	r = network_remove(e->networks, v.config.id, &why);
+	if (r < 0 && why.kind == ERR_FORBIDDEN) { /* somebody is in it */
 		networks_await_leaving(e);
 		r = network_remove(e->networks, v.config.id, err);
+	} else if (r < 0 && err) {
+		*err = why;
 	}
 	if (r == 0)
 		notify_view(e, &v, "destroy");
