@@ -11,7 +11,8 @@
 #include "base/mem.h"
 #include "base/time.h"
 
-#define FDS_MAX 4
+#define FDS_MAX	   4
+#define PATIENCE_S 10 /* with one who hears us on a host that is busy */
 
 static int address_of(const char *name, struct sockaddr_un *ret, socklen_t *ret_len)
 {
@@ -42,7 +43,7 @@ static void add_fds(struct msghdr *m, void *control, const int *fds, size_t n)
 
 int notify_open(const char *name)
 {
-	const struct timeval patience = {.tv_sec = 1};
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct sockaddr_un addr;
 	autoclose int fd = -1;
 	socklen_t len;
@@ -64,12 +65,17 @@ int notify_send(int fd, const char *text, const int *fds, size_t n_fds)
 	} control = {0};
 	struct iovec iov = {.iov_base = (void *) text, .iov_len = strlen(text)};
 	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t r;
 
 	if (n_fds > FDS_MAX)
 		return -EINVAL;
 	if (n_fds)
 		add_fds(&m, control.bytes, fds, n_fds);
-	return sendmsg(fd, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	/* Having its patience, it is not begun again by the kernel where the process was stopped. */
+	do
+		r = sendmsg(fd, &m, MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -errno : 0;
 }
 
 void notify_tell(const char *name, const char *text)

@@ -8,12 +8,15 @@ import re
 import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
+from kit import host
 from kit.activation import Activator
 from kit.api import Api, UnixConnection
 from kit.daemon import BUILD, ROOT
+from kit.inject import SENDMSG, is_in
 
 pytestmark = pytest.mark.one_runtime
 
@@ -124,6 +127,21 @@ def test_connections_are_stored_and_found_again(activator):
         activator.start("-H", "fd://", env={"FDSTORE": "140"})
         answer = idle.getresponse()
         assert answer.status == 200 and answer.read()
+    assert len(activator.stored) == 129
+    daemon.stop()
+    daemon.sock.unlink()
+
+
+def test_who_keeps_them_may_be_held_up(activator):
+    """And so may the daemon, while it waits for him."""
+    daemon = activator.daemon
+    activator.start("-H", "fd://", env={"FDSTORE": "140"})
+    host.wait_for(lambda: is_in(daemon.pid, SENDMSG), "it to wait until somebody hears it")
+    daemon.process.send_signal(signal.SIGSTOP)
+    host.wait_stopped(daemon.pid)
+    daemon.process.send_signal(signal.SIGCONT)
+    time.sleep(1.5)  # so long nobody does
+    activator.hear("READY=1")
     assert len(activator.stored) == 129
     daemon.stop()
     daemon.sock.unlink()

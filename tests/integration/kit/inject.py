@@ -61,7 +61,7 @@ class Inject(Strace):
         super().__init__(pid, {call: f"{what}={error}:when={when}"}, children)
 
 
-CONNECT, MKDIRAT = 42, 258  # of x86-64
+CONNECT, SENDMSG, MKDIRAT = 42, 46, 258  # of x86-64
 
 
 def is_in(pid, number):
