@@ -232,7 +232,14 @@ static bool still_at_locked(const struct container *c, const char *id)
 	return c->disk.health && str_eq(c->disk.health->probe, id);
 }
 
-/* A failure of a probe that a pause has frozen says nothing: that one is made once more. */
+/* Is a pause, which is under way or came after its beginning, to blame for what a probe says? */
+static bool met_pause_locked(const struct container *c, const struct health_result *r)
+{
+	return str_eq(c->disk.verb, "pause") || c->disk.health->paused_ns >= r->start_ns;
+}
+
+/* A failure of a probe that a pause has frozen, or kept from its beginning, says nothing: that one
+ * is made once more. */
 static void take_outcome(struct engine *e, struct container *c, const char *id, struct outcome *o)
 {
 	hold(&c->lock);
@@ -240,7 +247,7 @@ static void take_outcome(struct engine *e, struct container *c, const char *id, 
 
 	if (!still_at_locked(c, id))
 		return;
-	if (o->r.exit_code == 0 || h->paused_ns < o->r.start_ns)
+	if (o->r.exit_code == 0 || !met_pause_locked(c, &o->r))
 		count_locked(e, c, o);
 	done_with_locked(h);
 	(void) save_locked(e, c);

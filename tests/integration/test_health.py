@@ -6,15 +6,17 @@ import shutil
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from kit import host
-from kit.archives import busybox_layer, Image
+from kit.archives import busybox, busybox_layer, Image
 from kit.host import wait_for
 from kit.leaks import processes
 from kit.orphans import make_orphan
+from kit.slow import WrappedRuntime
 
 MS = 10**6
 LONG = 3600 * 10**9
@@ -469,6 +471,28 @@ def test_a_probe_frozen_by_a_pause_is_no_failure(daemon, place, restart):
     place.file("go").touch()
     daemon.api.post(f"/containers/{cid}/unpause", expect=204)
     assert [r["ExitCode"] for r in wait_health(daemon, cid, "healthy")["Log"]][0] == 0
+
+
+def test_a_probe_that_fails_while_a_pause_is_under_way_does_not_count(new_daemon, runtime):
+    """What runs into a freeze fails, and the daemon may hear of that before it hears that the pause is done."""
+    script = """*" exec "*) [ -e $place/go ] || { : >$place/probed; await begun; exit 1; };;
+*" pause "*) $real "$@"; code=$?; : >$place/begun; await go; exit $code;;"""
+    with WrappedRuntime(runtime, script) as held, ThreadPoolExecutor(1) as pool:
+        daemon = new_daemon(*held.options()).start()
+        daemon.load(busybox().docker_archive("busybox:latest"))
+        before = time.time()
+        cid = daemon.run(SLEEP, {"Runtime": "held"}, Healthcheck=check("true", Retries=1))
+        wait_for((held.place / "probed").exists, "a probe to begin")
+        answer = pool.submit(daemon.api.post, f"/containers/{cid}/pause", expect=204)
+        wait_for(lambda: "Probe" not in phase_file(daemon, cid), "the failure to be taken up")
+        assert held.has_begun() and not answer.done()
+        held.go()
+        answer.result()
+        daemon.api.post(f"/containers/{cid}/unpause", expect=204)
+        assert [r["ExitCode"] for r in wait_health(daemon, cid, "healthy")["Log"]][0] == 0
+        told = [e["Action"] for e in daemon.past_events(before, event=["health_status"], container=[cid])]
+        assert told == ["health_status: healthy"]
+        daemon.remove_all()  # as long as there is its runtime
 
 
 # --- another version's shim

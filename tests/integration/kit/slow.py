@@ -5,27 +5,22 @@ import tempfile
 from pathlib import Path
 
 
-class HeldRuntime:
-    """Its `run` waits for go(), from the first on or from the second, before its work or after it;
-    has_begun() says that one does. A daemon gets it by options()."""
+class WrappedRuntime:
+    """A runtime that does other things first where a shell's `case` of its arguments says so; $place is a
+    directory of its own, $real the real one. A daemon gets it by options(), as "held"."""
 
-    def __init__(self, runtime, first=True, done=False):
+    def __init__(self, runtime, cases):
         self.place = Path(tempfile.mkdtemp(prefix="hf-slow."))
-        self.wrapper, self.armed = self.place / runtime, self.place / "armed"
-        wait = f": >{self.place}/begun; until [ -e {self.place}/go ]; do sleep 0.02; done"
+        self.wrapper = self.place / runtime
         self.wrapper.write_text(f"""#!/bin/sh
-case " $* " in *" run "*)
-	if [ -e {self.armed} ]; then
-		{f"{shutil.which(runtime)} "'"$@"; code=$?; ' if done else ""}{wait}
-		{"exit $code" if done else ""}
-	fi
-	: >{self.armed};;
+place={self.place} real={shutil.which(runtime)}
+await() {{ until [ -e $place/$1 ]; do sleep 0.02; done; }}
+case " $* " in
+{cases}
 esac
-exec {shutil.which(runtime)} "$@"
+exec $real "$@"
 """)
         self.wrapper.chmod(0o755)
-        if first:
-            self.armed.touch()
 
     def __enter__(self):
         return self
@@ -41,3 +36,21 @@ exec {shutil.which(runtime)} "$@"
 
     def go(self):
         (self.place / "go").touch()
+
+
+class HeldRuntime(WrappedRuntime):
+    """Its `run` waits for go(), from the first on or from the second, before its work or after it;
+    has_begun() says that one does."""
+
+    def __init__(self, runtime, first=True, done=False):
+        before, after = ('$real "$@"; code=$?', "exit $code") if done else ("", "")
+        super().__init__(runtime, f"""*" run "*)
+	if [ -e $place/armed ]; then
+		{before}
+		: >$place/begun
+		await go
+		{after}
+	fi
+	: >$place/armed;;""")
+        if first:
+            (self.place / "armed").touch()
