@@ -68,6 +68,7 @@ class Daemon:
             name: value,
             "ASAN_OPTIONS": f"{where}:detect_leaks={int(self.detect_leaks)}",
             "UBSAN_OPTIONS": f"{where}:print_stacktrace=1:halt_on_error=1",
+            "TSAN_OPTIONS": f"{where}:exitcode=0:second_deadlock_stack=1",
         }
 
     def spawn(self, *extra, command=None):
