@@ -211,6 +211,8 @@ static void add_gateway(struct task *t, const struct ip *gateway)
 /* Of one network, or of all. */
 static void put_locked(struct networks *ns, int root, const char *id, struct task *t)
 {
+	bool found = false;
+
 	hold(&ns->lock);
 	for (size_t i = 0; i < ns->n; i++) {
 		const struct network *n = ns->all[i];
@@ -219,8 +221,16 @@ static void put_locked(struct networks *ns, int root, const char *id, struct tas
 			continue;
 		if (n->n_members > 0)
 			add_gateway(t, &n->pools[0].gateway);
-		if (!id || str_eq(n->config.id, id))
-			t->changed |= put_network(root, n);
+		if (id && !str_eq(n->config.id, id))
+			continue;
+		t->changed |= put_network(root, n);
+		found = true;
+	}
+	/* Its last member was on its way out when it was removed. */
+	if (id && !found) {
+		autofree char *name = xasprintf(DNS_DIR "/%s", id);
+
+		t->changed |= drop_file(root, name) != 0;
 	}
 }
 

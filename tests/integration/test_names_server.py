@@ -1,8 +1,12 @@
 """The server of names is told when containers come and go: each answer of ours comes when it says so, at the first
 question, however long it takes to read, and whatever it was about to do."""
 
+import os
+import signal
+
 import pytest
 
+from kit.host import alive, wait_for
 from kit.inject import Strace
 from kit.nethost import asker, daemon, endpoint, host  # noqa: F401
 
@@ -74,3 +78,13 @@ def test_a_restore_tells_nothing_that_is_known(daemon, peer):
         daemon.api.get("/holdfast/restore", version="", expect=200)  # it is over
     assert seen.hits == []
     assert all(peer(name) for name in names)
+
+
+def test_the_last_one_of_a_network_that_is_removed_takes_the_server_along(daemon, peer):
+    """It is out of the network and on its way when the network goes."""
+    pid = server(daemon)
+    with Strace(daemon.pid, {"socket": f"delay_enter={2 * SECOND}"}):
+        os.kill(daemon.container_pid("peer"), signal.SIGKILL)
+        wait_for(lambda: not daemon.api.get("/networks/net", expect=200).json["Containers"], "its leaving")
+        daemon.api.delete("/networks/net", expect=204)
+    wait_for(lambda: not alive(pid), "the server to end")
