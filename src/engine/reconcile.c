@@ -201,11 +201,18 @@ static void undo_start(struct engine *e, struct container *c)
 	{
 		hold(&c->lock);
 		by_policy = restart_is_policy_start_locked(c);
+		if (!c->state.error)
+			c->state.error = xstrdup("the start was interrupted");
+	}
+	/* Born, but never told to start; clients that wait in it go on waiting. Before the rest is
+	 * written: should we die in between, the next one would take it for a shim that restarts its
+	 * container by itself, and wait. */
+	shim_quit(e, c, !by_policy);
+	{
+		hold(&c->lock);
 		c->state.settled_run = c->state.run;
 		if (by_policy) /* it is due as before */
 			c->state.restart_due_ns = now_ns();
-		if (!c->state.error)
-			c->state.error = xstrdup("the start was interrupted");
 		if (c->resume == RESUME_RESTART)
 			c->state.wanted = WANTED_RESTART;
 		if (container_save_state_locked(e->store, c, &err) < 0)
@@ -216,8 +223,6 @@ static void undo_start(struct engine *e, struct container *c)
 	}
 	if (data >= 0)
 		netfiles_tidy(data);
-	/* Born, but never told to start; clients that wait in it go on waiting. */
-	shim_quit(e, c, !by_policy);
 	release_and_rest(e, c);
 }
 

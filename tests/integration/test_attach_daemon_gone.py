@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from kit.host import wait_for
+from kit.host import wait_for, wait_quiet
 from kit.orphans import shim_of
 from test_attach import sizes
 
@@ -59,7 +59,7 @@ def test_64_mib_each_way_through_run_i_cat(docker, daemon, away):
     run = docker.begin("run", "-i", "--log-driver", "none", "--name", "mill", *NONE, "busybox", "cat")
     pump = Pump(run.stdin.write, run.stdin.close, run.stdout.read1)
     assert pump.half.wait(60)
-    daemon.wait_quiet()  # docker has the answer to its start
+    wait_quiet(daemon.pid)  # docker has the answer to its start; its shim has work to do
     daemon.kill9()
     time.sleep(away)  # so long it is away: that is what is tested
     daemon.start()

@@ -90,12 +90,16 @@ def kill(pid, sig=signal.SIGKILL):
 def activity(pid):
     """What its threads have done so far; None while one of them runs or waits for the disk."""
     done = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except FileNotFoundError:
+        return done  # all of them have ended
+    for task in tasks:
         try:
-            if status_field(task.name, "State")[0] != "S":
+            if status_field(task, "State")[0] != "S":
                 return None
-            done[task.name] = (status_field(task.name, "voluntary_ctxt_switches"),
-                               status_field(task.name, "nonvoluntary_ctxt_switches"))
+            done[task] = (status_field(task, "voluntary_ctxt_switches"),
+                          status_field(task, "nonvoluntary_ctxt_switches"))
         except OSError:
             pass  # it has ended
     return done
