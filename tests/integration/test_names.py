@@ -9,6 +9,7 @@ import pytest
 from kit.archives import busybox
 from kit.host import MountNamespace, wait_for
 from kit.nethost import ask, asker, comes_to_know, daemon, endpoint, host  # noqa: F401
+from kit.slow import HeldRuntime
 
 pytestmark = [pytest.mark.one_runtime, pytest.mark.one_cli]
 
@@ -117,30 +118,23 @@ def test_links_are_in_the_hosts_file_and_follow(daemon, docker):
     assert "No such container: nobody" in done.stderr
 
 
-SLOW = """#!/bin/sh
-case " $* " in *" create "*|*" run "*) touch {0}/begun; until test -e {0}/go; do sleep 0.02; done;; esac
-exec runc "$@"
-"""
-
-
-def test_who_starts_while_his_links_target_does_has_it(host, new_daemon, tmp_path):
+def test_who_starts_while_his_links_target_does_has_it(host, new_daemon):
     """Neither may leave it to the other."""
-    runtime = tmp_path / "slow"
-    runtime.write_text(SLOW.format(tmp_path))
-    runtime.chmod(0o755)
-    daemon = new_daemon("--add-runtime", f"slow={runtime}")
-    daemon.netns = host.path
-    daemon.start().load(busybox().docker_archive("busybox:latest"))
-    daemon.create("sleep 1000", name="db", host={"NetworkMode": "bridge"})
-    daemon.create("sleep 1000", name="web", host={"NetworkMode": "bridge", "Links": ["db:database"], "Runtime": "slow"})
-    with ThreadPoolExecutor(1) as pool:
+    with HeldRuntime("runc") as held, ThreadPoolExecutor(1) as pool:
+        daemon = new_daemon(*held.options())
+        daemon.netns = host.path
+        daemon.start().load(busybox().docker_archive("busybox:latest"))
+        daemon.create("sleep 1000", name="db", host={"NetworkMode": "bridge"})
+        daemon.create("sleep 1000", name="web",
+                      host={"NetworkMode": "bridge", "Links": ["db:database"], "Runtime": "held"})
         start = pool.submit(daemon.start_container, "web")
-        wait_for((tmp_path / "begun").exists, "its start")
+        wait_for(held.has_begun, "its start")
         daemon.start_container("db")
-        (tmp_path / "go").touch()
+        held.go()
         start.result()
-    short = daemon.inspect("db")["Id"][:12]
-    assert f"{endpoint(daemon, 'db')['IPAddress']}\tdatabase {short} db" in etc(daemon, "web", "hosts")
+        short = daemon.inspect("db")["Id"][:12]
+        assert f"{endpoint(daemon, 'db')['IPAddress']}\tdatabase {short} db" in etc(daemon, "web", "hosts")
+        daemon.api.delete("/containers/web", force=True, expect=204)  # while its runtime is there
 
 
 def test_links_on_the_default_bridge_are_in_the_environment(daemon, docker):

@@ -11,6 +11,7 @@ from kit.host import wait_for
 from kit.inject import Inject, Strace
 from kit.nethost import (SERVE, answers, daemon, endpoint, get, host,  # noqa: F401
                          published, refused, serve, up)
+from kit.slow import WrappedRuntime
 
 
 def text_of(daemon, cid):
@@ -195,30 +196,21 @@ def test_who_cannot_be_read_keeps_his_network(daemon, host, file):
     assert wait_for(lambda: not set(links) & set(netns.leftovers(host)), "its interface to go")
 
 
-SLOW = """#!/bin/sh
-case " $* " in *" delete "*) until test -e {0}/go; do sleep 0.02; done;; esac
-exec runc "$@"
-"""
-
-
 @pytest.mark.one_runtime
-def test_what_one_has_that_has_ended_the_next_one_gets(host, new_daemon, tmp_path):
+def test_what_one_has_that_has_ended_the_next_one_gets(host, new_daemon):
     """`docker run -p 8080:80`, and once more: who waits for the end is told before all is released."""
-    runtime = tmp_path / "slow"
-    runtime.write_text(SLOW.format(tmp_path))
-    runtime.chmod(0o755)
-    daemon = new_daemon("--add-runtime", f"slow={runtime}")
-    daemon.netns = host.path
-    daemon.start().load(busybox().docker_archive("busybox:latest"))
-    first = daemon.run("true", host={"NetworkMode": "bridge", "Runtime": "slow", **BINDING})
-    assert daemon.wait(first) == 0
-    second = daemon.create(SERVE, host={"NetworkMode": "bridge", **BINDING})
-    with ThreadPoolExecutor(1) as pool:
+    with WrappedRuntime("runc", '*" delete "*) await go;;') as slow, ThreadPoolExecutor(1) as pool:
+        daemon = new_daemon(*slow.options())
+        daemon.netns = host.path
+        daemon.start().load(busybox().docker_archive("busybox:latest"))
+        first = daemon.run("true", host={"NetworkMode": "bridge", "Runtime": "held", **BINDING})
+        assert daemon.wait(first) == 0
+        second = daemon.create(SERVE, host={"NetworkMode": "bridge", **BINDING})
         start = pool.submit(daemon.start_container, second)
         with pytest.raises(TimeoutError):
             start.result(1)  # nothing can tell it yet
         assert endpoint(daemon, first)["IPAddress"] == ""
-        (tmp_path / "go").touch()
+        slow.go()
         start.result()
     up(daemon, second)
     assert get(host, "127.0.0.1", 8080) == second[:12]

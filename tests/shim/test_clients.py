@@ -323,7 +323,7 @@ def test_a_client_that_is_kept_from_reading_the_head_loses_nothing(cat):
     """As on a host that is busy: docker-py gets the processor late."""
     client = Client(cat, read_head=False, read="aGVsbG8K", **ALL)
     eventually(lambda: "hello" in cat.log_text(), "cat to say it")
-    time.sleep(0.3)
+    time.sleep(0.3)  # so late
     assert client.sock.recv(4096) == HEAD.encode()
     assert client.until(b"hello\n") == b"hello\n"
 
